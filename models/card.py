@@ -1,0 +1,159 @@
+"""A checkpoint's card: all that is needed to read it and to use its weights, without torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from models.atomic import write_json
+
+CARD, WEIGHTS, STEP0, REFERENCE = "checkpoint.json", "weights.safetensors", "filters-step0.npy", "reference.npz"
+FORMAT = 1
+Floats = NDArray[np.float32]
+
+
+class CheckpointChanged(ValueError):
+    """The weights on disk are not the ones that were registered."""
+
+    code = "checkpoint_changed"
+
+
+class NotACheckpoint(ValueError):
+    """The folder holds no readable card."""
+
+    code = "not_a_checkpoint"
+
+
+@dataclass(frozen=True)
+class LayerCard:
+    """One layer that can be looked at, named after its conv or fc although values are taken after the ReLU.
+
+    A cell (y, x) of a conv layer has its receptive field centred on `offset + stride * (x, y)` input pixels and
+    `receptive_field` pixels wide; vector layers have neither stride nor field.
+    """
+
+    name: str
+    units: int
+    kind: Literal["conv", "fc", "counts"]
+    module: str
+    stride: int | None = None
+    receptive_field: int | None = None
+    offset: float | None = None
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How pixels become input. `trunk_size` None: the conv trunk sees the native central square of the image."""
+
+    crop: int
+    region: int
+    size: int
+    trunk_size: int | None
+    normalise: Literal["per_crop", "per_input", "mean_std"]
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint is: architecture, layers, preprocessing, where it came from and how it measured."""
+
+    name: str
+    architecture: str
+    encoder: Mapping[str, Any]
+    head: Mapping[str, Any] | None
+    task: str | None
+    recipe: str | None
+    config: Mapping[str, Any]
+    layers: tuple[LayerCard, ...]
+    preprocess: Preprocess
+    weights_sha256: str
+    dtype: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, list[list[float]]] = field(default_factory=dict)
+
+    @property
+    def has_counts(self) -> bool:
+        return any(layer.kind == "counts" for layer in self.layers)
+
+    @property
+    def first_layer(self) -> LayerCard:
+        return self.layers[0]
+
+    @property
+    def trunk_layers(self) -> tuple[LayerCard, ...]:
+        return tuple(layer for layer in self.layers if layer.kind == "conv")
+
+    def layer(self, name: str) -> LayerCard:
+        """The layer of that name. Raises KeyError with the names there are."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(f"no layer {name!r}; there are: {', '.join(layer.name for layer in self.layers)}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Held-out count vectors to compare an image with: `whole` phi(Dx) and `total` sum_j phi(T_j x), both (n, K)."""
+
+    whole: Floats
+    total: Floats
+
+
+def write_card(folder: Path, card: Card) -> None:
+    write_json(folder / CARD, {"format": FORMAT, **asdict(card)})
+
+
+def read_card(folder: Path) -> Card:
+    """The card in `folder`. Raises NotACheckpoint."""
+    try:
+        raw = json.loads((folder / CARD).read_text())
+        if raw.pop("format") != FORMAT:
+            raise NotACheckpoint("this card was written by another version of Tessera")
+        raw["layers"] = tuple(LayerCard(**layer) for layer in raw["layers"])
+        how = raw["preprocess"]
+        raw["preprocess"] = Preprocess(**{**how, "mean": tuple(how["mean"]), "std": tuple(how["std"])})
+        return Card(**raw)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, NotACheckpoint):
+            raise
+        raise NotACheckpoint(f"no readable {CARD}: {type(error).__name__}") from error
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify_weights(folder: Path, card: Card) -> None:
+    """Raises CheckpointChanged unless the weights are, byte for byte, those that the card was written for."""
+    if file_sha256(folder / WEIGHTS) != card.weights_sha256:
+        raise CheckpointChanged(f"the weights of {card.name} are not the ones that were registered")
+
+
+def first_layer_filters(folder: Path) -> Floats:
+    """conv1's weights (units, channels, h, w)."""
+    card = read_card(folder)
+    name = f"encoder.{card.first_layer.name}.weight"
+    return np.asarray(load_file(folder / WEIGHTS)[name], dtype=np.float32)
+
+
+def step0_filters(folder: Path) -> Floats | None:
+    """The same filters before the first step of training, where the run kept them."""
+    path = folder / STEP0
+    return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32) if path.exists() else None
+
+
+def read_reference(folder: Path) -> Reference | None:
+    path = folder / REFERENCE
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return Reference(arrays["whole"].astype(np.float32), arrays["total"].astype(np.float32))

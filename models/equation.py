@@ -1,0 +1,70 @@
+"""The counting equation on images: phi(Dx) against the sum of phi(T_j x)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models.card import Preprocess
+from models.geometry import Box, central_square, count_crop
+from models.network import Network
+from models.resampling import fit_square
+from models.tasks.counting import stack
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Count vectors of B images, float32 on the CPU: `whole` (B, K) = phi(Dx), `tiles` (B, 4, K) = phi(T_j x)."""
+
+    whole: Tensor
+    tiles: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        return self.tiles.sum(dim=1)  # (B, 4, K) -> (B, K)
+
+
+def views(network: Network, crops: Tensor, kernel: str = "area") -> Tensor:
+    """Crops (B, 3, crop, crop) uint8 -> D(x) and the four tiles, normalised as in training: (B, 5, 3, s, s)."""
+    pixels = crops.to(network.device, non_blocking=True).float() / 255
+    return stack(pixels, kernel, per_input=network.card.preprocess.normalise == "per_input")
+
+
+def count_crops(network: Network, crops: Tensor, kernel: str = "area") -> Equation:
+    """Both sides of the equation for crops (B, 3, crop, crop) uint8."""
+    shown = views(network, crops, kernel)
+    counts = network.run_counts(shown.flatten(0, 1)).float().cpu().view(len(crops), 5, -1)  # (5 B, K) -> (B, 5, K)
+    return Equation(counts[:, 0], counts[:, 1:])
+
+
+def crop_image(image: Tensor, box: Box, side: int) -> tuple[Tensor, bool]:
+    """The square `box` of an image (3, H, W) uint8 at `side` pixels, and whether it had to be enlarged."""
+    x0, y0, x1, y1 = (int(value) for value in box)
+    return fit_square(image[:, y0:y1, x0:x1], side), x1 - x0 < side
+
+
+def count_view(image: Tensor, how: Preprocess, box: Box | None = None) -> tuple[Tensor, Box, bool]:
+    """What the count path reads of an image (3, H, W): the crop (3, crop, crop), its box, whether it was enlarged."""
+    square = count_crop(image.shape[2], image.shape[1], crop=how.crop, region=how.region, box=box)
+    crop, enlarged = crop_image(image, square, how.crop)
+    return crop, square, enlarged
+
+
+def trunk_square(image: Tensor, how: Preprocess) -> tuple[Tensor, Box, bool]:
+    """What the conv trunk reads of an image (3, H, W): its native central square, or the middle `trunk_size` of it.
+
+    A square smaller than the network's smallest input is enlarged to it, and said so.
+    """
+    x0, y0, x1, _ = (int(value) for value in central_square(image.shape[2], image.shape[1]))
+    side = x1 - x0
+    if how.trunk_size is not None and side > how.trunk_size:
+        margin = (side - how.trunk_size) // 2
+        x0, y0, side = x0 + margin, y0 + margin, how.trunk_size
+    least = how.trunk_size or how.size
+    square = image[:, y0 : y0 + side, x0 : x0 + side]
+    box = (float(x0), float(y0), float(x0 + side), float(y0 + side))
+    return fit_square(square, max(side, least)), box, side < least
+
+
+def squared_residual(equation: Equation) -> Tensor:
+    """|phi(Dx) - sum_j phi(T_j x)|^2 of each image: (B,)."""
+    return (equation.whole - equation.total).square().sum(dim=1)

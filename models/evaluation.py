@@ -1,0 +1,99 @@
+"""Score a counting network on held-out images, always beside its controls."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.batches import generator, region
+from models.card import Reference
+from models.equation import count_crops, crop_image
+from models.filters import measure as filter_measures
+from models.loading import decode_rows
+from models.measures import Doubles, Sides, growth_exponent, measure
+from models.network import Network, normalise
+from models.packs import Pack
+from models.recipes import KERNELS
+
+BATCH = 64
+AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+GROWTH_IMAGES = 128
+
+
+def held_out_regions(pack: Pack, rows: Sequence[int], side: int) -> list[Tensor]:
+    """The central region of each row, (3, s, s) uint8 with s <= side."""
+    return [region(image, side) for _, image in decode_rows(pack, rows)]
+
+
+def centre(square: Tensor, crop: int) -> Tensor:
+    """The middle of a region, as inference reads it: (3, s, s) -> (3, crop, crop)."""
+    margin = (square.shape[-1] - crop) // 2
+    return square[:, margin : margin + crop, margin : margin + crop]
+
+
+def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> Sides:
+    """Both sides of the counting equation for the middle crop of each region."""
+    crop = network.card.preprocess.crop
+    whole, total = [], []
+    for start in range(0, len(regions), BATCH):
+        batch = torch.stack([centre(square, crop) for square in regions[start : start + BATCH]])
+        found = count_crops(network, batch, kernel)
+        whole.append(found.whole.double().numpy())
+        total.append(found.total.double().numpy())
+    return Sides(np.concatenate(whole), np.concatenate(total))
+
+
+def magnitudes(network: Network, regions: Sequence[Tensor], seed: int) -> tuple[Doubles, Doubles]:
+    """|phi| of random crops that cover AREAS of each region, with those areas: (n, len(AREAS)) each."""
+    how = network.card.preprocess
+    values = np.zeros((len(regions), len(AREAS)))
+    for column, area in enumerate(AREAS):
+        views = []
+        for i, square in enumerate(regions):
+            side = round(square.shape[-1] * area**0.5)
+            place = torch.rand(2, generator=generator(seed, i, column)) * (square.shape[-1] - side + 1)
+            top, left = (int(value) for value in place)
+            views.append(crop_image(square, (left, top, left + side, top + side), how.size)[0])
+        for start in range(0, len(views), BATCH):
+            pixels = torch.stack(views[start : start + BATCH]).to(network.device).float() / 255
+            counts = network.run_counts(normalise(pixels, how)).float().cpu()
+            values[start : start + BATCH, column] = counts.norm(dim=1).double().numpy()
+    return values, np.broadcast_to(np.array(AREAS), values.shape).copy()
+
+
+def score(network: Network, regions: Sequence[Tensor], seed: int) -> dict[str, Any]:
+    """All measures of one network: the equation, growth with area, and the smoothness of its first filters."""
+    found = measure(sides(network, regions), seed=seed)
+    found["growth_exponent"] = growth_exponent(*magnitudes(network, regions[:GROWTH_IMAGES], seed), seed=seed)
+    first = network.card.first_layer
+    filters = network.encoder.get_submodule(first.name).weight
+    assert isinstance(filters, Tensor)
+    rough = filter_measures(filters.detach().float().cpu().numpy()).medians()["tv_ratio"]
+    found["conv1_tv_ratio"] = {"value": rough, "interval": None, "n": first.units}
+    return found
+
+
+def evaluate(
+    network: Network, untrained: Network, regions: Sequence[Tensor], *, seed: int, tick: Callable[[str], None]
+) -> tuple[dict[str, Any], Reference]:
+    """The card's measures, of the network and of its controls, and the reference to compare images with."""
+    tick("scoring the network")
+    both = sides(network, regions)
+    report: dict[str, Any] = {"network": score(network, regions, seed)}
+    report["averager"] = measure(both.averager(), seed=seed)
+    report["constant"] = measure(both.constant(), seed=seed)
+    tick("scoring random initialisation")
+    report["random_init"] = score(untrained, regions, seed)
+    tick("scoring the other kernels")
+    report["relative_error_by_kernel"] = {
+        kernel: _relative_error(sides(network, regions, kernel)) for kernel in KERNELS
+    }
+    return report, Reference(both.whole.astype(np.float32), both.total.astype(np.float32))
+
+
+def _relative_error(both: Sides) -> float | None:
+    """mean |w - s|^2 / mean |w|^2."""
+    size = float(np.square(both.whole).sum())
+    return float(np.square(both.whole - both.total).sum()) / size if size > 0 else None

@@ -1,0 +1,63 @@
+"""From listed items to stored images, in order, decoded ahead by threads (Pillow lets go of the interpreter lock)."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from models.images import BadImage, StoredImage, store_image
+from models.packs import PackRow
+from models.places import Unreadable
+from models.sources import Item, Skipped, Source
+
+AHEAD: Final = 8  # images in flight a thread: what memory is bounded by
+
+
+def stored(
+    source: Source, items: Iterable[Item], *, threads: int | None = None
+) -> Generator[tuple[Item, StoredImage | Skipped], None, None]:
+    """Each item with its stored image, or with why there is none; the order is that of the items.
+
+    Closing the iterator ends its threads.
+    """
+    # One thread more than cores: it fills the gaps in which another one holds the interpreter lock.
+    count = threads or len(os.sched_getaffinity(0)) + 1
+    pending: deque[tuple[Item, Future[StoredImage | Skipped]]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
+    try:
+        for item in items:
+            pending.append((item, pool.submit(_store, source, item)))
+            if len(pending) >= AHEAD * count:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _store(source: Source, item: Item) -> StoredImage | Skipped:
+    try:
+        return store_image(source.load(item))
+    except Unreadable as error:
+        return Skipped(item.path, error.reason, error.message)
+    except BadImage as error:
+        return Skipped(item.path, error.code, str(error))
+
+
+def pack_row(item: Item, image: StoredImage) -> PackRow:
+    """What a pack keeps about an image, from its listing and its decoding."""
+    return PackRow(
+        path=item.path,
+        label=item.label,
+        split=item.split,
+        counts=item.counts,
+        source=item.source,
+        width=image.width,
+        height=image.height,
+        jpeg_width=image.jpeg_width,
+        jpeg_height=image.jpeg_height,
+        sha256=image.sha256,
+    )

@@ -1,0 +1,124 @@
+"""Counting: what four tiles contain must add up to what the whole image contains.
+
+Noroozi, Pirsiavash, Favaro, "Representation Learning by Learning to Count", ICCV 2017, https://arxiv.org/abs/1708.06734.
+Kept from the paper: D downsamples by two, T_j cuts tile j, phi counts, M is the contrastive margin.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.card import LayerCard, Preprocess
+from models.encoders.alexnet import AlexNet
+from models.initialisation import gaussian, he
+from models.recipes import KERNELS, CountingConfig
+from models.resampling import halve, standardise
+from models.tasks.base import Task, Views
+from models.tasks.heads import CountingHead
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance decides for a batch: who is mirrored (B,), and for all of them gray or not, and the kernel."""
+
+    mirrored: Tensor
+    gray: bool
+    kernel: str
+
+
+class Counting(Task):
+    """phi(Dx) = sum_j phi(T_j x), with phi kept from collapsing by images that must differ."""
+
+    name: ClassVar[str] = "counting"
+    paper: ClassVar[str] = "https://arxiv.org/abs/1708.06734"
+
+    def __init__(self, encoder: nn.Module, head: nn.Module, config: CountingConfig) -> None:
+        super().__init__()
+        self.encoder, self.head, self.config = encoder, head, config
+        self.kernels: Sequence[str] = KERNELS
+
+    @classmethod
+    def build(cls, config: CountingConfig, rng: torch.Generator) -> Self:
+        encoder = AlexNet(stride=config.stride)
+        with torch.no_grad():
+            features = encoder(torch.zeros(1, 3, config.size, config.size)).numel()
+        head = CountingHead(features=features, hidden=config.hidden, units=config.units)
+        he(encoder, rng)
+        he(head, rng)
+        if config.conv1_std:
+            gaussian(encoder.get_parameter("conv1.weight"), config.conv1_std, rng)
+        return cls(encoder, head, config)
+
+    def views(self, images: Tensor, rng: torch.Generator) -> Views:
+        """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
+
+        One coin for gray and one kernel a batch: x and its partner y share a term, so they must share both draws.
+        """
+        drawn = self.draw(len(images), rng)
+        pixels = images.float() / 255
+        pixels = torch.where(drawn.mirrored.to(images.device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+        if drawn.gray:
+            pixels = gray(pixels)
+        return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"))
+
+    def draw(self, count: int, rng: torch.Generator) -> Draw:
+        """The coins of one batch of `count` images."""
+        mirrored = (torch.rand(count, generator=rng) < 0.5) & self.config.flip
+        is_gray = bool(torch.rand((), generator=rng) < self.config.gray_share)
+        return Draw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
+
+    def forward(self, views: Tensor) -> Tensor:
+        counts: Tensor = self.head(self.encoder(views.flatten(0, 1)))  # (B, 5, 3, s, s) -> (5 B, K)
+        return counts.view(len(views), 5, -1)  # (5 B, K) -> (B, 5, K)
+
+    def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002 - nothing to predict
+        """The paper's equation 4, averaged over the batch; (B, 5, K) with B >= 2."""
+        if len(outputs) < 2:
+            raise ValueError("counting needs at least two images: the other image comes from the batch")
+        whole, total = outputs[:, 0], outputs[:, 1:].sum(dim=1)  # (B, K) each
+        other = whole.roll(1, dims=0)  # y is the next image of the batch, never x itself
+        # The hinge is on the squared norm of the whole vector: M bounds |.|^2, not each coordinate.
+        same = (whole - total).square().sum(dim=1)
+        apart = F.relu(self.config.margin - (other - total).square().sum(dim=1))
+        return {"tiles_add_up": same.mean(), "others_differ": apart.mean()}
+
+    def architecture(self) -> dict[str, Any]:
+        assert isinstance(self.head, CountingHead)
+        head = {"features": self.head.features, "hidden": self.head.hidden, "units": self.head.units}
+        return {"architecture": "alexnet", "encoder": {"stride": self.config.stride}, "head": head}
+
+    def head_layers(self) -> tuple[LayerCard, ...]:
+        assert isinstance(self.head, CountingHead)
+        return self.head.layers()
+
+    def preprocess(self) -> Preprocess:
+        how = "per_crop" if self.config.normalise == "crop" else "per_input"
+        return Preprocess(self.config.crop, self.config.region, self.config.size, None, how)  # type: ignore[arg-type]
+
+
+def gray(pixels: Tensor) -> Tensor:
+    """The mean of the channels, on all three of them (not luma): (B, 3, h, w) -> (B, 3, h, w)."""
+    return pixels.mean(dim=1, keepdim=True).expand_as(pixels)
+
+
+def tiles(images: Tensor) -> Tensor:
+    """Cut the 2x2 grid, row by row: (B, C, 2s, 2s) -> (B, 4, C, s, s)."""
+    b, c, height, width = images.shape
+    cells = images.reshape(b, c, 2, height // 2, 2, width // 2)
+    return cells.permute(0, 2, 4, 1, 3, 5).reshape(b, 4, c, height // 2, width // 2)
+
+
+def stack(pixels: Tensor, kernel: str, *, per_input: bool = False) -> Tensor:
+    """D(x) and the four tiles of normalised crops: (B, 3, 2s, 2s) float in 0..1 -> (B, 5, 3, s, s).
+
+    The paper normalises "the image": here the crop, before D and T_j, so that all five share one affine map;
+    `per_input` normalises each of the five by itself instead (it amplifies flat tiles).
+    """
+    if not per_input:
+        pixels = standardise(pixels)
+    views = torch.cat([halve(pixels, kernel)[:, None], tiles(pixels)], dim=1)  # (B, 5, 3, s, s)
+    return standardise(views.flatten(0, 1)).view_as(views) if per_input else views

@@ -1,0 +1,272 @@
+"""The scan against a loop over single images; stopped, resumed and extended scans; boxes against gradients."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models import checkpoints
+from models.card import Card, Preprocess, write_card
+from models.encoders import alexnet_torchvision, layers
+from models.equation import count_crops, count_view, trunk_square
+from models.images import store_image
+from models.loading import decode
+from models.network import Network
+from models.packs import Pack, PackRow, Shard, write_manifest, write_shard
+from models.recipes import build_config
+from models.scanning import BadPlan, Eyes, Plan, scan
+from models.scans import ScanReader, ScanUnreadable, Trunk, covers_start, receptive_box
+from models.tasks.counting import Counting
+from models.unit_tables import UnitTable
+from tests.making import TINY, photo
+
+SIZES = [(96, 80), (80, 112), (96, 80), (100, 100), (96, 80), (40, 60)]  # the last is smaller than the network's input
+
+
+class Halt(Exception):
+    """Stops a scan as a signal does."""
+
+
+def record(index: int) -> tuple[PackRow, object]:
+    buffer = BytesIO()
+    photo(index, *SIZES[index % len(SIZES)]).save(buffer, "JPEG", quality=90)
+    stored = store_image(buffer.getvalue())
+    size = (stored.width, stored.height, stored.jpeg_width, stored.jpeg_height)
+    return PackRow(f"{index}.jpg", None, None, None, None, *size, stored.sha256), stored
+
+
+def shard(folder: Path, index: int, rows: range) -> Shard:
+    return write_shard(folder, index, (record(row) for row in rows))  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
+    folder = tmp_path_factory.mktemp("pack")
+    write_manifest(folder, [shard(folder, 0, range(7)), shard(folder, 1, range(7, 12))])
+    with Pack.open(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("counting")
+    config = build_config("counting", "small", TINY)
+    task = Counting.build(config, torch.Generator().manual_seed(3))
+    card = checkpoints.describe(task, name="tiny", recipe="small", config=asdict(config))
+    sha256 = checkpoints.save_weights(folder, task.encoder, task.head)
+    write_card(folder, replace(card, weights_sha256=sha256, dtype="fp16"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scanned(pack: Pack, counting: Path, tmp_path_factory: pytest.TempPathFactory) -> ScanReader:
+    folder = tmp_path_factory.mktemp("scan")
+    run(pack, counting, folder)
+    return ScanReader(folder)
+
+
+def plan(**changes: object) -> Plan:
+    return replace(Plan("tiny", "photos", precision="fp32"), **changes)  # type: ignore[arg-type]
+
+
+def run(pack: Pack, checkpoint: Path, folder: Path, *, stop_at: int | None = None, **changes: object) -> list[int]:
+    seen: list[int] = []
+
+    def tick(done: int) -> None:
+        seen.append(done)
+        if done == stop_at:
+            raise Halt
+
+    scan(pack, checkpoint, folder, plan(**changes), device="cpu", tick=tick)
+    return seen
+
+
+def same(one: UnitTable, two: UnitTable) -> bool:
+    names = ("values", "rows", "ys", "xs", "maximum", "active", "histogram")
+    return all(np.array_equal(getattr(one, name), getattr(two, name)) for name in names)
+
+
+def maps_of(network: Network, jpeg: bytes, names: list[str]) -> dict[str, torch.Tensor]:
+    square = trunk_square(decode(jpeg), network.card.preprocess)[0]
+    with network.hooks(names) as seen:
+        network.run_trunk(network.trunk_input(square[None]))
+    return {name: seen[name][0] for name in names}
+
+
+def test_a_scan_is_what_a_loop_over_single_images_finds(pack: Pack, counting: Path, scanned: ScanReader) -> None:
+    network = checkpoints.load(counting)
+    names = [layer.name for layer in network.card.trunk_layers]
+    found = [maps_of(network, pack.jpeg(row), names) for row in range(len(pack))]
+    for name in names:
+        table, pooled = scanned.units(name), scanned.embeddings(name)
+        maxima = np.array([maps[name].amax(dim=(1, 2)).numpy() for maps in found])
+        assert np.allclose(table.values, -np.sort(-maxima, axis=0).T[:, : table.values.shape[1]], atol=1e-4)
+        assert np.allclose(pooled, [maps[name].mean(dim=(1, 2)).numpy() for maps in found], rtol=2e-3, atol=1e-4)
+        for unit in range(0, table.units, 17):
+            for rank in range(5):
+                row, y, x = (int(part[unit, rank]) for part in (table.rows, table.ys, table.xs))
+                assert abs(float(found[row][name][unit, y, x]) - table.values[unit, rank]) < 1e-4
+
+
+def test_count_vectors_and_equations_are_those_of_each_image_alone(
+    pack: Pack, counting: Path, scanned: ScanReader
+) -> None:
+    network = checkpoints.load(counting)
+    crops = [count_view(decode(pack.jpeg(row)), network.card.preprocess)[0] for row in range(len(pack))]
+    alone = [count_crops(network, crop[None]) for crop in crops]
+    equations = scanned.equation
+    assert equations is not None
+    assert np.allclose(equations.whole, [one.whole[0].numpy() for one in alone], atol=1e-4)
+    assert np.allclose(equations.total, [one.total[0].numpy() for one in alone], atol=1e-4)
+    assert np.array_equal(scanned.embeddings("counts"), equations.whole)
+    assert scanned.embedding_dtype("counts") == np.float32 and scanned.embedding_dtype("conv5") == np.float16
+
+
+def test_layers_come_in_forward_order_with_the_counts_last(scanned: ScanReader) -> None:
+    assert scanned.layers == ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "counts")
+    assert scanned.units("fc6").ys.max() == -1
+
+
+def test_one_row_is_a_row_of_the_whole(scanned: ScanReader) -> None:
+    whole = scanned.embeddings("conv3")
+    assert all(np.array_equal(scanned.embedding("conv3", row), whole[row]) for row in (0, 6, 7, 11))
+    with pytest.raises(IndexError):
+        scanned.embedding("conv3", 12)
+
+
+def test_a_stopped_scan_goes_on_after_its_finished_shards_and_ends_the_same(
+    pack: Pack, counting: Path, scanned: ScanReader, tmp_path: Path
+) -> None:
+    with pytest.raises(Halt):
+        run(pack, counting, tmp_path, stop_at=9)
+    with pytest.raises(ScanUnreadable):
+        ScanReader(tmp_path)
+    assert run(pack, counting, tmp_path)[0] == 7
+    resumed = ScanReader(tmp_path)
+    for name in scanned.layers:
+        assert same(resumed.units(name), scanned.units(name)), name
+        assert np.array_equal(resumed.embeddings(name), scanned.embeddings(name)), name
+
+
+def test_an_extended_scan_equals_a_new_one_and_reads_only_the_new_shard(
+    pack: Pack, counting: Path, scanned: ScanReader, tmp_path: Path
+) -> None:
+    start = Pack(pack.folder, pack.shards[:1])
+    run(start, counting, tmp_path)
+    early = ScanReader(tmp_path)
+    assert covers_start(early.info, pack.shards) and early.rows == 7
+    assert len(run(pack, counting, tmp_path, precision="auto")) == 1 + 5  # "auto" takes the precision it began with
+    extended = ScanReader(tmp_path)
+    assert extended.info.precision == "fp32"
+    assert all(same(extended.units(name), scanned.units(name)) for name in scanned.layers)
+    with pytest.raises(ScanUnreadable, match="extended"):
+        early.units("conv1")
+
+
+def test_shards_scanned_in_another_way_are_not_taken_over(pack: Pack, counting: Path, tmp_path: Path) -> None:
+    run(pack, counting, tmp_path, layers=("conv1",))
+    assert run(pack, counting, tmp_path, layers=("conv1", "conv2"))[0] == 0
+
+
+def test_chosen_layers_only(pack: Pack, counting: Path, tmp_path: Path) -> None:
+    run(pack, counting, tmp_path, layers=("conv2",), top=3)
+    reader = ScanReader(tmp_path)
+    assert reader.layers == ("conv2",) and reader.equation is None and reader.info.counts is None
+    assert reader.units("conv2").values.shape[1] == 3
+
+
+def test_without_the_residual_count_vectors_are_the_same(
+    pack: Pack, counting: Path, scanned: ScanReader, tmp_path: Path
+) -> None:
+    run(pack, counting, tmp_path, layers=("counts",), residual=False)
+    reader = ScanReader(tmp_path)
+    assert reader.equation is None
+    assert np.allclose(reader.embeddings("counts"), scanned.embeddings("counts"), atol=1e-5)
+
+
+def test_an_unknown_layer_is_told_with_those_there_are(pack: Pack, counting: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadPlan, match="conv9.*conv1, conv2"):
+        run(pack, counting, tmp_path, layers=("conv9",))
+
+
+def test_no_hook_outlives_a_look(counting: Path) -> None:
+    eyes = Eyes.open(counting, plan(), device="cpu")
+    eyes.look(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
+    assert not any(module._forward_hooks for module in eyes.trunk.encoder.modules())
+
+
+def test_a_network_without_a_counting_head_has_no_residual(pack: Pack, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    encoder = alexnet_torchvision()
+    how = Preprocess(144, 160, 72, 96, "mean_std", (0.5,) * 3, (0.25,) * 3)
+    sha256 = checkpoints.save_weights(bare, encoder, None)
+    card = Card("bare", "alexnet-torchvision", {}, None, None, None, {}, layers(encoder), how, sha256, "fp16")
+    write_card(bare, card)
+    with pytest.raises(BadPlan, match="no counting head"):
+        run(pack, bare, tmp_path / "scan", residual=True)
+    run(pack, bare, tmp_path / "scan", layers=("conv1", "conv5"))
+    reader = ScanReader(tmp_path / "scan")
+    assert reader.equation is None and reader.info.trunk.size == 96
+    assert reader.crop("conv5", width=100, height=120) == (2, 12, 98, 108)
+
+
+@pytest.mark.parametrize("size", [(96, 80), (83, 101), (40, 60)])
+def test_boxes_are_exactly_the_pixels_that_have_a_gradient(
+    counting: Path, scanned: ScanReader, size: tuple[int, int]
+) -> None:
+    width, height = size
+    encoder = checkpoints.load(counting).encoder
+    info = scanned.info
+    left, top, right, bottom = info.trunk.box(width, height)
+    side = info.trunk.side(width, height)
+    scale = (right - left) / side
+    trunk = replace(info.trunk, reach=_reach(encoder, scanned, side))
+    for module in encoder.modules():  # weights that cannot cancel, and pools that let every pixel through
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.constant_(module.weight, 0.01)
+            torch.nn.init.constant_(module.bias, 0.01)  # type: ignore[arg-type]
+    average = _averaging(encoder)
+    image = torch.ones(1, 3, side, side, requires_grad=True)
+    value = image
+    for name, module in average.named_children():
+        value = module(value)
+        if name not in ("relu2", "relu3", "relu5"):
+            continue
+        layer = info.layer(f"conv{name[-1]}")
+        last = value.shape[2] - 1
+        for y, x in {(0, 0), (0, last), (last // 2, last), (last, last)}:
+            (gradient,) = torch.autograd.grad(value[0, 0, y, x], image, retain_graph=True)
+            rows, columns = (gradient[0].abs().sum(dim=(0, axis)).nonzero().flatten() for axis in (2, 1))
+            seen = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+            offset = (left, top, left, top)
+            expected = [start + scale * int(edge) for start, edge in zip(offset, seen, strict=True)]
+            box = receptive_box(layer, y, x, width=width, height=height, trunk=trunk)
+            assert np.allclose(box, expected), (layer.name, y, x)
+    assert bottom - top == right - left == min(width, height)
+
+
+def _reach(encoder: torch.nn.Module, scanned: ScanReader, side: int) -> dict[str, dict[str, int]]:
+    from models.receptive_field import reach
+
+    convs = [layer for layer in scanned.info.layers if layer.kind == "conv"]
+    ends = reach(encoder, [layer.module for layer in convs], side)
+    return {layer.name: {str(side): ends[layer.module]} for layer in convs}
+
+
+def _averaging(encoder: torch.nn.Module) -> torch.nn.Sequential:
+    children = {
+        name: torch.nn.AvgPool2d(3, 2, ceil_mode=True) if isinstance(module, torch.nn.MaxPool2d) else module
+        for name, module in encoder.named_children()
+    }
+    return torch.nn.Sequential(children)  # type: ignore[arg-type]
+
+
+def test_the_scan_records_how_far_each_layer_sees(scanned: ScanReader) -> None:
+    trunk: Trunk = scanned.info.trunk
+    assert set(trunk.reach["conv1"]) == {"80", "100", "32"} or set(trunk.reach["conv1"]) == {"80", "100", "40"}
+    assert all(int(side) >= end > 0 for ends in trunk.reach.values() for side, end in ends.items())

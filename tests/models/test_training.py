@@ -1,0 +1,143 @@
+"""Training goes on from its own state, draws what (seed, step) says, and learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.batches import Batches, ResidentRegions, generator, region
+from models.recipes import BadConfig, build_config
+from models.tasks import TASKS
+from models.tasks.base import Task
+from models.training import STATE, Diverged, FitConfig, fit, saved_state, train_step
+
+TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4, "conv1_std": 0.0}
+
+
+def regions(count: int = 10) -> ResidentRegions:
+    pixels = torch.randint(0, 256, (count, 3, 96, 96), generator=generator(7), dtype=torch.uint8)
+    return ResidentRegions(pixels, torch.full((count,), 96))
+
+
+def batches() -> Batches:
+    return Batches(regions(), crop=80, batch_size=4, seed=3)
+
+
+def new_task(name: str = "counting") -> Task:
+    return TASKS[name].build(build_config(name, "small", TINY), generator(3, 0))
+
+
+def run(task: Task, folder: Path, *, steps: int, stop_at: int | None = None) -> None:
+    how = FitConfig(steps=steps, lr=1e-4, seed=3, report_seconds=0.0)
+    for progress in (iterator := fit(task, batches(), how, folder)):
+        if progress.step == stop_at:
+            iterator.close()
+
+
+def weights(task: Task) -> list[Tensor]:
+    return [value.clone() for value in task.state_dict().values()]
+
+
+def test_an_interrupted_run_ends_in_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, first, second = new_task(), new_task(), new_task()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    run(whole, tmp_path / "a", steps=6)
+    run(first, tmp_path / "b", steps=6, stop_at=2)
+    state = saved_state(tmp_path / "b")
+    assert state is not None
+    assert state["step"] == 2
+    run(second, tmp_path / "b", steps=6)
+    assert all(torch.equal(one, two) for one, two in zip(weights(whole), weights(second), strict=True))
+    assert not torch.equal(weights(first)[0], weights(second)[0])
+    assert not list((tmp_path / "b").glob(".*.tmp"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_state(tmp_path: Path) -> None:
+    task = new_task()
+    run(task, tmp_path, steps=2)
+    before = (tmp_path / STATE).read_bytes()
+    broken = new_task()
+    how = FitConfig(steps=4, lr=1e-4, seed=3, report_seconds=0.0)
+    iterator = fit(broken, batches(), how, tmp_path)
+    next(iterator)
+    with torch.no_grad():
+        broken.head.get_parameter("fc6.weight").fill_(float("nan"))
+    with pytest.raises(Diverged):
+        next(iterator)
+    assert (tmp_path / STATE).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_keeps_its_contract(name: str) -> None:
+    task, images = new_task(name), batches().draw(0)
+    views = task.views(images, generator(1))
+    assert torch.equal(views.inputs, task.views(images, generator(1)).inputs)
+    assert task.paper.startswith("https://")
+    assert task.paper.split("/")[-1] in (__import__(type(task).__module__, fromlist=["_"]).__doc__ or "")
+    sum(task.loss(task(views.inputs), views.target).values()).backward()
+    gradient = task.encoder.get_parameter("conv1.weight").grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+    assert [layer.name for layer in task.head_layers()]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_loss_of_every_task_falls_on_one_batch(name: str) -> None:
+    task, source = new_task(name), batches()
+    optimiser = torch.optim.Adam(task.parameters(), lr=1e-4, fused=True)
+    losses = [sum(map(float, train_step(task, optimiser, source, 0, 3, "fp32").values())) for _ in range(12)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_crops_of_a_step_do_not_depend_on_what_came_before() -> None:
+    one, two = batches(), batches()
+    for step in range(5):
+        one.draw(step)
+    assert torch.equal(one.draw(5), two.draw(5))
+    assert not torch.equal(two.draw(5), two.draw(6))
+
+
+def test_no_batch_holds_an_image_twice_and_an_epoch_holds_each_once() -> None:
+    source = Batches(regions(9), crop=80, batch_size=3, seed=1)
+    epoch = [int(i) for step in range(source.steps_per_epoch) for i in source.indices(step)]
+    assert sorted(epoch) == list(range(9))
+    assert [int(i) for i in source.indices(3)] != epoch[:3]
+
+
+def test_crops_are_native_pixels_of_their_own_image() -> None:
+    source = regions(3)
+    crop = source.crops(torch.tensor([2]), torch.tensor([5]), torch.tensor([11]), 80)
+    assert torch.equal(crop[0], source.pixels[2, :, 5:85, 11:91])
+
+
+def test_a_small_image_is_cropped_inside_what_it_really_has() -> None:
+    pixels = torch.zeros(2, 3, 96, 96, dtype=torch.uint8)
+    pixels[:, :, :82, :82] = 200
+    source = Batches(ResidentRegions(pixels, torch.tensor([82, 82])), crop=80, batch_size=2, seed=0)
+    assert all((source.draw(step) == 200).all() for step in range(20))
+
+
+def test_a_region_is_never_enlarged() -> None:
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 90, 120), dtype=np.uint8))
+    assert torch.equal(region(image, 96), image[:, :, 15:105])
+    assert region(image, 60).shape == (3, 60, 60)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"unit": 3}, "no setting 'unit'"),
+        ({"units": "3"}, "units must be int"),
+        ({"units": True}, "units must be int"),
+        ({"lr": 0}, "lr must lie in"),
+        ({"normalise": "tile"}, "normalise must be one of crop, input"),
+        ({"crop": 145}, "crop must be even"),
+        ({"crop": 40, "region": 40}, "too small"),
+    ],
+)
+def test_a_wrong_setting_is_named(overrides: dict[str, object], words: str) -> None:
+    with pytest.raises(BadConfig, match=words):
+        build_config("counting", "small", overrides)
