@@ -18,7 +18,11 @@ from models.sources import Item, Skipped
 
 SIDES: Final = (160, 192, 256)
 SEED: Final = 0
+MIN_CONTRAST: Final = 20.0  # standard deviation of the crop's values: black sky shows nothing
+DRAWS: Final = 50
 TEST_SHARE: Final = 5  # every fifth crop of a photo is for testing
+
+Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,7 @@ class SampleSource:
             if not (self.folder / photo.file).is_file():
                 yield Skipped(f"{photo.name}/", "missing", f"The installed scikit-image does not carry {photo.file}.")
                 continue
-            height, width = self._pixels(photo.file).shape[:2]
-            for number, crop in enumerate(crops(photo, width, height)):
+            for number, crop in enumerate(crops(photo, self._pixels(photo.file))):
                 yield Item(
                     path=f"{photo.name}/{number:03d}.jpg",
                     file=f"{photo.file}:{crop.left},{crop.top},{crop.side}",
@@ -88,18 +91,22 @@ class SampleSource:
         square = self._pixels(file)[top : top + side, left : left + side]
         return b"P6 %d %d 255\n" % (square.shape[1], square.shape[0]) + np.ascontiguousarray(square).tobytes()
 
-    def _open(self, file: str) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    def _open(self, file: str) -> Pixels:
         picture: Image.Image = open_image((self.folder / file).read_bytes()).image
         return np.asarray(picture, dtype=np.uint8).reshape(picture.height, picture.width, 3)
 
 
-def crops(photo: Photo, width: int, height: int) -> Iterator[Crop]:
-    """Seeded squares of the sides that fit, each side in turn, spread over the photo."""
+def crops(photo: Photo, pixels: Pixels) -> Iterator[Crop]:
+    """Seeded squares of the sides that fit, each side in turn, spread over the photo but not on its empty parts."""
+    height, width = pixels.shape[:2]
     rng = np.random.default_rng([SEED, *photo.name.encode()])
     sides = [side for side in SIDES if side <= min(width, height)] or [min(width, height)]
     for number in range(photo.crops):
         side = sides[number % len(sides)]
-        left, top = (int(rng.integers(0, free + 1)) for free in (width - side, height - side))
+        for _ in range(DRAWS):
+            left, top = (int(rng.integers(0, free + 1)) for free in (width - side, height - side))
+            if pixels[top : top + side, left : left + side].std() >= MIN_CONTRAST:
+                break
         yield Crop(photo, left, top, side)
 
 

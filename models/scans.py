@@ -9,11 +9,13 @@ counts/equation-00000.npz          phi(Dx), sum_j phi(T_j x) and their relative 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,7 +225,8 @@ class ScanReader:
         """Statistics and top lists of a layer. Raises KeyError for an unknown one, ScanUnreadable."""
         self.layer(name)
         if name not in self._tables:
-            table = from_bytes((self.folder / name / "units.npz").read_bytes())
+            with _whole(name):
+                table = from_bytes((self.folder / name / "units.npz").read_bytes())
             if table.images != self.rows:
                 raise ScanUnreadable("this scan is being extended, or an extension was cut short: run it again")
             self._tables[name] = table
@@ -233,7 +236,9 @@ class ScanReader:
         """A layer's embeddings, shard by shard, in row order, as memory maps: (rows, units)."""
         self.layer(name)
         for path in _parts(self.folder / name, "embeddings", "npy", self.info):
-            yield np.load(path, mmap_mode="r", allow_pickle=False)
+            with _whole(name):
+                part: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            yield part
 
     def embeddings(self, name: str) -> NDArray[np.float32]:
         """All of a layer's embeddings in memory: (rows, units) float32."""
@@ -260,7 +265,7 @@ class ScanReader:
             return None
         wholes, totals = [], []
         for path in _parts(self.folder / "counts", "equation", "npz", self.info):
-            with np.load(path, allow_pickle=False) as arrays:
+            with _whole("counts"), np.load(path, allow_pickle=False) as arrays:
                 wholes.append(arrays["whole"])
                 totals.append(arrays["total"])
         return Equations(np.concatenate(wholes), np.concatenate(totals))
@@ -283,6 +288,15 @@ class ScanReader:
 def covers_start(info: ScanInfo, shards: Sequence[Shard]) -> bool:
     """Whether the scan's shards are the first of these, in order: all of them, or a start that can be extended."""
     return info.shards == tuple(shards[: len(info.shards)])
+
+
+@contextmanager
+def _whole(layer: str) -> Iterator[None]:
+    """Damage found while reading a scan's files, by name of the layer instead of their place."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise ScanUnreadable(f"the files of layer {layer} are damaged or gone") from error
 
 
 def _mark(index: int) -> str:

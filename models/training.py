@@ -114,7 +114,7 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
         precision = str(state["precision"])
         run.restore(state)
     task.train()
-    sums, since, saved = _Sums(), time.monotonic(), time.monotonic()
+    sums, since, saved = _Sums(), time.monotonic(), float("-inf")  # the first report saves: a full disk shows early
     try:
         while run.step < config.steps:
             for group in optimiser.param_groups:

@@ -1,0 +1,55 @@
+# `make` checks everything. `make demo` and `make test` install what they need first; a second call installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+# What the caller's Python was told is none of ours: .venv stands alone, and only uv itself is found in .bootstrap.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
+INSTALL := $(UV) pip install --python $(BIN)/python -c requirements.lock
+
+.DEFAULT_GOAL := check
+.PHONY: check lint types test demo format lock clean
+
+check: lint types test
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+test: .venv/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: .venv/.app
+	@exec $(BIN)/tessera demo $(ARGS)
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .bootstrap/.stamp
+	$(UV) pip compile --universal --no-header --no-emit-index-url --no-emit-find-links --extra dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache
+
+.bootstrap/.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Tessera needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 demo"; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
+	  echo "$(PYTHON) has no pip, which is needed once. On Debian and Ubuntu: apt-get install python3-pip"; exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .bootstrap --upgrade uv
+	@touch $@
+
+.venv/.made: .bootstrap/.stamp
+	@test -x $(BIN)/python || $(UV) venv --quiet --clear --python $(PYTHON) .venv
+	@touch $@
+
+.venv/.app: .venv/.made pyproject.toml requirements.lock
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml requirements.lock
+	$(INSTALL) -e '.[dev]'
+	@touch .venv/.app $@

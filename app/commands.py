@@ -1,0 +1,224 @@
+"""What the commands do with the services: submit and watch jobs, search, count, list."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from app import terminal
+from app.failures import BadQuery, DomainError
+from app.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
+from app.jobs.records import JobRecord
+from app.services.counting import Kernel
+from app.services.search import Asked
+from app.services.services import Services
+from app.services.submissions.import_images import NewGallery
+from app.settings import Settings
+from models.search import Metric
+
+Enter = Callable[[Services], tuple[JobRecord, bool]]
+
+FAILED = 1
+STOPPED = 130
+MANIFESTS = (".csv", ".parquet")
+
+
+def explain(error: Exception) -> str | None:
+    """The failure in one line, or None where it is a defect of ours."""
+    if isinstance(error, DomainError):
+        return error.message
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        return f"{f'TESSERA_{name.upper()}' if error.title == 'Settings' else name}: {first['msg']}"
+    if type(error).__name__ == "SchemaTooNew":
+        return str(error)
+    return None
+
+
+def import_images(
+    settings: Settings, source: str, *, name: str | None, to: str | None, labels: str, detach: bool, as_json: bool
+) -> int:
+    """Make a gallery, or add to one, from a folder, a manifest or the built-in sample."""
+    where, root, own_name = _source(source, labels)
+    if root is not None:  # whoever types the path here may read it anyway: TESSERA_ROOTS guards the web
+        settings = settings.model_copy(update={"roots": (*settings.roots, root)})
+    new = NewGallery.model_validate({"name": name or own_name, "source": where})
+
+    def enter(services: Services) -> tuple[JobRecord, bool]:
+        galleries = services.galleries
+        submitted = galleries.create(new) if to is None else galleries.add(to, new.source)
+        return submitted.job, submitted.created
+
+    return _run(settings, enter, detach=detach, as_json=as_json)
+
+
+def _source(source: str, labels: str) -> tuple[dict[str, str], Path | None, str]:
+    """Where images come from, the folder that is read, and the name it goes by."""
+    if source == "sample":
+        return {"kind": "sample"}, None, "sample-photos"
+    path = Path(source).expanduser().resolve()
+    if path.is_dir():
+        return {"kind": "folder", "path": str(path), "labels": labels}, path, path.name
+    if path.is_file() and path.suffix.lower() in MANIFESTS:
+        return {"kind": "manifest", "path": str(path)}, path.parent, path.stem
+    raise BadQuery("not_a_source", f"{source} is neither a folder nor a .csv or .parquet manifest.")
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`steps=500` and the like as a mapping; values are JSON where they can be, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise BadQuery("bad_setting", f"Write a setting as name=value, not {pair!r}.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def submit(settings: Settings, kind: str, spec: Mapping[str, Any], *, again: bool, detach: bool, as_json: bool) -> int:
+    """Submit a job and watch it to its end; exit status 0 where it is done (or only submitted)."""
+    return _run(settings, lambda services: services.jobs.submit(kind, spec, again), detach=detach, as_json=as_json)
+
+
+def _run(settings: Settings, enter: Enter, *, detach: bool, as_json: bool) -> int:
+    with opened(settings) as services:
+        job, created = enter(services)
+        if not as_json:
+            terminal.say(f"job {job.id} ({job.kind}): {'submitted' if created else 'the same was submitted before'}")
+        if detach or job.state in END_STATES:
+            return _report(services, job, as_json=as_json, ended=not detach)
+        return _watch(services, job, as_json=as_json)
+
+
+def _watch(services: Services, job: JobRecord, *, as_json: bool) -> int:
+    try:
+        with supervised(services.settings), terminal.bar(f"job {job.id}", quiet=as_json) as show:
+            job = follow(services, job.id, show)
+    except KeyboardInterrupt:
+        when = "goes on in the server" if services.jobs.supervised else "goes on when a server or `tessera worker` runs"
+        terminal.complain(f"left: job {job.id} {when}")
+        return STOPPED
+    return _report(services, job, as_json=as_json, ended=True)
+
+
+def _report(services: Services, job: JobRecord, *, as_json: bool, ended: bool) -> int:
+    if as_json:
+        terminal.data(_job_json(services, job))
+    elif ended:
+        made = f": {job.output.kind} {job.output.slug}" if job.state == "done" and job.output else ""
+        why = f": {job.error.message}" if job.error else ""
+        far = f", {share}" if job.state not in END_STATES and (share := _share(job)) else ""
+        terminal.say(f"job {job.id} is {job.state}{far}{made}{why}")
+    return FAILED if ended and job.state != "done" else 0
+
+
+def _job_json(services: Services, job: JobRecord) -> dict[str, Any]:
+    from app.routes.jobs import job_json
+
+    return cast(dict[str, Any], job_json(job, services.settings))
+
+
+def list_jobs(settings: Settings, *, limit: int, as_json: bool) -> None:
+    """The newest jobs."""
+    with opened(settings) as services:
+        found = services.jobs.list(limit=limit).jobs
+        if as_json:
+            terminal.data([_job_json(services, job) for job in found])
+        elif found:
+            terminal.table(("id", "kind", "state", "progress", "made", "started"), [_line(job) for job in found])
+        else:
+            terminal.say("no jobs yet")
+
+
+def _share(job: JobRecord) -> str:
+    progress = progress_of(job)
+    return f"{progress.step}/{progress.total} {progress.unit}" if progress.total else ""
+
+
+def _line(job: JobRecord) -> tuple[object, ...]:
+    started = job.started_at.astimezone().strftime("%Y-%m-%d %H:%M") if job.started_at else "-"
+    return job.id, job.kind, job.state, _share(job), job.output.slug if job.output else "", started
+
+
+def show_job(settings: Settings, number: int, *, follow: bool, cancel: bool, resume: bool, as_json: bool) -> None:
+    """One job, after it was cancelled or queued again where that was asked for."""
+    with opened(settings) as services:
+        job = services.jobs.get(number)
+        if cancel:
+            job = services.jobs.cancel(number)
+        if resume:
+            job = services.jobs.resume(number)
+        if follow and job.state not in END_STATES:
+            _watch(services, job, as_json=as_json)
+        else:
+            _report(services, job, as_json=as_json, ended=True)
+
+
+def show_neighbours(
+    settings: Settings,
+    scan: str,
+    image: Path | None,
+    row: int | None,
+    *,
+    layer: str | None,
+    k: int,
+    metric: str,
+    as_json: bool,
+) -> None:
+    """Nearest neighbours of a file (by the network, started here) or of a row (no network needed)."""
+    if metric not in ("l2", "cosine"):
+        raise BadQuery("bad_metric", f"The metric is l2 or cosine, not {metric}.")
+    asked = Asked(layer=layer, k=k, metric=cast(Metric, metric))
+    with opened(settings) if image is None else predicting(settings, lambda it: it.scans.reader(scan)) as services:
+        if row is not None:
+            found = services.search.by_row(scan, row, asked)
+        else:
+            assert image is not None
+            found = services.search.by_image(scan, services.uploads.read(image.read_bytes()).jpeg, asked)
+        if as_json:
+            from app.routes.search import found_json
+
+            terminal.data(found_json(scan, found, settings))
+            return
+        images = services.galleries.pack(found.gallery).metadata(found.rows)
+        terminal.say(f"{found.layer}, {found.metric}")
+        lines = zip(found.rows, found.distances, images, strict=True)
+        terminal.table(
+            ("row", "distance", "label", "path"), [(r, f"{d:.4f}", i.label or "", i.path) for r, d, i in lines]
+        )
+
+
+def show_count(settings: Settings, checkpoint: str, image: Path, *, kernel: str, as_json: bool) -> None:
+    """The counting equation of a file."""
+    if kernel not in ("area", "linear", "cubic", "lanczos"):
+        raise BadQuery("bad_kernel", f"The kernel is area, linear, cubic or lanczos, not {kernel}.")
+    with predicting(settings, lambda it: it.checkpoints.card(checkpoint)) as services:
+        query = services.uploads.read(image.read_bytes())
+        counted = services.counting.count(checkpoint, query, kernel=cast(Kernel, kernel))
+        if as_json:
+            from app.routes.counting import counted_json
+
+            terminal.data(counted_json(checkpoint, counted, settings))
+            return
+        answer = counted.answer
+        units = sorted(counted.active, key=lambda unit: -float(answer.whole[unit]))
+        rows = [
+            (
+                unit,
+                f"{answer.whole[unit]:.3f}",
+                *(f"{tile[unit]:.3f}" for tile in answer.tiles),
+                f"{answer.total[unit]:.3f}",
+            )
+            for unit in units
+        ]
+        terminal.table(("unit", "whole", "top left", "top right", "bottom left", "bottom right", "sum"), rows)
+        totals = f"total {counted.whole_total:.3f} whole, {counted.tiles_total:.3f} in tiles"
+        terminal.say(f"{totals}; residual {counted.residual:.3f}")
+        for warning in counted.warnings:
+            terminal.say(f"note: {warning}")

@@ -1,0 +1,47 @@
+"""Curves out of a job's events: for each name the last value at each step, read on from where it was left."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from app.jobs.events import EVENTS, iterate_events
+
+Points = Sequence[tuple[int, float]]
+KEPT = 16  # jobs whose curves stay in memory
+
+
+class Curves:
+    """The curves of one job. An attempt that repeats steps replaces their values."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS
+        self._offset = 0
+        self._series: dict[str, dict[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> Mapping[str, Points]:
+        """All points so far, by name, in the order of their steps."""
+        with self._lock:
+            for event in iterate_events(self._path, self._offset):
+                self._offset = event.after
+                for name, step, value in event.points():
+                    self._series.setdefault(name, {})[step] = value
+            return {name: sorted(points.items()) for name, points in self._series.items()}
+
+
+class CurveCache:
+    """The curves of the jobs that were looked at last."""
+
+    def __init__(self) -> None:
+        self._curves: OrderedDict[Path, Curves] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, folder: Path) -> Curves:
+        """The curves of that job folder."""
+        with self._lock:
+            curves = self._curves.setdefault(folder, Curves(folder))
+            self._curves.move_to_end(folder)
+            while len(self._curves) > KEPT:
+                self._curves.popitem(last=False)
+            return curves

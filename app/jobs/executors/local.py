@@ -1,0 +1,125 @@
+"""Attempts as processes of this machine."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic, sleep
+
+from app.jobs.devices import Device
+from app.jobs.lifeline import Lifeline
+from app.jobs.run import LOCK, LOG
+
+ENTRY = (sys.executable, "-m", "app.jobs.run")
+ROOT = Path(__file__).resolve().parents[3]  # where `app` and `models` are found
+NICE = 10
+ORPHAN_WAIT = 3.0  # seconds for the process of a dead supervisor to notice that its lifeline has ended
+
+
+class LocalAttempt:
+    """A process in a session of its own, at the end of our lifeline."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", lifeline: Lifeline) -> None:
+        self._process = process
+        self._lifeline = lifeline
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def status(self) -> int | None:
+        if self._process.returncode is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            self._kill_group()  # before the process is reaped: until then no one else can have its group's number
+            self._process.wait()
+            self._lifeline.close()
+        return self._process.returncode
+
+    def terminate(self) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+class LocalExecutor:
+    """Starts jobs as subprocesses. `entry` is replaced in tests, to run kinds of their own."""
+
+    def __init__(self, entry: Sequence[str] = ENTRY, nice: int = NICE) -> None:
+        self._entry = tuple(entry)
+        self._nice = nice
+
+    def start(self, folder: Path, device: Device) -> LocalAttempt:
+        lifeline = Lifeline.open()
+        try:
+            with (folder / LOG).open("ab") as log:
+                process = subprocess.Popen(
+                    (*self._entry, str(folder)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=ROOT,
+                    env=_environment(device, lifeline),
+                    pass_fds=(lifeline.given,),
+                    start_new_session=True,
+                )
+        except OSError:
+            lifeline.close()
+            raise
+        finally:
+            lifeline.started()
+        with contextlib.suppress(OSError):  # it may be gone already
+            os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + self._nice))
+        return LocalAttempt(process, lifeline)
+
+    def clear(self, folder: Path, pid: int | None) -> None:
+        deadline = monotonic() + ORPHAN_WAIT
+        while _locked(folder / LOCK):
+            if monotonic() > deadline and pid is not None and _runs(pid, folder):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if monotonic() > deadline + ORPHAN_WAIT:
+                return  # the attempt that follows waits for the lock itself, and comes back to the queue if it must
+            sleep(0.02)
+
+
+def _environment(device: Device, lifeline: Lifeline) -> dict[str, str]:
+    environment = {**os.environ, **lifeline.environment(), "PYTHONUNBUFFERED": "1"}
+    if environment.get("OMP_NUM_THREADS") == "1":
+        del environment["OMP_NUM_THREADS"]  # the server's own setting, for its searches; a job uses all cores
+    if device.visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = device.visible
+    return environment
+
+
+def _locked(path: Path) -> bool:
+    """Whether a process holds the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _runs(pid: int, folder: Path) -> bool:
+    """Whether that process is this job's, and not another that was given its number since."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(folder) in words

@@ -1,0 +1,242 @@
+"""Import images into a gallery's pack: list and freeze, then decode, resize and write shard by shard.
+
+Resumable: the job's state keeps the frozen listing and, after each shard, how far it is. Memory is that of the
+images in flight, whatever the gallery's size.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from app.jobs.context import JobContext, JobFailed
+from models import atomic
+from models.images import StoredImage
+from models.intake import pack_row, stored
+from models.manifests import ManifestSource
+from models.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
+from models.sample_photos import SampleSource
+from models.sources import FolderSource, Item, Skipped, Source, UploadSource
+
+LISTING: Final = "listing.jsonl"
+SKIPPED: Final = "skipped.jsonl"
+STATE: Final = "import.json"
+
+Rows = Generator[tuple[PackRow, StoredImage], None, None]
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass
+class Progress:
+    """What survives an attempt. `base` are the shards the gallery had before this job."""
+
+    items: int = 0
+    taken: int = 0  # items of the listing that finished shards have consumed
+    base: list[Shard] = field(default_factory=list)
+    base_skipped_bytes: int = 0
+    shards: list[Shard] = field(default_factory=list)
+    skipped: int = 0
+    skipped_bytes: int = 0
+    repeated: int = 0
+
+    def save(self, state: Path) -> None:
+        """Keep it for the next attempt."""
+        atomic.write_json(state / STATE, asdict(self))
+
+    @classmethod
+    def read(cls, state: Path) -> "Progress | None":
+        """What an earlier attempt left, if there was one."""
+        if not (state / STATE).exists():
+            return None
+        data: dict[str, Any] = json.loads((state / STATE).read_text())
+        base, shards = ([Shard(**shard) for shard in data.pop(name)] for name in ("base", "shards"))
+        return cls(**data, base=base, shards=shards)
+
+
+def run(job: JobContext) -> None:
+    """Import what the spec's `source` names and publish the gallery's pack."""
+    source = _source(job)
+    progress = _resumable(job, Progress.read(job.state)) or _freeze(job, source)
+    with (job.state / SKIPPED).open("r+", encoding="utf-8") as skipped:
+        # What an interrupted attempt left out after its last finished shard is looked at again.
+        skipped.truncate(progress.skipped_bytes)
+        skipped.seek(0, os.SEEK_END)
+        tally = _Tally(progress, skipped)
+        known = _known_hashes(job.output, progress.base)
+        with closing(_rows(job, source, tally, known)) as rows:
+            while tally.taken < progress.items:
+                index = len(progress.base) + len(progress.shards)
+                shard = write_shard(job.output, index, islice(rows, SHARD_ROWS))
+                tally.commit(shard, job)
+    _finish(job, progress)
+
+
+def _source(job: JobContext) -> Source:
+    spec = job.spec["source"]
+    match spec["kind"]:
+        case "folder":
+            return FolderSource(job.inputs["source"], spec.get("labels", "auto"))
+        case "manifest":
+            roots = [path for name, path in job.inputs.items() if name.startswith("root")]
+            return ManifestSource(job.inputs["source"], roots, scratch=job.state)
+        case "upload":
+            return UploadSource(job.inputs.get("source"))
+        case "sample":
+            return SampleSource()
+        case kind:
+            raise JobFailed("unknown_source", f"Images cannot be imported from a source of kind {kind!r}.")
+
+
+def _resumable(job: JobContext, progress: Progress | None) -> Progress | None:
+    """What an earlier attempt left, where its shards are still what it wrote and the gallery did not grow since."""
+    if progress is None:
+        return None
+    listed = list(Pack.open(job.output).shards) if (job.output / MANIFEST).exists() else []
+    try:
+        Pack(job.output, progress.shards).verify()
+    except PackDamaged:
+        return None
+    return progress if listed in (progress.base, progress.base + progress.shards) else None
+
+
+def _freeze(job: JobContext, source: Source) -> Progress:
+    """Write the listing to the job's state; from here on the source's changes cannot renumber rows."""
+    progress = Progress()
+    if (job.output / MANIFEST).exists():
+        progress.base = list(Pack.open(job.output).shards)
+        progress.base_skipped_bytes = _size(job.output / SKIPPED)
+    with (job.state / LISTING).open("w", encoding="utf-8") as lines, (job.state / SKIPPED).open("w") as skipped:
+        for found in source.items():
+            if isinstance(found, Skipped):
+                skipped.write(found.to_json() + "\n")
+                progress.skipped += 1
+            else:
+                lines.write(found.to_json() + "\n")
+                progress.items += 1
+            if (progress.items + progress.skipped) % 256 == 0:
+                job.progress(0, None, "images", {"listed": progress.items})
+        for stream in (lines, skipped):
+            stream.flush()
+            os.fsync(stream.fileno())
+    progress.skipped_bytes = _size(job.state / SKIPPED)
+    progress.save(job.state)  # only now does an attempt that follows trust the listing
+    job.log(f"{progress.items} images listed, {progress.skipped} files left out")
+    return progress
+
+
+class _Tally:
+    """Counts what the rows of the shard being written consume, until the finished shard makes it count."""
+
+    def __init__(self, progress: Progress, skipped: TextIO) -> None:
+        self._progress, self._skipped = progress, skipped
+        self.taken, self.total = progress.taken, progress.items
+        self._left_out = self._repeated = 0
+
+    def skip(self, skipped: Skipped) -> None:
+        """A file that takes no row."""
+        self._skipped.write(skipped.to_json() + "\n")
+        self._left_out += 1
+
+    def repeat(self) -> None:
+        """An image that the gallery holds already, under the same name."""
+        self._repeated += 1
+
+    def commit(self, shard: Shard, job: JobContext) -> None:
+        """Make a finished shard part of the job's state."""
+        self._skipped.flush()
+        os.fsync(self._skipped.fileno())
+        progress = self._progress
+        if shard.rows:
+            progress.shards.append(shard)
+        else:
+            (job.output / shard.file).unlink()
+        progress.taken = self.taken
+        progress.skipped += self._left_out
+        progress.repeated += self._repeated
+        progress.skipped_bytes = _size(job.state / SKIPPED)
+        self._left_out = self._repeated = 0
+        progress.save(job.state)
+
+
+def _rows(job: JobContext, source: Source, tally: _Tally, known: Hashes) -> Rows:
+    """The rows from where the last finished shard ended."""
+    with (job.state / LISTING).open(encoding="utf-8") as listing:
+        items = (Item.from_json(line) for line in islice(listing, tally.taken, None))
+        with closing(stored(source, items)) as images:
+            for item, image in images:
+                tally.taken += 1
+                job.progress(tally.taken, tally.total, "images")
+                if isinstance(image, Skipped):
+                    tally.skip(image)
+                elif _is_known(known, item.path, image.sha256):
+                    tally.repeat()
+                else:
+                    yield pack_row(item, image), image
+
+
+def _hash(path: str, sha256: str) -> int:
+    """Eight bytes that stand for an image under its name: a million of them take 8 MB."""
+    return int.from_bytes(hashlib.sha256(f"{sha256}{path}".encode()).digest()[:8])
+
+
+def _is_known(known: Hashes, path: str, sha256: str) -> bool:
+    wanted = np.uint64(_hash(path, sha256))
+    place = int(np.searchsorted(known, wanted))
+    return place < len(known) and bool(known[place] == wanted)
+
+
+def _known_hashes(folder: Path, base: list[Shard]) -> Hashes:
+    """What the gallery holds already, sorted: adding the same files again adds nothing."""
+    with Pack(folder, base) as pack:
+        return np.sort(np.fromiter(_hashes(pack), np.uint64, len(pack)))
+
+
+def _hashes(pack: Pack) -> Iterator[int]:
+    for index in range(len(pack.shards)):
+        for row in pack.metadata(pack.shard_range(index)):
+            yield _hash(row.path, row.sha256)
+
+
+def _finish(job: JobContext, progress: Progress) -> None:
+    """Publish: the list of files left out, then the manifest that names all shards, then the job's artefact."""
+    _join_skipped(job, progress)
+    shards = progress.base + progress.shards
+    write_manifest(job.output, shards)
+    with (job.output / SKIPPED).open("rb") as stream:
+        skipped = sum(1 for _ in stream)
+    added = sum(shard.rows for shard in progress.shards)
+    job.progress(progress.items, progress.items, "images", {"added": added, "skipped": progress.skipped})
+    repeated = f", {progress.repeated} were in the gallery already" if progress.repeated else ""
+    job.log(f"{added} images added, {progress.skipped} files skipped{repeated}")
+    rows = sum(shard.rows for shard in shards)
+    listed = [asdict(shard) for shard in shards]
+    job.artefact("gallery", job.slug, job.output, rows=rows, shards=listed, skipped=skipped)
+    if job.spec["source"]["kind"] == "upload" and "source" in job.inputs:
+        shutil.rmtree(job.inputs["source"], ignore_errors=True)
+
+
+def _join_skipped(job: JobContext, progress: Progress) -> None:
+    final, temporary = job.output / SKIPPED, job.output / f".{SKIPPED}.tmp"
+    job.output.mkdir(parents=True, exist_ok=True)
+    with temporary.open("wb") as target:
+        if progress.base_skipped_bytes:
+            with final.open("rb") as earlier:
+                target.write(earlier.read(progress.base_skipped_bytes))
+        with (job.state / SKIPPED).open("rb") as mine:
+            shutil.copyfileobj(mine, target)
+        target.flush()
+        os.fsync(target.fileno())
+    temporary.replace(final)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

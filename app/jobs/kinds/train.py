@@ -1,0 +1,196 @@
+"""Train a pretext task on a gallery and keep the checkpoint, with all that tells where it came from."""
+
+import contextlib
+import json
+import platform
+import shutil
+import time
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.jobs.context import JobContext, JobFailed
+from models import checkpoints
+from models.atomic import replace_folder, write_json
+from models.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
+from models.card import Card, write_card
+from models.evaluation import evaluate, held_out_regions, sides
+from models.measures import loss
+from models.network import Network, resolve_precision
+from models.packs import Pack
+from models.recipes import BadConfig, CountingConfig, build_config
+from models.tasks import TASKS
+from models.tasks.base import Task
+from models.training import FitConfig, fit, saved_state
+
+CURVE_POINTS = 400
+LOOKS = 10  # how often a run looks at the held-out images
+LOOKED = "held-out.json"
+
+
+def run(job: JobContext) -> None:
+    """spec: gallery, task, recipe, config, seed; input: the gallery's pack; output: a checkpoint folder."""
+    try:
+        config = build_config(job.spec["task"], job.spec["recipe"], job.spec["config"])
+    except BadConfig as error:
+        raise JobFailed(error.code, str(error)) from error
+    seed = int(job.spec["seed"])
+    with Pack.open(job.inputs["gallery"]) as pack:
+        split = split_rows(pack, config.crop, config.held_out)
+        if len(split.train) < 2 or len(split.held_out) < 2:
+            raise JobFailed(
+                "too_few_images", f"Training needs 20 images of at least {config.crop} px; {_count(split)}."
+            )
+        job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
+        regions = load_regions(job, pack, split.train, config)
+        held_out = held_out_regions(pack, split.held_out, config.region)
+        task = TASKS[job.spec["task"]].build(config, generator(seed, 0, 0))
+        first = task.encoder.get_parameter("conv1.weight").detach().clone()
+        task.to(job.device).to(memory_format=torch.channels_last)
+        curves = train(job, task, regions, held_out, config, seed)
+        provenance = _provenance(job, pack, split, config, seed)
+        keep(job, task, first, held_out, config, curves, provenance)
+
+
+def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: CountingConfig) -> Regions:
+    """All regions on the device where they take less than half of its free memory, else decoded as they are needed."""
+    needed = len(rows) * 3 * config.region**2
+    if needed < free_memory(job.device) // 2:
+        return ResidentRegions.load(
+            pack, rows, config.region, job.device, lambda done: job.progress(done, len(rows), "images loaded")
+        )
+    job.log(f"{needed / 2**30:.1f} GiB of pixels do not fit: decoding while training")
+    sides = [min(row.jpeg_width, row.jpeg_height, config.region) for row in pack.metadata(rows)]
+    return StreamedRegions(pack, rows, torch.tensor(sides), config.region, job.device)
+
+
+def free_memory(device: str) -> int:
+    """Bytes that can still be taken on the device, or on this machine for the CPU."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(facts["MemAvailable"].split()[0]) * 1024
+
+
+def train(
+    job: JobContext, task: Task, regions: Regions, held_out: list[Tensor], config: CountingConfig, seed: int
+) -> dict[str, list[list[float]]]:
+    """Fit the task, reporting each term; the held-out loss is looked at ten times. Returns the curves."""
+    batches = Batches(regions, crop=config.crop, batch_size=config.batch_size, seed=seed)
+    precision = resolve_precision(config.precision, job.device)
+    how = FitConfig(
+        steps=config.steps,
+        lr=config.lr,
+        lr_decay=config.lr_decay,
+        lr_every=config.lr_every,
+        weight_decay=config.weight_decay,
+        precision=precision,
+        seed=seed,
+    )
+    looks = _read_points(job.state / LOOKED)
+    with contextlib.closing(fit(task, batches, how, job.state)) as steps:
+        for progress in steps:
+            metrics = dict(progress.metrics)
+            if progress.step >= (len(looks) + 1) * config.steps / LOOKS or progress.step == config.steps:
+                metrics["held_out_loss"] = look(task, held_out, config)
+                looks.append([progress.step, metrics["held_out_loss"]])
+                write_json(job.state / LOOKED, looks)
+            job.progress(progress.step, progress.total, "steps", metrics, rate=progress.rate)
+    state = saved_state(job.state)
+    assert state is not None
+    return {**state["curves"], "held_out_loss": looks}  # type: ignore[dict-item]
+
+
+def look(task: Task, held_out: list[Tensor], config: CountingConfig) -> float:
+    """The loss on at most 128 held-out images, with the area kernel and in colour."""
+    device = str(next(task.parameters()).device)
+    task.eval()
+    network = Network(_bare_card(task, config), task.encoder, task.head, device, torch.float32)
+    value = loss(sides(network, held_out[:128]))
+    task.train()
+    assert value is not None
+    return value
+
+
+def keep(
+    job: JobContext,
+    task: Task,
+    first: Tensor,
+    held_out: list[Tensor],
+    config: CountingConfig,
+    curves: dict[str, list[list[float]]],
+    provenance: dict[str, Any],
+) -> None:
+    """Write the checkpoint beside its final place, score what was stored, and rename it into place."""
+    folder = job.state / "checkpoint"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    sha256 = checkpoints.save_weights(folder, task.encoder, task.head)
+    card = checkpoints.describe(task, name=job.slug, recipe=job.spec["recipe"], config=asdict(config))
+    card = replace(card, weights_sha256=sha256, dtype="fp16", provenance=provenance, curves=_thinned(curves))
+    write_card(folder, card)
+    checkpoints.write_step0(folder, first.numpy())
+    measures, reference = evaluate(
+        checkpoints.load(folder, device=job.device),
+        _untrained(card, job, config),
+        held_out,
+        seed=provenance["seed"],
+        tick=job.log,
+    )
+    checkpoints.write_reference(folder, reference)
+    write_card(folder, replace(card, measures=measures))
+    replace_folder(folder, job.output)
+    job.artefact("checkpoint", job.slug, job.output, sha256=sha256, architecture=card.architecture, task=card.task)
+
+
+def _untrained(card: Card, job: JobContext, config: CountingConfig) -> Network:
+    """The network as it was before the first step, for comparison."""
+    task = TASKS[job.spec["task"]].build(config, generator(int(job.spec["seed"]), 0, 0))
+    return Network(card, task.encoder, task.head, job.device, torch.float32)
+
+
+def _bare_card(task: Task, config: CountingConfig) -> Card:
+    return checkpoints.describe(task, name="training", recipe=None, config=asdict(config))
+
+
+def _thinned(curves: dict[str, list[list[float]]]) -> dict[str, list[list[float]]]:
+    """At most CURVE_POINTS points a curve, the last one always among them."""
+    return {name: points[:: -(-len(points) // CURVE_POINTS)] + points[-1:] for name, points in curves.items() if points}
+
+
+def _read_points(path: Path) -> list[list[float]]:
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def _count(split: Split) -> str:
+    usable = len(split.train) + len(split.held_out)
+    return f"{usable} images are large enough, {split.too_small} are smaller than the crop and were skipped"
+
+
+def _provenance(job: JobContext, pack: Pack, split: Split, config: CountingConfig, seed: int) -> dict[str, Any]:
+    state = saved_state(job.state) or {}
+    cells = f"{config.size} px inputs, conv1 at stride {config.stride}"
+    return {
+        "job": job.id,
+        "gallery": job.spec["gallery"],
+        "gallery_fingerprint": pack.fingerprint,
+        "images": len(pack),
+        "images_trained": len(split.train),
+        "images_held_out": len(split.held_out),
+        "images_too_small": split.too_small,
+        "seed": seed,
+        "steps": config.steps,
+        "images_seen": config.steps * min(config.batch_size, len(split.train)),
+        "geometry": f"native crops of {config.crop} px from regions of {config.region} px, {cells}",
+        "precision": state.get("precision", config.precision),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else platform.machine(),
+        "seconds": state.get("seconds"),
+        "attempt": job.attempt,
+        "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

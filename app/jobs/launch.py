@@ -1,0 +1,90 @@
+"""The supervisor as a child of the server (or of `tessera worker`): started, watched, started again if it dies."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from time import monotonic
+
+from app.jobs.executors.local import ROOT
+from app.jobs.lifeline import Lifeline
+from app.settings import Settings
+
+ENTRY = (sys.executable, "-m", "app.jobs.supervisor")
+QUICK_DEATH, PAUSE = 5.0, 2.0  # seconds: one that dies sooner than that is started again only after a pause
+LEAVE_WITHIN = 9.0
+GIVE_UP = 2  # the exit status of a supervisor that cannot work here at all
+
+log = logging.getLogger("tessera.jobs")
+
+
+class SupervisorProcess:
+    """Keeps one supervisor running from `start` to `close`."""
+
+    def __init__(self, settings: Settings, entry: Sequence[str] = ENTRY, *, quiet: bool = False) -> None:
+        self._settings = settings
+        self._stderr = subprocess.DEVNULL if quiet else None
+        self._entry = tuple(entry)
+        self._closing = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: Lifeline | None = None
+        self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start it and the thread that watches it."""
+        self._spawn()
+        self._thread.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The present supervisor's process."""
+        return None if self._process is None else self._process.pid
+
+    def wait(self) -> None:
+        """Return when the supervisor has gone for good."""
+        self._thread.join()
+
+    def close(self) -> None:
+        """Let it put its jobs back into the queue and leave."""
+        self._closing.set()
+        process = self._process
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(LEAVE_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._thread.join()
+
+    def _spawn(self) -> None:
+        lifeline = Lifeline.open()
+        environment = {**os.environ, **lifeline.environment(), "TESSERA_DEVICE": self._settings.device}
+        if self._settings.database_url is not None:
+            environment["TESSERA_DATABASE_URL"] = self._settings.database_url
+        try:
+            self._process = subprocess.Popen(
+                (*self._entry, str(self._settings.workspace)),
+                stdin=subprocess.DEVNULL,
+                stderr=self._stderr,
+                cwd=ROOT,
+                env=environment,
+                pass_fds=(lifeline.given,),
+                start_new_session=True,  # Ctrl-C in the terminal reaches the server, which ends us in its own order
+            )
+        finally:
+            lifeline.started()
+        self._lifeline = lifeline
+
+    def _keep_running(self) -> None:
+        while self._process is not None and self._lifeline is not None:
+            began = monotonic()
+            status = self._process.wait()
+            self._lifeline.close()
+            if self._closing.is_set() or status == GIVE_UP:
+                return
+            log.warning("the supervisor ended with status %d and is started again", status)
+            if monotonic() - began < QUICK_DEATH and self._closing.wait(PAUSE):
+                return
+            self._spawn()

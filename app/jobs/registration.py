@@ -1,0 +1,79 @@
+"""How a finished artefact becomes known: one small function a kind, run in the transaction that sets `done`.
+
+A reader looks at the files first, outside any transaction, and returns what is left to do inside it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.jobs.spec import Output
+from app.store.tables import CheckpointRow, GalleryRow, ScanRow
+
+# The names are those of models.packs, models.card and models.scans, which would bring pyarrow and numpy to the
+# supervisor, a process that stays small; a test holds them together.
+MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
+
+Register = Callable[[Session], None]
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    data: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    return data
+
+
+def gallery(folder: Path, output: Output, job_id: int, spec: Mapping[str, Any]) -> Register:
+    """Rows and shards of a gallery whose pack was written or has grown."""
+    shards = [dict(shard) for shard in _read_json(folder / MANIFEST)["shards"]]
+    skipped_list = folder / SKIPPED
+    skipped = len(skipped_list.read_bytes().splitlines()) if skipped_list.exists() else 0
+
+    def register(session: Session) -> None:
+        row = session.scalar(select(GalleryRow).where(GalleryRow.slug == output.slug))
+        if row is None:
+            row = GalleryRow(slug=output.slug, name=str(spec.get("name", output.slug)), folder=output.path)
+            row.source, row.job_id = dict(spec.get("source", {})), job_id
+            session.add(row)
+        row.shards, row.rows, row.skipped = shards, sum(int(shard["rows"]) for shard in shards), skipped
+
+    return register
+
+
+def checkpoint(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A checkpoint, from its card."""
+    card = _read_json(folder / CARD)
+
+    def register(session: Session) -> None:
+        row = session.scalar(select(CheckpointRow).where(CheckpointRow.slug == output.slug))
+        if row is None:
+            row = CheckpointRow(slug=output.slug, folder=output.path)
+            session.add(row)
+        row.name, row.sha256 = str(card["name"]), str(card["weights_sha256"])
+        row.architecture, row.task, row.job_id = str(card["architecture"]), card["task"], job_id
+
+    return register
+
+
+def scan(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A scan, from its scan.json."""
+    info = _read_json(folder / SCAN)
+    layers = [layer["name"] if isinstance(layer, Mapping) else str(layer) for layer in info["layers"]]
+
+    def register(session: Session) -> None:
+        row = session.scalar(select(ScanRow).where(ScanRow.slug == output.slug))
+        if row is None:
+            row = ScanRow(slug=output.slug, folder=output.path)
+            session.add(row)
+        row.checkpoint, row.gallery, row.rows = info["checkpoint"], info["gallery"], int(info["rows"])
+        row.layers, row.shards = layers, [dict(shard) for shard in info["shards"]]
+        row.done, row.job_id = True, job_id
+
+    return register
+
+
+Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
+READERS: Mapping[str, Reader] = {"gallery": gallery, "checkpoint": checkpoint, "scan": scan}

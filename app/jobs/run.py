@@ -1,0 +1,120 @@
+"""The one entry point of every job: `python -m app.jobs.run DIR` runs the attempt that DIR/spec.json describes.
+
+It ends with 0 (done), 1 (failed; the reason is an event) or 75 (run me again). What its end means for the job is the
+supervisor's decision alone.
+"""
+
+import errno
+import fcntl
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic, sleep
+from typing import NoReturn
+
+from app.jobs import lifeline
+from app.jobs.context import JobContext, JobFailed, Stopped
+from app.jobs.places import without_places
+
+KINDS: Mapping[str, str] = {
+    "import": "app.jobs.kinds.import_images",
+    "train": "app.jobs.kinds.train",
+    "scan": "app.jobs.kinds.scan",
+}
+LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
+DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE
+LOCK_WAIT = 5.0  # seconds for an earlier attempt's process to be gone
+
+
+def _write_log(folder: Path) -> None:
+    """Send standard output and error, of libraries and of their C code too, to the job's log."""
+    descriptor = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _lock(folder: Path) -> bool:
+    """Be the only process of this job; the lock is held until this process ends."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    deadline = monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if monotonic() > deadline:
+                return False
+            sleep(0.05)
+
+
+def explain(error: Exception, workspace: Path) -> tuple[str, str]:
+    """Code and message of a failure, in words for the person who started the job."""
+    if isinstance(error, JobFailed):
+        return error.code, error.message
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk_full", "The disk is full. Make room, then resume this job: it goes on where it was."
+    if type(error).__name__ == "OutOfMemoryError":  # torch's own class, without importing torch
+        return "gpu_oom", "The device ran out of memory. Use a smaller batch, or free the device, and resume."
+    if isinstance(error, MemoryError):
+        return "out_of_memory", "This machine ran out of memory. Use a smaller batch, and resume."
+    if isinstance(error, FileNotFoundError):
+        return "input_missing", f"A file that this job needs is not there: {Path(str(error.filename)).name}."
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return code, without_places(str(error), workspace)
+    return "error", without_places(f"{type(error).__name__}: {error}", workspace)
+
+
+def run(folder: Path, kinds: Mapping[str, str] = KINDS) -> int:
+    """Run the attempt in this process and return its exit status."""
+    job = JobContext.open(folder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: job.stop())
+    job.started()
+    try:
+        if job.kind not in kinds:
+            raise JobFailed("unknown_kind", f"There is no kind of job called {job.kind!r}.")
+        importlib.import_module(kinds[job.kind]).run(job)
+    except Stopped:
+        return REQUEUE
+    except Exception as error:
+        (folder / TRACEBACK).write_text(traceback.format_exc(), "utf-8")
+        code, message = explain(error, job.workspace)
+        job.failed(code, message)
+        return FAILED
+    else:
+        return DONE
+    finally:
+        job.close()
+
+
+def main(arguments: list[str], kinds: Mapping[str, str] = KINDS) -> int:
+    """Take the job folder from the command line and run it, with log, lock and lifeline."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m app.jobs.run DIR\n")
+        return FAILED
+    folder = Path(arguments[0]).resolve()
+    lifeline.watch()
+    _write_log(folder)
+    if not _lock(folder):
+        sys.stderr.write("another process still runs this job\n")
+        return REQUEUE
+    return run(folder, kinds)
+
+
+def leave(status: int) -> NoReturn:
+    """End without taking the interpreter apart: all is written, and what libraries do last takes seconds or crashes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""An attempt that runs, as the supervisor sees it, and the end of it."""
+
+import logging
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from sqlalchemy.orm import Session
+
+from app.jobs import registration, table
+from app.jobs.devices import Device
+from app.jobs.executors.base import Attempt
+from app.jobs.records import JobError, JobRecord
+from app.jobs.registration import Register
+from app.jobs.tail import Tail
+from app.jobs.verdict import Verdict, verdict
+from app.store.engine import Store
+
+log = logging.getLogger("tessera.jobs")
+
+
+@dataclass
+class Running:
+    """One attempt, what it told so far, and whether it was asked to end."""
+
+    job: JobRecord
+    device: Device
+    attempt: Attempt
+    tail: Tail
+    status: int | None = None
+    unsaved: bool = False
+    term_at: float | None = None
+
+    def read(self) -> None:
+        """Look at the process, then at its events: what it wrote before its end is there by then."""
+        if self.status is None:
+            self.status = self.attempt.status()
+        self.unsaved |= self.tail.read()
+
+    def end(self, grace: float) -> None:
+        """SIGTERM the first time, SIGKILL once the grace is over."""
+        if self.term_at is None:
+            self.term_at = monotonic()
+            self.attempt.terminate()
+        elif monotonic() - self.term_at > grace:
+            self.attempt.kill()
+
+    def conclude(self, store: Store, *, shutting_down: bool) -> Verdict:
+        """Write the job's next state, with its artefact's row in the same transaction."""
+        register, error = self._artefact(store)
+        with store.write() as session:
+            decision = self._verdict(session, error, shutting_down)
+            table.save_progress(session, self.job.id, self.tail.progress, self.tail.offset)
+            if decision.state == "queued":
+                table.requeue(session, self.job.id, counted=decision.counted)
+            else:
+                ended = table.finish(session, self.job.id, decision.state, decision.error)
+                if ended and decision.state == "done" and register is not None:
+                    register(session)
+        return decision
+
+    def _verdict(self, session: Session, error: JobError | None, shutting_down: bool) -> Verdict:
+        job = table.get(session, self.job.id) or self.job  # as it is now: a cancel may have come in between
+        decision = verdict(
+            1 if self.status is None else self.status,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            cancelled=job.cancel_requested,
+            shutting_down=shutting_down,
+            error=self.tail.error,
+        )
+        return replace(decision, state="failed", error=error) if error and decision.state == "done" else decision
+
+    def _artefact(self, store: Store) -> tuple[Register | None, JobError | None]:
+        """What registers the artefact of a job that ended well, or why there is none."""
+        output = self.job.output
+        if self.status != 0 or output is None or output.kind not in registration.READERS:
+            return None, None
+        try:
+            if (output.kind, output.slug) not in self.tail.artefacts:
+                raise FileNotFoundError(output.path)
+            read = registration.READERS[output.kind]
+            return read(store.path(output.path), output, self.job.id, self.job.spec), None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("job %d left no readable %s: %r", self.job.id, output.kind, error)
+            return None, JobError("no_artefact", f"The job ended well, but left no readable {output.kind}.")

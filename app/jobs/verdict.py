@@ -1,0 +1,49 @@
+"""What the end of an attempt means for its job."""
+
+import signal
+from dataclasses import dataclass
+
+from app.jobs.lifeline import REQUEUE
+from app.jobs.records import JobError
+from app.jobs.states import State
+
+UNEXPLAINED = JobError("error", "The job ended without saying why; its log may tell.")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state to go to; `counted` says whether a requeued attempt counts against the job."""
+
+    state: State
+    error: JobError | None = None
+    counted: bool = True
+
+
+def _lost(status: int, attempt: int) -> JobError:
+    why = "its process was lost"
+    if status == -signal.SIGKILL:
+        why = "its process was killed, likely because memory ran out"
+    elif status < 0:
+        why = f"its process ended by signal {-status}"
+    return JobError("worker_lost", f"After {attempt} attempts the job was given up: {why}. Resume it to try again.")
+
+
+def verdict(
+    status: int,
+    *,
+    attempt: int,
+    max_attempts: int,
+    cancelled: bool,
+    shutting_down: bool = False,
+    error: JobError | None = None,
+) -> Verdict:
+    """Decide from the exit status of attempt number `attempt`; `error` is what the attempt said about its failure."""
+    if cancelled:
+        return Verdict("cancelled")
+    if status == 0:
+        return Verdict("done")
+    if status == REQUEUE or status < 0:
+        if shutting_down:
+            return Verdict("queued", counted=False)
+        return Verdict("queued") if attempt < max_attempts else Verdict("failed", _lost(status, attempt))
+    return Verdict("failed", error or UNEXPLAINED)

@@ -1,0 +1,118 @@
+"""The web application: `create_app(settings)` builds it, its lifespan starts the processes behind it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
+
+import app.threads  # noqa: F401
+from app import errors
+from app.errors import CatchErrors
+from app.jobs.launch import SupervisorProcess
+from app.limits import Admission, BodyLimit
+from app.metrics import CountRequests, Requests
+from app.mounting import BasePath
+from app.predictor.client import Predictor
+from app.responses import Json
+from app.routes import (
+    checkpoints,
+    counting,
+    filters,
+    galleries,
+    home,
+    jobs,
+    login,
+    meta,
+    scans,
+    search,
+    units,
+    uploads,
+)
+from app.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, check_exposure
+from app.services.assembly import build_services
+from app.settings import Settings
+from app.static_files import StaticFiles
+from app.templating import STATIC, Pages
+
+ROUTERS = (home, galleries, checkpoints, filters, counting, scans, units, search, uploads, jobs, meta, login)
+GZIP_FROM = 1024  # bytes
+
+
+def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
+    """The application of one workspace. Raises Forbidden where the settings would expose it without a token."""
+    check_exposure(settings)
+    requests = Requests()
+    application = FastAPI(
+        title="Tessera",
+        summary="Looks inside self-supervised networks.",
+        lifespan=_lifespan(start_children),
+        middleware=_middleware(settings, requests),
+        default_response_class=Json,
+        docs_url=None,
+        redoc_url=None,
+    )
+    predictor = Predictor(settings)
+    application.state.settings = settings
+    application.state.pages = Pages(settings)
+    application.state.requests = requests
+    application.state.instance = secrets.token_hex(8)
+    application.state.routes = [route for module in ROUTERS for route in _flat(module.router)]
+    application.state.stopping = False  # streams look at it and end
+    application.state.predictor = predictor
+    application.state.services = build_services(settings, predictor=predictor)
+    errors.install(application)
+    for module in ROUTERS:
+        application.include_router(module.router)
+    application.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return application
+
+
+def _flat(router: APIRouter) -> Iterator[BaseRoute]:
+    """The routes of a router and of those it includes, which FastAPI keeps as routers."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from _flat(inner)
+
+
+def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
+    """From the outside in."""
+    token = settings.token
+    guard = [Middleware(Token, token=token, port=settings.port, base_path=settings.base_path)] if token else []
+    return [
+        Middleware(CountRequests, requests=requests),
+        Middleware(AnswerHeaders),
+        Middleware(AllowedHosts, names=settings.host_names),
+        Middleware(BasePath, base_path=settings.base_path),
+        Middleware(SameOrigin),
+        *guard,
+        Middleware(Admission),
+        Middleware(BodyLimit),
+        Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=5),
+        Middleware(CatchErrors),
+    ]
+
+
+def _lifespan(start_children: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        predictor = cast(Predictor, application.state.predictor)
+        supervisor = SupervisorProcess(application.state.settings)
+        if start_children:  # both return at once and come up in the background
+            predictor.start()
+            supervisor.start()
+        yield
+        application.state.stopping = True
+        if start_children:
+            await asyncio.gather(asyncio.to_thread(predictor.close), asyncio.to_thread(supervisor.close))
+        application.state.services.store.close()
+
+    return lifespan

@@ -1,0 +1,50 @@
+"""The process that owns torch while serving: `python -m app.predictor.worker FD DEVICE THREADS`, started by the client.
+
+One thread reads the pipe and leaves the process as soon as it ends; the main thread answers, one question at a time.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from app.predictor.messages import Numbered, Ready, Reply
+
+
+def read_questions(pipe: Connection, questions: "queue.SimpleQueue[Numbered]", leave: Callable[[int], None]) -> None:
+    """Drain the pipe, so that the server never blocks in sending; its end is the end of this process."""
+    try:
+        while True:
+            questions.put(pipe.recv())
+    except (EOFError, OSError):
+        leave(0)
+
+
+def main(descriptor: int, wanted: str, threads: int) -> None:
+    """Answer until the pipe ends."""
+    logging.basicConfig(level=logging.INFO, format="predictor: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when we end
+    pipe = Connection(descriptor)
+    questions: queue.SimpleQueue[Numbered] = queue.SimpleQueue()
+    threading.Thread(target=read_questions, args=(pipe, questions, os._exit), daemon=True).start()
+    # Only now torch, which takes seconds: a server that ends in the meantime does not leave this process behind.
+    from app.predictor.answering import Residents, attempt, choose_device, prepare
+
+    prepare(threads)
+    device = choose_device(wanted)
+    residents = Residents(device)
+    pipe.send(Ready(device, threads))
+    while True:
+        numbered = questions.get()
+        try:
+            pipe.send(Reply(numbered.number, attempt(residents, numbered.request)))
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

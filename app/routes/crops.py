@@ -1,0 +1,75 @@
+"""Parts of images shown without JavaScript: a frame, and the whole image placed in it by percentages."""
+
+from dataclasses import dataclass
+
+from app.services.units import TopImage
+from app.settings import Settings
+from models.geometry import Box
+
+THUMBNAIL = 128  # longer side of a stored thumbnail, pixels
+SHARP = 24  # boxes below so many pixels are shown with their pixels visible
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box of an image: the picture, and the style attributes of the frame in a square and of the picture in it."""
+
+    src: str
+    frame: str
+    place: str
+    sharp: bool
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A top image as pages show it: whole with its box, and the box alone."""
+
+    row: int
+    value: float
+    cell: tuple[int, int] | None
+    width: int
+    height: int
+    box: Box
+    image: str
+    href: str
+    name: str
+    crop: Crop
+
+
+def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int) -> Shot:
+    """A top image whose crop will be `shown` pixels large: small ones are cut from the thumbnail where it is enough."""
+    known, here = found.known, f"/api/galleries/{gallery}/images/{found.row}"
+    width, height = known.jpeg_width, known.jpeg_height
+    side = max(found.box[2] - found.box[0], found.box[3] - found.box[1])
+    small = side * min(1.0, THUMBNAIL / max(width, height)) >= shown
+    src = settings.url(f"{here}/{'thumbnail' if small else 'image'}")
+    return Shot(
+        row=found.row,
+        value=found.value,
+        cell=None if found.y is None or found.x is None else (found.y, found.x),
+        width=width,
+        height=height,
+        box=found.box,
+        image=settings.url(f"{here}/image"),
+        href=settings.url(f"/galleries/{gallery}/images/{found.row}"),
+        name=known.label or f"row {found.row}",
+        crop=crop(src, found.box, width, height),
+    )
+
+
+def crop(src: str, box: Box, width: int, height: int) -> Crop:
+    """The box of a (width, height) image, as large as fits a square."""
+    x0, y0, x1, y1 = box
+    wide, high = max(x1 - x0, 1e-6), max(y1 - y0, 1e-6)
+    side = max(wide, high)
+    return Crop(
+        src=src,
+        frame=f"width:{_percent(wide, side)};height:{_percent(high, side)}",
+        place=f"width:{_percent(width, wide)};height:{_percent(height, high)};"
+        f"left:{_percent(-x0, wide)};top:{_percent(-y0, high)}",
+        sharp=side < SHARP,
+    )
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.2f}%"

@@ -1,0 +1,113 @@
+"""The workspace at a glance, as the page `/` and its JSON twin `/api`; the next step is always one click away."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.deps import ServicesDep, SettingsDep
+from app.jobs.records import JobRecord
+from app.responses import Json
+from app.services.submissions.import_images import NewGallery, SampleFrom
+from app.services.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
+from app.settings import Settings
+from app.templating import page
+
+router = APIRouter()
+
+SAMPLE = "sample-photos"
+
+Slug = Annotated[str, Form(max_length=200)]
+
+
+@router.get("/", include_in_schema=False)
+def home(request: Request, services: ServicesDep) -> HTMLResponse:
+    """The workspace as a page."""
+    overview = WorkspaceService(services.store).overview()
+    return page(request, "home.html", overview=overview, progress=progress, sample=SAMPLE)
+
+
+@router.get("/api")
+def workspace(services: ServicesDep, settings: SettingsDep) -> Json:
+    """Counts and the newest galleries, checkpoints, scans and jobs, and the next step."""
+    return Json(shape(WorkspaceService(services.store).overview(), settings))
+
+
+@router.post("/start/sample", include_in_schema=False)
+def start_sample(services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Import the built-in sample gallery."""
+    submitted = services.galleries.create(NewGallery(name=SAMPLE, source=SampleFrom(kind="sample")))
+    return RedirectResponse(settings.url(f"/jobs/{submitted.job.id}"), status_code=303)
+
+
+@router.post("/start/scan", include_in_schema=False)
+def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Scan a checkpoint over a gallery, all layers."""
+    job, _ = services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": gallery})
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
+def shape(overview: Overview, settings: Settings) -> dict[str, object]:
+    """The overview as JSON."""
+    newest: dict[str, list[dict[str, object]]] = {
+        "galleries": [
+            {"slug": item.slug, "name": item.name, "rows": item.rows, **dated("galleries", item, settings)}
+            for item in overview.galleries
+        ],
+        "checkpoints": [
+            {"slug": item.slug, "name": item.name, "task": item.task, **dated("checkpoints", item, settings)}
+            for item in overview.checkpoints
+        ],
+        "scans": [
+            {"slug": item.slug, "checkpoint": item.checkpoint, "gallery": item.gallery, "rows": item.rows}
+            | dated("scans", item, settings)
+            for item in overview.scans
+        ],
+    }
+    return {
+        **{kind: {"count": overview.counts[kind], "newest": items} for kind, items in newest.items()},
+        "jobs": {
+            "count": overview.counts["jobs"],
+            "states": dict(overview.states),
+            "newest": [job_summary(job, settings) for job in overview.jobs],
+        },
+        "next_step": overview.next_step,
+        "links": {
+            "self": settings.url("/api"),
+            **{kind: settings.url(f"/api/{kind}") for kind in overview.counts},
+            "page": settings.url("/"),
+        },
+    }
+
+
+def dated(kind: str, item: GalleryItem | CheckpointItem | ScanItem, settings: Settings) -> dict[str, object]:
+    """What all kinds have: when it was made, and where it is."""
+    return {"created_at": moment(item.created_at), "links": links(f"/{kind}/{item.slug}", settings)}
+
+
+def job_summary(job: JobRecord, settings: Settings) -> dict[str, object]:
+    """A job as a line."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "progress": progress(job),
+        "created_at": moment(job.created_at),
+        "links": links(f"/jobs/{job.id}", settings),
+    }
+
+
+def progress(job: JobRecord) -> float | None:
+    """How much of a job is done, 0..1; None where it does not know."""
+    step, total = job.progress.get("step"), job.progress.get("total")
+    return min(float(step) / float(total), 1.0) if step is not None and total else None
+
+
+def links(path: str, settings: Settings) -> dict[str, str]:
+    return {"self": settings.url(f"/api{path}"), "page": settings.url(path)}
+
+
+def moment(at: datetime) -> str:
+    """RFC 3339, UTC."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

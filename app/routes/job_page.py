@@ -1,0 +1,115 @@
+"""The pages of the queue and of one job, and the form that starts a training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
+
+from app.charts import line_chart
+from app.deps import LimitQuery, ServicesDep, SettingsDep
+from app.jobs.records import JobRecord
+from app.jobs.states import STATES
+from app.services.job_view import JobView, curve_groups, view
+from app.services.services import Services
+from app.services.train_form import FormFields, train_form, train_spec
+from app.templating import page
+
+router = APIRouter(include_in_schema=False)
+
+CursorQuery = Annotated[str | None, Query(max_length=64)]
+StateQuery = Annotated[list[str] | None, Query(max_length=len(STATES))]
+PAGE_LOG = 8 * 1024  # bytes of the log's end that the page shows
+CHART_POINTS = 300
+
+
+async def form_fields(request: Request) -> FormFields:
+    """The text fields of a form, as they were typed."""
+    async with request.form(max_files=0, max_fields=60) as form:
+        return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+
+
+FormDep = Annotated[FormFields, Depends(form_fields)]
+
+
+@dataclass(frozen=True)
+class JobParts:
+    """What the page of a job shows; `offset` is where its events go on from here."""
+
+    view: JobView
+    offset: int
+    charts: Sequence[tuple[str, Markup]]
+    log: str
+    needs: Sequence[int]
+    supervised: bool
+
+
+def _parts(job: JobRecord, services: Services) -> JobParts:
+    groups = curve_groups(services.jobs.series(job.id, points=CHART_POINTS))
+    return JobParts(
+        view=view(job),
+        offset=services.jobs.end_of_events(job),
+        charts=[(group.title, line_chart(group.series, label=group.title)) for group in groups],
+        log=services.jobs.log_tail(job.id, PAGE_LOG),
+        needs=services.jobs.needs(job.id),
+        supervised=services.jobs.supervised,
+    )
+
+
+def _address(states: list[str] | None, limit: int, cursor: str | None = None) -> str:
+    """Another page of the list that is being looked at."""
+    asked = {"state": states or [], "limit": [limit], "cursor": [cursor] if cursor else []}
+    return f"/jobs?{urlencode(asked, doseq=True)}"
+
+
+@router.get("/jobs")
+def jobs_page(
+    request: Request,
+    services: ServicesDep,
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+    state: StateQuery = None,
+) -> HTMLResponse:
+    found = services.jobs.list(states=state or (), limit=limit, cursor=cursor)
+    return page(
+        request,
+        "jobs.html",
+        jobs=[view(job) for job in found.jobs],
+        pages=(cursor and _address(state, limit), found.next and _address(state, limit, found.next)),
+        filter=(STATES, state or [], services.jobs.counts()),
+        supervised=services.jobs.supervised,
+        form=train_form(services.store),
+    )
+
+
+@router.post("/jobs/train")
+def train_from_page(fields: FormDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Start the training that the form describes."""
+    job, _ = services.jobs.submit("train", train_spec(fields))
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), 303)
+
+
+@router.get("/jobs/{job}")
+def job_page(request: Request, job: str, services: ServicesDep) -> HTMLResponse:
+    return page(request, "job.html", parts=_parts(services.jobs.get(job), services))
+
+
+@router.get("/jobs/{job}/live")
+def job_live(request: Request, job: str, services: ServicesDep) -> HTMLResponse:
+    """The part of the job's page that changes, for its custom element."""
+    return page(request, "_job_live.html", parts=_parts(services.jobs.get(job), services))
+
+
+@router.post("/jobs/{job}/cancel")
+def cancel_from_page(job: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    services.jobs.cancel(job)
+    return RedirectResponse(settings.url(f"/jobs/{job}"), 303)
+
+
+@router.post("/jobs/{job}/resume")
+def resume_from_page(job: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    services.jobs.resume(job)
+    return RedirectResponse(settings.url(f"/jobs/{job}"), 303)

@@ -1,0 +1,65 @@
+"""Pictures on pages that ask about one image: the query itself, tiles to choose from, random rows to start with."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.services.services import Services
+from app.settings import Settings
+from models.geometry import Box
+from models.packs import Pack
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as the browser gets it, with its size in pixels."""
+
+    src: str
+    width: int
+    height: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A small picture that leads somewhere."""
+
+    row: int
+    src: str
+    href: str
+    caption: str
+    label: str | None
+
+
+def gallery_picture(settings: Settings, gallery: str, pack: Pack, row: int) -> Picture:
+    """An image of a gallery. Raises IndexError."""
+    known = pack.row(row)
+    src = settings.url(f"/api/galleries/{gallery}/images/{row}/image")
+    return Picture(src, known.jpeg_width, known.jpeg_height, known.label or f"row {row}")
+
+
+def upload_picture(services: Services, settings: Settings, upload: str) -> Picture:
+    """An uploaded image. Raises NotFound."""
+    image = services.uploads.open(upload)
+    return Picture(settings.url(f"/uploads/{upload}.jpg"), image.width, image.height, "your image")
+
+
+def thumbnail(settings: Settings, gallery: str, row: int) -> str:
+    """The address of a row's thumbnail."""
+    return settings.url(f"/api/galleries/{gallery}/images/{row}/thumbnail")
+
+
+def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
+    """A few rows of a gallery: the same for the same number, others for the next."""
+    return sorted(random.Random(shuffle).sample(range(rows), min(count, rows)))
+
+
+def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
+    """The label of each row, where it has one."""
+    return [known.label for known in pack.metadata(rows)]
+
+
+def clip(box: Box, picture: Picture) -> Box:
+    """The part of a box that is on the picture, to draw it."""
+    x0, y0, x1, y1 = box
+    return max(0.0, x0), max(0.0, y0), min(float(picture.width), x1), min(float(picture.height), y1)

@@ -1,0 +1,82 @@
+"""The query string of pages that ask about one image: which image, which part of it; links that change one thing."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.deps import MAX_ID, box_from_text
+from app.services.counting import Kernel
+from app.services.search import Asked
+from app.services.uploads import NAME
+from models.geometry import Box
+from models.search import Metric
+
+
+def _empty_is_none(value: object) -> object:
+    """A form sends every field, also those left empty."""
+    return None if value == "" else value
+
+
+Blank = BeforeValidator(_empty_is_none)
+Name = Annotated[str | None, Field(max_length=200), Blank]
+Row = Annotated[int | None, Field(ge=0, le=MAX_ID), Blank]
+Share = Annotated[float | None, Field(gt=0, le=1), Blank]
+UploadName = Annotated[str | None, Field(pattern=f"^{NAME.pattern}$"), Blank]
+
+
+class ImageParams(BaseModel):
+    """An image of a gallery by `row`, or an `upload` by its name; `box` is a part of it, as x0,y0,x1,y1."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    row: Row = None
+    upload: UploadName = None
+    box: Name = None
+    shuffle: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+
+    @property
+    def corners(self) -> Box | None:
+        """The box as numbers. Raises BadQuery."""
+        return box_from_text(self.box)
+
+
+class HowParams(BaseModel):
+    """How to search. `per_source=1`: at most one hit from each source picture, none from the query's own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    layer: Name = None
+    k: Annotated[int, Field(ge=1, le=1000)] = 20
+    metric: Metric = "l2"
+    per_source: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(layer=self.layer, k=self.k, metric=self.metric, per_source=self.per_source)
+
+
+class SearchParams(HowParams, ImageParams):
+    """A search page's whole state."""
+
+
+class CountParams(ImageParams):
+    """A counting bench's whole state: `row` is one of `gallery`; `area` names a centred crop by its share."""
+
+    gallery: Name = None
+    kernel: Kernel = "area"
+    area: Share = None
+
+
+def box_text(box: Box) -> str:
+    """A box as the query string has it, without needless digits."""
+    return ",".join(f"{corner:g}" for corner in (round(corner, 1) for corner in box))
+
+
+def address(path: str, params: BaseModel, changes: Mapping[str, object]) -> str:
+    """`path` with the params that are not at their default, after the changes (None drops one)."""
+    kept = {**params.model_dump(exclude_defaults=True), **changes}
+    given = {name: int(value) if isinstance(value, bool) else value for name, value in kept.items()}
+    query = urlencode({name: value for name, value in given.items() if value is not None}, safe=",")
+    return f"{path}?{query}" if query else path

@@ -1,0 +1,85 @@
+"""Nearest neighbours: the page and its JSON twin, for a row, an upload, a region of either, or a vector."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.deps import SEARCH_IMAGE_OPENAPI, SearchImageDep, ServicesDep, SettingsDep
+from app.responses import Json
+from app.routes.queries import HowParams, SearchParams, address, box_text
+from app.routes.search_page import find, show
+from app.services.search import Found
+from app.settings import Settings
+
+router = APIRouter()
+
+
+How = Annotated[HowParams, Query()]
+Search = Annotated[SearchParams, Query()]
+
+
+def found_json(scan: str, found: Found, settings: Settings) -> dict[str, object]:
+    """Rows and distances first; pictures by their own addresses."""
+    how = f"layer={found.layer}&metric={found.metric}"
+    images = f"/api/galleries/{found.gallery}/images"
+    return {
+        "layer": found.layer,
+        "metric": found.metric,
+        "neighbors": [
+            {
+                "row": row,
+                "distance": distance,
+                "links": {
+                    "image": settings.url(f"{images}/{row}/image"),
+                    "thumbnail": settings.url(f"{images}/{row}/thumbnail"),
+                    "search": settings.url(f"/api/scans/{scan}/search?row={row}&{how}"),
+                    "page": settings.url(f"/scans/{scan}/search?row={row}&{how}"),
+                },
+            }
+            for row, distance in zip(found.rows, found.distances, strict=True)
+        ],
+        "crop": found.crop,
+        "recall": found.recall,
+        "warnings": found.warnings,
+        "links": {
+            "scan": settings.url(f"/api/scans/{scan}"),
+            "gallery": settings.url(f"/api/galleries/{found.gallery}"),
+            "page": settings.url(f"/scans/{scan}/search"),
+        },
+    }
+
+
+@router.get("/api/scans/{scan}/search")
+def search_by_row(scan: str, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Rows nearest to a `row` of the gallery (or to an earlier `upload`), by increasing distance, itself left out."""
+    return Json(found_json(scan, find(services, scan, params), settings))
+
+
+@router.post("/api/scans/{scan}/search", openapi_extra=SEARCH_IMAGE_OPENAPI)
+def search_by_image(scan: str, image: SearchImageDep, how: How, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Rows nearest to an uploaded image, to a region, or to a vector of the layer's length."""
+    if image.vector is not None:
+        found = services.search.by_vector(scan, image.vector, how.asked)
+    elif image.row is not None:
+        found = services.search.by_row(scan, image.row, how.asked, box=image.box)
+    else:
+        query = services.uploads.read(image.data or b"")
+        found = services.search.by_image(scan, query.jpeg, how.asked, box=image.box)
+    return Json(found_json(scan, found, settings))
+
+
+@router.get("/scans/{scan}/search", include_in_schema=False)
+def search_page(
+    request: Request, scan: str, params: Search, services: ServicesDep, settings: SettingsDep
+) -> HTMLResponse:
+    return show(request, scan, params, services, settings)
+
+
+@router.post("/scans/{scan}/search", include_in_schema=False)
+def search_upload(
+    scan: str, image: SearchImageDep, how: How, services: ServicesDep, settings: SettingsDep
+) -> RedirectResponse:
+    """What the page's upload form does: keep the image, then show its neighbours at an address of their own."""
+    changes = {"upload": services.uploads.add(image.data or b""), "box": box_text(image.box) if image.box else None}
+    return RedirectResponse(address(settings.url(f"/scans/{scan}/search"), how, changes), status_code=303)

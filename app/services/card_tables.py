@@ -1,0 +1,182 @@
+"""A checkpoint's card as the page shows it: measures beside their controls, curves in groups, facts in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import mode
+from typing import Any
+
+from models.card import Card
+
+COLUMNS = {
+    "network": "this checkpoint",
+    "random_init": "random init",
+    "averager": "averager",
+    "constant": "constant",
+}
+MEASURES = {
+    "loss": ("Loss", "10 is a collapsed network"),
+    "pull": ("Squared error of the equation", "mean |φ(Dx) − Σφ(Tⱼx)|²"),
+    "additivity_ratio": ("Additivity ratio", "total of φ(Dx) over total of the tiles: adding gives 1, averaging 0.25"),
+    "r2_adding": ("R² of adding", "share of the variance of φ(Dx) that the sum of the tiles explains"),
+    "r2_averaging": ("R² of averaging", "the same for a quarter of that sum"),
+    "matched_to_mismatched": ("Matched / mismatched error", "0 is perfect, 1 tells no image from another"),
+    "matched_to_norm_matched": ("The same, at similar norm", "adding gives 0, averaging 0.53"),
+    "growth_exponent": ("Growth exponent", "β in |φ| ~ area^β: adding gives 1, averaging 0"),
+    "active_units": ("Active units", "mean above a thousandth of the largest mean"),
+    "firing_units": ("Units on more than 5 % of the images", ""),
+    "participation_ratio": ("Participation ratio", "effective number of units"),
+    "conv1_tv_ratio": ("First filters: median TV ratio", "noise has 1.41, smooth filters are below 1.1"),
+}
+GROUPS = ("Training images", "Held-out images", "Learning rate")
+KERNELS = "relative_error_by_kernel"
+CURVES = {
+    "loss": "loss",
+    "tiles_add_up": "tiles add up",
+    "others_differ": "others differ",
+    "lr": "learning rate",
+}
+
+
+@dataclass(frozen=True)
+class MeasureCell:
+    """A measured value with its 95 % interval and the number of images, each where there is one."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int | None
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One measure in every column that has it."""
+
+    name: str
+    label: str
+    help: str
+    cells: tuple[MeasureCell | None, ...]
+
+
+@dataclass(frozen=True)
+class MeasureTable:
+    """Measures of a checkpoint beside those of its controls."""
+
+    columns: tuple[str, ...]
+    rows: tuple[MeasureRow, ...]
+    images: int | None
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """Curves that share an axis; each point is (step, value)."""
+
+    title: str
+    series: Mapping[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A card in the shape of its page."""
+
+    measures: MeasureTable | None
+    kernels: list[tuple[str, float]]
+    curves: list[CurveGroup]
+    provenance: list[tuple[str, str]]
+    config: list[tuple[str, str]]
+
+
+def card_view(card: Card) -> CardView:
+    """All that the page of a checkpoint shows beside its layers."""
+    return CardView(
+        measures=measure_table(card),
+        kernels=kernel_errors(card),
+        curves=curve_groups(card),
+        provenance=facts(card.provenance),
+        config=facts(card.config),
+    )
+
+
+def measure_table(card: Card) -> MeasureTable | None:
+    """The card's measures as a table, known ones first; None where there are none."""
+    groups = {name: group for name, group in card.measures.items() if _is_group(group)}
+    columns = [*(name for name in COLUMNS if name in groups), *(name for name in groups if name not in COLUMNS)]
+    names = dict.fromkeys(name for column in columns for name in groups[column] if _is_cell(groups[column][name]))
+    ordered = [*(name for name in MEASURES if name in names), *(name for name in names if name not in MEASURES)]
+    rows = tuple(
+        MeasureRow(name, *_label(name), cells=tuple(_cell(groups[column].get(name)) for column in columns))
+        for name in ordered
+    )
+    if not rows:
+        return None
+    counts = [cell.n for row in rows for cell in row.cells if cell is not None and cell.n is not None]
+    return MeasureTable(
+        columns=tuple(COLUMNS.get(column, _words(column)) for column in columns),
+        rows=rows,
+        images=mode(counts) if counts else None,
+    )
+
+
+def kernel_errors(card: Card) -> list[tuple[str, float]]:
+    """The equation's error relative to |φ(Dx)|², for each kernel that D may use."""
+    errors = card.measures.get(KERNELS)
+    return [(str(name), float(value)) for name, value in errors.items() if value is not None] if errors else []
+
+
+def curve_groups(card: Card) -> list[CurveGroup]:
+    """Curves of the training images, of held-out images, and the learning rate: what should share an axis."""
+    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for name, points in card.curves.items():
+        if len(points) > 1:
+            series = [(float(step), float(value)) for step, value in points]
+            groups.setdefault(_curve_group(name), {})[CURVES.get(name, _words(name))] = series
+    return [CurveGroup(title, groups[title]) for title in GROUPS if title in groups]
+
+
+def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Plain values as (name, text) pairs; nested mappings as `name: value` lists."""
+    return [(_words(name), _text(value)) for name, value in values.items() if value is not None]
+
+
+def _curve_group(name: str) -> str:
+    training, held_out, rate = GROUPS
+    if name == "lr":
+        return rate
+    return held_out if name.startswith("held_out") else training
+
+
+def _is_cell(value: object) -> bool:
+    return isinstance(value, Mapping) and "value" in value
+
+
+def _is_group(value: object) -> bool:
+    return isinstance(value, Mapping) and any(_is_cell(cell) for cell in value.values())
+
+
+def _cell(value: object) -> MeasureCell | None:
+    if not isinstance(value, Mapping) or "value" not in value:
+        return None
+    interval, figure = value.get("interval"), value["value"]
+    return MeasureCell(
+        value=None if figure is None else float(figure),
+        interval=(float(interval[0]), float(interval[1])) if interval else None,
+        n=value.get("n"),
+    )
+
+
+def _label(name: str) -> tuple[str, str]:
+    return MEASURES.get(name, (_words(name).capitalize(), ""))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(str(name))} {_text(item)}" for name, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(_text(item) for item in value)
+    return str(value)

@@ -1,0 +1,120 @@
+"""Search indexes in memory: built once per layer and metric, shared by all threads, the oldest one leaves first."""
+
+import logging
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from models.packs import fingerprint
+from models.scans import ScanReader
+from models.search import EXACT_ROWS, EmbeddingIndex, Metric, build_graph, recall
+from models.search_files import Graph, load_graph, save_graph
+
+MEMORY = 2 * 1024**3
+
+log = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """What an index was built from: never served for other embeddings."""
+
+    scan: str
+    fingerprint: str
+    layer: str
+    metric: Metric
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An index, and how well it does where it is not exact."""
+
+    index: EmbeddingIndex
+    recall: float | None = None
+
+    @property
+    def size(self) -> int:
+        return 4 * len(self.index) * self.index.dimension
+
+
+class Indexes:
+    """The indexes of all scans of a server."""
+
+    def __init__(self, *, memory: int = MEMORY, exact_rows: int = EXACT_ROWS) -> None:
+        self._memory = memory
+        self._exact_rows = exact_rows
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Key, Future[Loaded]] = OrderedDict()
+        self._graphs: set[Key] = set()
+
+    def get(self, scan: str, reader: ScanReader, layer: str, metric: Metric) -> Loaded:
+        """The index of a layer; the first to ask builds it, others wait for it."""
+        key = Key(scan, _fingerprint(reader), layer, metric)
+        with self._lock:
+            known = self._known.get(key)
+            future = known or Future()
+            self._known[key] = future
+            self._known.move_to_end(key)
+        if known is None:
+            self._fill(key, reader, future)
+        return future.result()
+
+    def _fill(self, key: Key, reader: ScanReader, future: "Future[Loaded]") -> None:
+        try:
+            future.set_result(self._load(key, reader))
+        except BaseException as error:
+            with self._lock:
+                self._known.pop(key, None)
+            future.set_exception(error)
+            return
+        with self._lock:
+            self._evict(keep=key)
+
+    def _evict(self, *, keep: Key) -> None:
+        ready = {key: future.result().size for key, future in self._known.items() if future.done()}
+        total = sum(ready.values())
+        for key, size in ready.items():  # oldest first
+            if total <= self._memory or key == keep:
+                return
+            del self._known[key]
+            total -= size
+
+    def _load(self, key: Key, reader: ScanReader) -> Loaded:
+        large = reader.rows > self._exact_rows
+        if large and (graph := load_graph(reader.folder / key.layer, key.metric, fingerprint=key.fingerprint)):
+            return Loaded(graph.index, graph.recall)
+        dimension = reader.layer(key.layer).units
+        exact = EmbeddingIndex.of_parts(reader.embedding_parts(key.layer), dimension, key.metric)
+        if large:
+            self._build_later(key, reader, exact)
+        return Loaded(exact)
+
+    def _build_later(self, key: Key, reader: ScanReader, exact: EmbeddingIndex) -> None:
+        """A graph takes minutes: until it is there, every row is compared."""
+        with self._lock:
+            if key in self._graphs:
+                return
+            self._graphs.add(key)
+        threading.Thread(target=self._build, args=(key, reader, exact), name="hnsw", daemon=True).start()
+
+    def _build(self, key: Key, reader: ScanReader, exact: EmbeddingIndex) -> None:
+        try:
+            index = build_graph(exact)
+            graph = Graph(index, recall(index, exact))
+            save_graph(reader.folder / key.layer, graph, fingerprint=key.fingerprint)
+            built: Future[Loaded] = Future()
+            built.set_result(Loaded(graph.index, graph.recall))
+            with self._lock:
+                self._known[key] = built
+            log.info("built the graph of %s %s (%s), recall %.3f", key.scan, key.layer, key.metric, graph.recall)
+        except Exception:
+            log.exception("the graph of %s %s could not be built; search stays exact", key.scan, key.layer)
+        finally:
+            with self._lock:
+                self._graphs.discard(key)
+
+
+def _fingerprint(reader: ScanReader) -> str:
+    info = reader.info
+    return f"{info.checkpoint_sha256}-{info.precision}-{info.count_precision}-{fingerprint(info.shards)}"

@@ -1,0 +1,135 @@
+"""A job as people look at it: how far, how fast, how long still, and what it made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.jobs.curves import Points
+from app.jobs.records import JobRecord
+from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
+
+NAMES = {"lr": "learning rate"}
+LONG, WARM_UP = 100, 0.02  # steps of a run that counts as long; the share of it that may be left out of a chart
+PLURALS = {"gallery": "galleries", "checkpoint": "checkpoints", "scan": "scans"}
+
+
+@dataclass(frozen=True)
+class JobView:
+    """`share` is 0..1, None where the job cannot tell; `made` is the path of what came of it."""
+
+    job: JobRecord
+    title: str
+    share: float | None
+    step: int | None
+    total: int | None
+    unit: str | None
+    rate: float | None
+    eta_seconds: float | None
+    metrics: Mapping[str, float]
+    seconds: float | None
+    made: str | None
+
+    @property
+    def ended(self) -> bool:
+        return self.job.state in ENDED
+
+    @property
+    def runs(self) -> bool:
+        return self.job.state in ACTIVE
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.job.state in (*WAITING, "running")
+
+    @property
+    def can_resume(self) -> bool:
+        return self.job.state in RESUMABLE
+
+
+def artefact_path(job: JobRecord) -> str | None:
+    """`/scans/photos`: where what the job made is found; a gallery is there from the start."""
+    if job.output is None or job.output.kind not in PLURALS:
+        return None
+    if job.state != "done" and job.output.kind != "gallery":
+        return None
+    return f"/{PLURALS[job.output.kind]}/{job.output.slug}"
+
+
+def view(job: JobRecord) -> JobView:
+    """The job with its progress spelled out; speed and time left only while it runs."""
+    latest, runs = job.progress, job.state in ACTIVE
+    step, total = _whole(latest.get("step")), _whole(latest.get("total"))
+    return JobView(
+        job=job,
+        title=_title(job),
+        share=_share(job, step, total),
+        step=step,
+        total=total,
+        unit=latest.get("unit"),
+        rate=latest.get("rate") if runs else None,
+        eta_seconds=latest.get("eta_seconds") if runs else None,
+        metrics=dict(latest.get("metrics") or {}),
+        seconds=_seconds(job),
+        made=artefact_path(job),
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _share(job: JobRecord, step: int | None, total: int | None) -> float | None:
+    if job.state == "done":
+        return 1.0
+    return min(step / total, 1.0) if step is not None and total else None
+
+
+def _seconds(job: JobRecord) -> float | None:
+    """How long the present attempt has been running, or the last one ran."""
+    if job.started_at is None:
+        return None
+    return max(0.0, ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds())
+
+
+def _title(job: JobRecord) -> str:
+    spec = job.spec
+    match job.kind:
+        case "scan":
+            return f"Scan of {spec.get('gallery')} with {spec.get('checkpoint')}"
+        case "train":
+            return f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
+        case "import":
+            return f"Import of {spec.get('name') or spec.get('gallery')}"
+        case _:
+            return f"{job.kind} {job.id}"
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """Curves that share an axis."""
+
+    title: str
+    series: Mapping[str, Points]
+
+
+def curve_groups(series: Mapping[str, Points]) -> list[CurveGroup]:
+    """A loss and its terms on one axis, the learning rate and whatever has no loss beside it on their own."""
+    named = {NAMES.get(name, name.replace("_", " ")): points for name, points in series.items()}
+    together = {name: points for name, points in named.items() if name != NAMES["lr"]} if "loss" in named else {}
+    groups = [_settled("Loss and its terms", together)] if together else []
+    alone = (CurveGroup(name.capitalize(), {name: line}) for name, line in named.items() if name not in together)
+    return [*groups, *alone]
+
+
+def _settled(title: str, series: Mapping[str, Points]) -> CurveGroup:
+    """Without the first steps of a long run where they dwarf all others: else the rest would be a flat line."""
+    last = max(line[-1][0] for line in series.values())
+    begin = last * WARM_UP
+    early = [value for line in series.values() for step, value in line if step < begin]
+    later = [value for line in series.values() for step, value in line if step >= begin]
+    if last < LONG or not early or max(early) < 2 * max(later):
+        return CurveGroup(title, series)
+    shown = {name: [point for point in line if point[0] >= begin] for name, line in series.items()}
+    return CurveGroup(f"{title}, from step {math.ceil(begin)}", shown)

@@ -1,0 +1,174 @@
+"""A scan as a whole: its layers, the average count vector, the magnitude ranking, how well the equation holds.
+
+Noroozi, Pirsiavash, Favaro, "Representation Learning by Learning to Count", ICCV 2017: figures 3 (average counts) and
+4 (magnitude ranking).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import LayerCard
+from models.scans import Equations, ScanReader
+
+RANKED = 16  # the paper's blocks of 16 with the highest and the lowest magnitude
+EQUATIONS = 8
+ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
+BINS = 40
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer over all its units: how many are dead, the largest value, means over units."""
+
+    layer: LayerCard
+    dead: int
+    maximum: float
+    mean: float
+    share_active: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The average count vector, (K,), and how many units are active: their mean is above 1/1000 of the largest mean."""
+
+    average: Floats
+    active: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Valued:
+    """A row of the gallery and the value it was ranked by."""
+
+    row: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Images by the norm of their count vector: highest first, lowest first."""
+
+    highest: tuple[Valued, ...]
+    lowest: tuple[Valued, ...]
+    median: float
+
+
+@dataclass(frozen=True)
+class EquationAt:
+    """One image's equation: squared and relative residual, and the norms of both sides."""
+
+    row: int
+    squared: float
+    relative: float
+    whole: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """How the relative residual |phi(Dx) - s(x)|^2 / |phi(Dx)|^2 is distributed.
+
+    Best and worst are among images whose magnitude is above the median: by raw residual the best are the faint ones.
+    `beyond` images lie above the last edge and are counted in the last bin; `empty` ones count nothing and have none.
+    """
+
+    edges: Floats
+    counts: NDArray[np.int64]
+    median: float
+    pooled: float
+    beyond: int
+    empty: int
+    compared: int
+    best: tuple[EquationAt, ...]
+    worst: tuple[EquationAt, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything the scan's page shows."""
+
+    layers: tuple[LayerSummary, ...]
+    counts: Counts | None
+    l2: Ranking | None
+    l1: Ranking | None
+    residuals: Residuals | None
+
+
+def overview(reader: ScanReader) -> Overview:
+    """Summarise a scan. Raises ScanUnreadable and OSError where its files are damaged."""
+    layers = tuple(_summary(reader, layer) for layer in reader.info.layers)
+    equations = reader.equation
+    residuals = None if equations is None else residuals_of(equations)
+    named = next((layer.name for layer in reader.info.layers if layer.kind == "counts"), None)
+    if named is None and equations is None:
+        return Overview(layers, None, None, None, None)
+    vectors = equations.whole if equations is not None else reader.embeddings(named or "")
+    return Overview(
+        layers=layers,
+        counts=_counts(vectors),
+        l2=ranking(np.linalg.norm(vectors, axis=1)),
+        l1=ranking(vectors.sum(axis=1, dtype=np.float64)),
+        residuals=residuals,
+    )
+
+
+def ranking(magnitudes: NDArray[np.floating]) -> Ranking:
+    """The rows of the largest and the smallest values; equal ones in row order."""
+    descending = np.argsort(-magnitudes, kind="stable")[:RANKED]
+    ascending = np.argsort(magnitudes, kind="stable")[:RANKED]
+
+    def valued(rows: NDArray[np.intp]) -> tuple[Valued, ...]:
+        return tuple(Valued(int(row), float(magnitudes[row])) for row in rows)
+
+    return Ranking(valued(descending), valued(ascending), float(np.median(magnitudes)))
+
+
+def residuals_of(equations: Equations) -> Residuals:
+    """The distribution of the relative residual, its best and its worst equations."""
+    whole = np.linalg.norm(equations.whole, axis=1)
+    relative = equations.relative
+    defined = np.isfinite(relative)
+    values = relative[defined]
+    high = max(1.0, float(np.quantile(values, 0.99))) if len(values) else 1.0
+    edges = np.linspace(0.0, high, BINS + 1)
+    counts, _ = np.histogram(np.minimum(values, high), edges)
+    compared = np.flatnonzero(defined & (whole >= np.median(whole)))
+    order = compared[np.argsort(relative[compared], kind="stable")]
+    totals = np.linalg.norm(equations.total, axis=1)
+    squared = equations.squared
+
+    def at(row: int) -> EquationAt:
+        return EquationAt(row, float(squared[row]), float(relative[row]), float(whole[row]), float(totals[row]))
+
+    energy = float(np.square(whole, dtype=np.float64).sum())
+    return Residuals(
+        edges=edges,
+        counts=counts,
+        median=float(np.median(values)) if len(values) else float("nan"),
+        pooled=float(squared.sum(dtype=np.float64)) / energy if energy > 0 else float("nan"),
+        beyond=int((values > high).sum()),
+        empty=int((~defined).sum()),
+        compared=len(compared),
+        best=tuple(at(int(row)) for row in order[:EQUATIONS]),
+        worst=tuple(at(int(row)) for row in order[::-1][:EQUATIONS]),
+    )
+
+
+def _summary(reader: ScanReader, layer: LayerCard) -> LayerSummary:
+    table = reader.units(layer.name)
+    return LayerSummary(
+        layer=layer,
+        dead=int(table.dead.sum()),
+        maximum=float(table.maximum.max()),
+        mean=float(table.mean.mean()),
+        share_active=float(table.share_active.mean()),
+    )
+
+
+def _counts(vectors: NDArray[np.float32]) -> Counts:
+    average = vectors.mean(axis=0, dtype=np.float64)
+    active = np.flatnonzero((average > ACTIVE_SHARE * average.max()) & (average > 0))
+    return Counts(average, tuple(int(unit) for unit in active[np.argsort(-average[active], kind="stable")]))

@@ -1,0 +1,34 @@
+"""The use cases of one server, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.services.checkpoints import CheckpointsService
+    from app.services.counting import CountingService
+    from app.services.galleries import GalleriesService
+    from app.services.jobs import JobsService
+    from app.services.scans import ScansService
+    from app.services.search import SearchService
+    from app.services.units import UnitsService
+    from app.services.uploads import UploadsService
+    from app.settings import Settings
+    from app.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """What routes and the command line call."""
+
+    settings: Settings
+    store: Store
+    jobs: JobsService
+    galleries: GalleriesService
+    checkpoints: CheckpointsService
+    scans: ScansService
+    units: UnitsService
+    search: SearchService
+    counting: CountingService
+    uploads: UploadsService

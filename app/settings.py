@@ -1,0 +1,95 @@
+"""Settings: what an operator may choose, from the environment (`TESSERA_*`), `.env` or the command line."""
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+URL_SAFE = "/?&=:,%~+-._!$'()*;@#"
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Settings(BaseSettings):
+    """One value for the whole process; services get it, nobody reads the environment again."""
+
+    model_config = SettingsConfigDict(env_prefix="TESSERA_", env_file=".env", extra="ignore", frozen=True)
+
+    workspace: Path = Field(Path("workspace"), description="folder that holds everything: database, packs, scans, jobs")
+    host: str = Field("127.0.0.1", description="address to listen on; beyond loopback a token is required")
+    port: int = Field(8642, ge=1, le=65535, description="port to listen on; the next free one where it is taken")
+    roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=lambda: (Path.home(), Path.cwd()),
+        description="folders that may be imported from, `:`-separated",
+    )
+    token: str | None = Field(None, repr=False, description="secret that every request must carry")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further host names that this server answers to, comma-separated"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N, for jobs and for the predictor")
+    open_browser: bool = Field(False, description="open a browser on start")
+    base_path: str = Field("", description="prefix of every address, for a reverse proxy, such as /tessera")
+    database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; default: SQLite in the workspace")
+
+    @field_validator("roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("roots")
+    @classmethod
+    def _resolve_roots(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(path.expanduser().resolve() for path in value))
+
+    @field_validator("workspace")
+    @classmethod
+    def _resolve_workspace(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("token")
+    @classmethod
+    def _empty_token_is_none(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
+
+    @field_validator("base_path")
+    @classmethod
+    def _tidy_base_path(cls, value: str) -> str:
+        parts = [part for part in value.strip().split("/") if part]
+        return "".join(f"/{part}" for part in parts)
+
+    def url(self, path: str) -> str:
+        """The address of `path` ("/api/galleries/birds") as clients see it: with the base path, percent-encoded."""
+        return f"{self.base_path}{quote(path, safe=URL_SAFE)}"
+
+    @property
+    def beyond_loopback(self) -> bool:
+        """Whether other machines can reach the server."""
+        return not is_loopback(self.host)
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names a request's Host header may carry, lower case, without port or brackets."""
+        names = set(LOOPBACK_NAMES) | {name.lower().strip("[]") for name in self.allowed_hosts}
+        if self.beyond_loopback:
+            names |= {self.host.lower().strip("[]"), socket.gethostname().lower(), socket.getfqdn().lower()}
+        return frozenset(names)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names only this machine; an unknown name counts as the outside."""
+    name = host.lower().strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

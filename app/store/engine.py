@@ -1,0 +1,85 @@
+"""The database of a workspace: short read and write transactions.
+
+SQLite stays in its rollback journal: versions before 3.51.3 can corrupt a write-ahead log with several writers.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.store.migrations import upgrade
+
+DATABASE = "tessera.db"
+BUSY_TIMEOUT = 30_000  # milliseconds
+
+
+def _connect(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, in _begin
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")  # first: every later statement may have to wait
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def build_engine(url: str) -> Engine:
+    """An engine whose connections wait for each other instead of failing."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=8, max_overflow=64)
+    event.listen(engine, "connect", _connect)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+class Store:
+    """Transactions over one workspace's tables.
+
+    Fetch rows and leave the block before rendering; do no file or network work inside a block.
+    """
+
+    def __init__(self, workspace: Path, engine: Engine) -> None:
+        self.workspace = workspace
+        self.engine = engine
+        self._read = sessionmaker(engine, expire_on_commit=False)
+        self._write = sessionmaker(engine.execution_options(immediate=True), expire_on_commit=False)
+
+    @classmethod
+    def open(cls, workspace: Path, url: str | None = None) -> "Store":
+        """The store of a workspace, made or migrated where needed. Raises `SchemaTooNew`."""
+        workspace = workspace.expanduser().resolve()
+        workspace.mkdir(parents=True, exist_ok=True)
+        engine = build_engine(url or f"sqlite:///{workspace / DATABASE}")
+        try:
+            upgrade(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(workspace, engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads; what it returned stays usable after it."""
+        with self._read() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that holds the write lock from its begin, and commits at the end of the block."""
+        with self._write.begin() as session:
+            yield session
+
+    def path(self, relative: str) -> Path:
+        """A folder of the workspace, as the tables name it."""
+        return self.workspace / relative
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()

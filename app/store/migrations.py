@@ -1,0 +1,60 @@
+"""Bring a database to this program's schema, at start-up, once, whoever starts first."""
+
+import re
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+SCRIPTS = Path(__file__).parent / "alembic"
+HEAD = "0001"  # the newest script in alembic/versions
+_KNOWN = re.compile(r"^(\d{4})_\w+\.py$")
+
+
+class SchemaTooNew(RuntimeError):
+    """The workspace was last used by a newer program."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"This workspace was written by a newer Tessera (database version {version}, this one knows {HEAD}): "
+            "update Tessera, or choose another workspace with TESSERA_WORKSPACE."
+        )
+
+
+def known_versions() -> set[str]:
+    """The versions that this program has scripts for."""
+    return {match.group(1) for path in (SCRIPTS / "versions").iterdir() if (match := _KNOWN.match(path.name))}
+
+
+def current_version(connection: Connection) -> str | None:
+    """The version a database is at; None where it is new."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return None if version is None else str(version)
+
+
+def _check(version: str | None) -> bool:
+    """Whether nothing is to be done."""
+    if version is not None and version not in known_versions():
+        raise SchemaTooNew(version)
+    return version == HEAD
+
+
+def upgrade(engine: Engine) -> None:
+    """Run the missing scripts in one transaction; others who start at the same time wait and find it done."""
+    with engine.connect() as connection:
+        if _check(current_version(connection)):
+            return
+    with engine.execution_options(immediate=True).begin() as connection:
+        if not _check(current_version(connection)):
+            _run_scripts(connection)
+
+
+def _run_scripts(connection: Connection) -> None:
+    from alembic import command  # here: a third of a second that an up-to-date workspace need not pay
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,8 @@
+/** Forms with `data-auto-submit` send themselves when a choice in them changes; their button is for when this is off. */
+
+for (const form of document.querySelectorAll("form[data-auto-submit]")) {
+  form.addEventListener("change", (event) => {
+    if (form.reportValidity() && event.target.name) form.requestSubmit();
+  });
+  for (const button of form.querySelectorAll("button[type=submit][data-hide]")) button.hidden = true;
+}

@@ -1,0 +1,69 @@
+/** <image-drop>: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent at once. */
+
+const LARGEST = 20 * 1024 * 1024;
+
+class ImageDrop extends HTMLElement {
+  connectedCallback() {
+    this.querySelector("[data-hint]").hidden = false;
+    this.querySelector("button[type=submit]").hidden = true;
+    this.querySelector("input[type=file]").addEventListener("change", this.#chosen);
+    document.addEventListener("dragover", this.#over);
+    document.addEventListener("dragleave", this.#leave);
+    document.addEventListener("drop", this.#drop);
+    document.addEventListener("paste", this.#paste);
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("dragover", this.#over);
+    document.removeEventListener("dragleave", this.#leave);
+    document.removeEventListener("drop", this.#drop);
+    document.removeEventListener("paste", this.#paste);
+  }
+
+  #chosen = (event) => {
+    if (event.target.files.length === 1) this.#send(event.target.files[0]);
+  };
+
+  #over = (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.classList.add("over");
+  };
+
+  #leave = (event) => {
+    if (!event.relatedTarget) this.classList.remove("over");
+  };
+
+  #drop = (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.classList.remove("over");
+    this.#send(event.dataTransfer.files[0]);
+  };
+
+  #paste = (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((candidate) => candidate.type.startsWith("image/"));
+    if (file) {
+      event.preventDefault();
+      this.#send(file);
+    }
+  };
+
+  #send(file) {
+    if (file.type && !file.type.startsWith("image/")) return this.#fail("This is not an image. Use a JPEG, PNG or WebP file.");
+    if (file.size > LARGEST) return this.#fail("An image may have at most 20 MB.");
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    this.querySelector("input[type=file]").files = transfer.files;
+    this.querySelector("[data-hint]").textContent = "Uploading …";
+    this.querySelector("form").requestSubmit();
+  }
+
+  #fail(message) {
+    const place = this.querySelector("[data-error]");
+    place.textContent = message;
+    place.hidden = false;
+  }
+}
+
+customElements.define("image-drop", ImageDrop);

@@ -1,0 +1,111 @@
+"""Checkpoints and their filters by REST."""
+
+import io
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.card import first_layer_filters, read_card
+from models.filters import MEASURES
+from tests.conftest import Client, Server
+from tests.making import Workspace
+
+
+@pytest.fixture(scope="module")
+def card(web: httpx.Client, workspace: Workspace) -> dict[str, Any]:
+    answer = web.get(f"/api/checkpoints/{workspace.checkpoint}")
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+@pytest.fixture(scope="module")
+def filters(web: httpx.Client, workspace: Workspace) -> dict[str, Any]:
+    return dict(web.get(f"/api/checkpoints/{workspace.checkpoint}/filters").json())
+
+
+def test_a_new_workspace_has_an_empty_list(client: Client) -> None:
+    assert client.get("/api/checkpoints").json() == {"checkpoints": [], "next": None}
+
+
+def test_a_trained_checkpoint_is_listed_with_its_links(web: httpx.Client, workspace: Workspace) -> None:
+    listed = web.get("/api/checkpoints").json()
+    assert listed["next"] is None
+    (found,) = [item for item in listed["checkpoints"] if item["slug"] == workspace.checkpoint]
+    assert found["created_at"].endswith("Z")
+    assert found["links"]["self"] == f"/api/checkpoints/{workspace.checkpoint}"
+    for name in ("self", "page", "filters", "filters_png", "job"):
+        assert web.get(found["links"][name]).status_code == 200
+
+
+def test_layers_come_in_forward_order_with_the_agreed_fields(card: dict[str, Any]) -> None:
+    names = [layer["name"] for layer in card["layers"]]
+    assert names == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "counts"]
+    assert all(set(layer) == {"name", "units", "stride", "receptive_field", "kind"} for layer in card["layers"])
+    assert card["layers"][0] == {"name": "conv1", "units": 96, "stride": 2, "receptive_field": 11, "kind": "conv"}
+    assert card["layers"][-1] == {
+        "name": "counts",
+        "units": 8,
+        "stride": None,
+        "receptive_field": None,
+        "kind": "counts",
+    }
+
+
+def test_a_card_tells_where_it_came_from_and_how_it_measured(card: dict[str, Any], workspace: Workspace) -> None:
+    assert card["provenance"]["gallery"] == workspace.gallery and card["provenance"]["seed"] == 0
+    assert {"network", "random_init", "averager", "constant"} <= set(card["measures"])
+    loss = card["measures"]["network"]["loss"]
+    assert loss["n"] > 0 and loss["interval"][0] <= loss["value"] <= loss["interval"][1]
+    assert card["preprocess"]["crop"] == 64 and card["config"]["steps"] == 3
+    assert [scan["slug"] for scan in card["scans"]] == [workspace.scan]
+    assert str(workspace.path) not in str(card)
+
+
+def test_the_weights_of_the_filters_are_those_on_disk(filters: dict[str, Any], server: Server) -> None:
+    folder = server.services.checkpoints.folder(server.workspace.checkpoint)
+    weights = np.array(filters["weights"], dtype=np.float32)
+    assert filters["layer"] == read_card(folder).first_layer.name
+    assert list(weights.shape) == filters["shape"] == [96, 3, 11, 11]
+    np.testing.assert_array_equal(weights, first_layer_filters(folder))
+
+
+def test_every_filter_has_every_measure(filters: dict[str, Any]) -> None:
+    assert set(filters["measures"]) == set(MEASURES)
+    assert {len(values) for values in filters["measures"].values()} == {96}
+    weights = np.array(filters["weights"])
+    np.testing.assert_allclose(filters["measures"]["norm"], np.sqrt((weights**2).sum(axis=(1, 2, 3))), rtol=1e-5)
+
+
+def test_three_steps_leave_noise_and_the_answer_says_so(filters: dict[str, Any]) -> None:
+    assert filters["smoother_than_noise"] is False and filters["step0"]["smoother_than_noise"] is False
+    assert filters["medians"]["tv_ratio"] == pytest.approx(filters["noise_medians"]["tv_ratio"], abs=0.05)
+    assert "not clearly smoother than noise" in filters["sentence"]
+
+
+@pytest.mark.parametrize("query", ["", "?scale=own&sort=smoothness", "?panel=step0&zoom=1&sort=colourfulness"])
+def test_the_filters_are_one_picture(web: httpx.Client, workspace: Workspace, query: str) -> None:
+    answer = web.get(f"/api/checkpoints/{workspace.checkpoint}/filters.png{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.width >= 11 * 12 and picture.height >= 11 * 8
+
+
+@pytest.mark.parametrize("query", ["scale=huge", "sort=beauty", "zoom=0", "zoom=17", "panel=both"])
+def test_a_picture_that_cannot_be_drawn_is_422(web: httpx.Client, workspace: Workspace, query: str) -> None:
+    answer = web.get(f"/api/checkpoints/{workspace.checkpoint}/filters.png?{query}")
+    assert answer.status_code == 422 and answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize("path", ["", "/filters", "/filters.png"])
+def test_an_unknown_checkpoint_is_404(client: Client, path: str) -> None:
+    answer = client.get(f"/api/checkpoints/nothing{path}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_checkpoint"
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "cursor=nonsense"])
+def test_a_list_outside_its_bounds_is_422(client: Client, query: str) -> None:
+    assert client.get(f"/api/checkpoints?{query}").status_code == 422

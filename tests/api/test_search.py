@@ -1,0 +1,233 @@
+"""Search by REST: rows, uploads, regions and vectors, and what is refused."""
+
+import io
+import threading
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.predictor.client import Predictor
+from app.services.indexes import Indexes
+from app.services.search import Asked, SearchService
+from tests.conftest import Server
+from tests.making import Workspace, photo
+
+
+@pytest.fixture
+def where(workspace: Workspace) -> str:
+    return f"/api/scans/{workspace.scan}/search"
+
+
+def embeddings(server: Server, layer: str) -> Any:
+    return server.services.scans.reader(server.workspace.scan).embeddings(layer)
+
+
+def as_png(image: Image.Image) -> bytes:
+    sink = io.BytesIO()
+    image.save(sink, "PNG")
+    return sink.getvalue()
+
+
+def test_neighbours_of_a_row_by_increasing_distance_without_itself(
+    web: httpx.Client, server: Server, where: str
+) -> None:
+    answer = web.get(where, params={"row": 3, "layer": "conv5", "k": 5}).json()
+    vectors = embeddings(server, "conv5")
+    expected = np.linalg.norm(vectors - vectors[3], axis=1)
+    order = [row for row in np.argsort(expected, kind="stable").tolist() if row != 3][:5]
+    assert answer["layer"] == "conv5" and answer["metric"] == "l2"
+    assert [hit["row"] for hit in answer["neighbors"]] == order
+    assert [hit["distance"] for hit in answer["neighbors"]] == pytest.approx(expected[order].tolist(), rel=1e-4)
+
+
+def test_cosine_distance_is_one_minus_the_cosine(web: httpx.Client, server: Server, where: str) -> None:
+    answer = web.get(where, params={"row": 0, "layer": "conv3", "metric": "cosine", "k": 3}).json()
+    vectors = embeddings(server, "conv3").astype(np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for hit in answer["neighbors"]:
+        assert hit["distance"] == pytest.approx(1 - unit[0] @ unit[hit["row"]], abs=1e-5)
+
+
+def test_the_default_is_twenty_neighbours_by_the_count_vectors(web: httpx.Client, where: str) -> None:
+    answer = web.get(where, params={"row": 0}).json()
+    assert answer["layer"] == "counts" and len(answer["neighbors"]) == 20
+
+
+def test_more_than_there_is_gives_all_but_the_query(web: httpx.Client, workspace: Workspace, where: str) -> None:
+    rows = [hit["row"] for hit in web.get(where, params={"row": 1, "k": 1000}).json()["neighbors"]]
+    assert sorted(rows) == [row for row in range(workspace.rows) if row != 1]
+
+
+def test_every_link_of_a_hit_answers(web: httpx.Client, where: str) -> None:
+    links = web.get(where, params={"row": 0, "layer": "conv5"}).json()["neighbors"][0]["links"]
+    for name, link in links.items():
+        assert web.get(link).status_code == 200, name
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({}, 422),
+        ({"row": 0, "upload": "0" * 64}, 422),
+        ({"row": 0, "k": 0}, 422),
+        ({"row": 0, "k": 1001}, 422),
+        ({"row": 0, "k": "many"}, 422),
+        ({"row": 0, "metric": "manhattan"}, 422),
+        ({"row": 0, "layer": "conv9"}, 422),
+        ({"row": 0, "box": "1,2,3"}, 422),
+        ({"row": 0, "box": "5,5,2,2"}, 422),
+        ({"row": -1}, 422),
+        ({"row": "abc"}, 422),
+        ({"row": 10**26}, 422),
+        ({"row": 4000}, 404),
+        ({"upload": "0" * 64}, 404),
+        ({"upload": "../../etc/passwd"}, 422),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(
+    web: httpx.Client, where: str, params: dict[str, Any], status: int
+) -> None:
+    answer = web.get(where, params=params)
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"code", "message", "detail"}
+
+
+def test_an_unknown_layer_names_those_there_are(web: httpx.Client, where: str) -> None:
+    assert "conv1, conv2" in web.get(where, params={"row": 0, "layer": "x"}).json()["error"]["message"]
+
+
+def test_an_unknown_scan_is_not_found(web: httpx.Client) -> None:
+    assert web.get("/api/scans/nothing/search?row=0").status_code == 404
+    assert web.post("/api/scans/nothing/search", json={"row": 0}).status_code == 404
+
+
+def test_a_vector_finds_the_row_it_is_of(web: httpx.Client, server: Server, where: str) -> None:
+    vector = embeddings(server, "conv4")[7].tolist()
+    answer = web.post(where, params={"layer": "conv4", "k": 1}, json={"vector": vector}).json()
+    assert answer["neighbors"][0]["row"] == 7
+    assert answer["neighbors"][0]["distance"] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_wrong_vector_says_what_was_expected(web: httpx.Client, where: str) -> None:
+    answer = web.post(where, params={"layer": "conv5"}, json={"vector": [1, 2, 3]})
+    assert answer.status_code == 422 and "expected 256 numbers, got 3" in answer.json()["error"]["message"]
+    huge = web.post(where, params={"layer": "conv5"}, json={"vector": [1e300] * 256})
+    assert huge.status_code == 422
+    for body in ('{"vector": [NaN]}', '{"vector": [1e999]}', '{"vector": []}', '{"vector": "ab"}'):
+        refused = web.post(where, content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code == 422, body
+
+
+@pytest.mark.parametrize("body", [{}, {"row": 0, "vector": [1]}, {"row": 0, "colour": 1}, {"box": [0, 0, 9, 9]}, [1]])
+def test_a_body_names_exactly_one_query(web: httpx.Client, where: str, body: Any) -> None:
+    assert web.post(where, json=body).status_code == 422
+
+
+def test_a_zero_vector_under_cosine_ties_with_all_and_says_so(web: httpx.Client, where: str) -> None:
+    answer = web.post(where, params={"layer": "conv5", "metric": "cosine", "k": 3}, json={"vector": [0.0] * 256}).json()
+    assert answer["warnings"] == ["zero_vector"]
+    assert [(hit["row"], hit["distance"]) for hit in answer["neighbors"]] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_a_row_in_the_body_is_a_row_in_the_query(web: httpx.Client, where: str) -> None:
+    asked = {"layer": "conv2", "k": 4}
+    posted = web.post(where, params=asked, json={"row": 5}).json()
+    assert posted["neighbors"] == web.get(where, params={"row": 5, **asked}).json()["neighbors"]
+
+
+@pytest.mark.usefixtures("predictor")
+@pytest.mark.parametrize("layer", ["conv1", "conv5", "fc7", "counts"])
+def test_a_gallery_image_uploaded_again_finds_itself_first(
+    web: httpx.Client, workspace: Workspace, where: str, layer: str
+) -> None:
+    gallery = web.get(f"/api/galleries/{workspace.gallery}/images").json()["images"][11]
+    source = (workspace.photos / gallery["path"]).read_bytes()
+    answer = web.post(where, params={"layer": layer, "k": 3}, files={"file": ("x.jpg", source)}).json()
+    best = answer["neighbors"][0]
+    scale = answer["neighbors"][2]["distance"]
+    assert best["distance"] <= 1e-3 * max(scale, 1e-6)
+    assert best["row"] == gallery["row"] or answer["neighbors"][1]["distance"] == best["distance"]
+
+
+@pytest.mark.usefixtures("predictor")
+def test_a_region_is_embedded_again_and_the_row_is_left_out(web: httpx.Client, where: str) -> None:
+    asked = {"layer": "conv5", "k": 5}
+    whole = web.post(where, params=asked, json={"row": 2}).json()
+    region = web.post(where, params=asked, json={"row": 2, "box": [10, 10, 90, 80]}).json()
+    assert region["crop"] == [15, 10, 85, 80]
+    assert 2 not in [hit["row"] for hit in region["neighbors"]]
+    assert region["neighbors"] != whole["neighbors"]
+    linked = web.get(where, params={"row": 2, "box": "10,10,90,80", **asked}).json()
+    assert linked["neighbors"] == region["neighbors"]
+    off = web.post(where, params=asked, json={"row": 2, "box": [900, 900, 950, 950]})
+    assert off.status_code == 422
+
+
+@pytest.mark.usefixtures("predictor")
+def test_an_upload_with_a_box_is_the_box_of_the_stored_image(web: httpx.Client, where: str) -> None:
+    file = {"file": ("photo.png", as_png(photo(99, 300, 280)))}
+    answer = web.post(where, params={"layer": "conv5"}, files=file, data={"box": "0,0,100,100"}).json()
+    assert answer["crop"] == [0, 0, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [(b"", 422, "empty_file"), (b"<svg/>", 415, "unsupported_format"), (b"\xff\xd8\xff\xe0cut", 422, None)],
+)
+def test_what_is_not_an_image_is_refused(
+    web: httpx.Client, where: str, content: bytes, status: int, code: str | None
+) -> None:
+    answer = web.post(where, files={"file": ("cat.jpg", content, "image/jpeg")})
+    assert answer.status_code in (status, 415)
+    assert code is None or answer.json()["error"]["code"] == code
+
+
+def test_two_files_or_other_content_are_refused(web: httpx.Client, where: str) -> None:
+    files = [("file", ("a.png", b"a")), ("file", ("b.png", b"b"))]
+    assert web.post(where, files=files).status_code == 422
+    assert web.post(where, content=b"row=1", headers={"Content-Type": "text/plain"}).status_code == 415
+    assert web.post(where, content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+
+
+def test_without_a_predictor_rows_are_found_and_images_have_to_wait(server: Server) -> None:
+    services = server.services
+    idle = SearchService(services.scans, services.checkpoints, services.galleries, Predictor(server.services.settings))
+    scan = server.workspace.scan
+    assert len(idle.by_row(scan, 0, Asked(k=2)).rows) == 2
+    with pytest.raises(Exception, match="being loaded"):
+        idle.by_row(scan, 0, Asked(), box=(0, 0, 50, 50))
+
+
+def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
+    services, indexes = server.services, Indexes()
+    search = SearchService(services.scans, services.checkpoints, services.galleries, None, indexes=indexes)  # type: ignore[arg-type]
+    found: list[tuple[int, ...]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(search.by_row(server.workspace.scan, 1, Asked("conv5", 5)).rows))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len(set(found)) == 1
+    assert len(indexes._known) == 1
+
+
+def test_the_least_used_index_leaves_when_memory_runs_out(server: Server) -> None:
+    reader = server.services.scans.reader(server.workspace.scan)
+    size = 4 * reader.rows * 256
+    indexes = Indexes(memory=2 * size)
+    for layer in ("conv2", "conv5", "conv2"):
+        indexes.get("s", reader, layer, "l2")
+    indexes.get("s", reader, "conv5", "cosine")
+    assert [(key.layer, key.metric) for key in indexes._known] == [("conv2", "l2"), ("conv5", "cosine")]
+
+
+def test_one_hit_a_source_where_the_gallery_has_none_changes_nothing(web: httpx.Client, where: str) -> None:
+    plain = web.get(where, params={"row": 2, "layer": "conv5", "k": 6}).json()["neighbors"]
+    apart = web.get(where, params={"row": 2, "layer": "conv5", "k": 6, "per_source": 1}).json()["neighbors"]
+    assert [hit["row"] for hit in apart] == [hit["row"] for hit in plain]

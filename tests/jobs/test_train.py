@@ -1,0 +1,107 @@
+"""The training job, run as the supervisor runs it, survives kill -9 and ends in the same weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.jobs.run import DONE, FAILED
+from app.jobs.spec import JobSpec, Output
+from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
+from models.images import store_image
+from models.packs import Pack, PackRow, write_manifest, write_shard
+from tests.making import write_photos
+
+CONFIG = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 16, "steps": 40}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    rows = []
+    for path in sorted(write_photos(folder / "photos").rglob("*.jpg")):
+        image = store_image(path.read_bytes())
+        sizes = {"jpeg_width": image.jpeg_width, "jpeg_height": image.jpeg_height}
+        about = {"width": image.width, "height": image.height, "sha256": image.sha256}
+        rows.append(
+            (PackRow(path=path.name, label=None, split=None, counts=None, source=None, **about, **sizes), image)
+        )
+    pack = folder / "galleries" / "photos"
+    write_manifest(pack, [write_shard(pack, 0, rows)])
+    return folder
+
+
+def prepare(workspace: Path, number: int, **config: object) -> Path:
+    place = workspace / "jobs" / str(number)
+    place.mkdir(parents=True)
+    spec = {"gallery": "photos", "task": "counting", "recipe": "small", "config": {**CONFIG, **config}, "seed": 5}
+    output = Output("checkpoint", f"run-{number}", f"checkpoints/run-{number}")
+    inputs = {"gallery": "galleries/photos"}
+    JobSpec(str(number), "train", str(workspace), spec, inputs, output, device="cpu").write(place)
+    return place
+
+
+def start(place: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "app.jobs.run", str(place)])
+
+
+def events(place: Path, kind: str) -> list[dict[str, object]]:
+    lines = (place / "events.jsonl").read_text().splitlines()
+    return [event for line in lines if (event := json.loads(line))["type"] == kind]
+
+
+@pytest.fixture(scope="module")
+def finished(workspace: Path) -> Path:
+    """A run that nobody disturbed."""
+    assert start(prepare(workspace, 1)).wait(120) == DONE
+    return workspace / "checkpoints" / "run-1"
+
+
+def test_a_run_killed_at_any_moment_ends_in_the_weights_of_one_that_was_not(workspace: Path, finished: Path) -> None:
+    place = prepare(workspace, 2)
+    process = start(place)
+    deadline = time.monotonic() + 60
+    while not (place / "state" / "training.pt").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    assert not (workspace / "checkpoints" / "run-2").exists()
+    assert start(place).wait(120) == DONE
+    assert file_sha256(workspace / "checkpoints" / "run-2" / WEIGHTS) == file_sha256(finished / WEIGHTS)
+    assert len(events(place, "started")) == 2
+
+
+def test_the_card_says_where_the_checkpoint_came_from(finished: Path) -> None:
+    card = read_card(finished)
+    assert card.provenance["images_trained"] == 36
+    assert card.provenance["images_held_out"] == 4
+    assert card.provenance["seed"] == 5
+    assert card.config["units"] == 8
+    assert card.curves["loss"][-1][0] == 40
+    assert set(card.measures) >= {"network", "random_init", "averager", "constant"}
+    reference, before = read_reference(finished), step0_filters(finished)
+    assert reference is not None
+    assert before is not None
+    assert reference.whole.shape == (4, 8)
+    assert before.shape == (96, 3, 11, 11)
+
+
+def test_the_artefact_is_named_after_it_is_on_disk(workspace: Path, finished: Path) -> None:
+    (artefact,) = events(workspace / "jobs" / "1", "artefact")
+    assert (artefact["kind"], artefact["slug"], artefact["path"]) == ("checkpoint", "run-1", "checkpoints/run-1")
+    with Pack.open(workspace / "galleries" / "photos") as pack:
+        assert read_card(finished).provenance["gallery_fingerprint"] == pack.fingerprint
+
+
+def test_images_that_are_all_too_small_are_explained(workspace: Path) -> None:
+    place = prepare(workspace, 3, crop=200, region=200)
+    assert start(place).wait(60) == FAILED
+    (error,) = events(place, "error")
+    assert error["code"] == "too_few_images"
+    assert "200 px" in str(error["message"])

@@ -1,0 +1,98 @@
+"""Makes what tests look at: photos, and a workspace whose jobs run in this process, one after the other."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from app.jobs import registration, table
+from app.jobs.context import JobContext
+from app.jobs.folders import job_folder
+from app.jobs.records import JobRecord
+from app.jobs.run import KINDS
+from app.jobs.spec import JobSpec
+from app.services.services import Services
+from app.services.submissions.import_images import FolderFrom, NewGallery
+
+CLASSES = ("beach", "forest", "night", "street")
+TINY = {"crop": 64, "region": 96, "hidden": 16, "units": 8, "batch_size": 8, "steps": 3, "held_out": 8}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace that was used: slugs of its gallery, checkpoint and scan."""
+
+    path: Path
+    photos: Path
+    gallery: str
+    checkpoint: str
+    scan: str
+    rows: int
+
+
+def photo(seed: int, width: int = 160, height: int = 128) -> Image.Image:
+    """Something with the statistics of a photo: a sky, soft shapes at several sizes, a little noise."""
+    rng = np.random.default_rng(seed)
+    sky = np.linspace(rng.integers(60, 255, 3), rng.integers(0, 200, 3), height)[:, None, :]
+    pixels = np.broadcast_to(sky, (height, width, 3)).copy()
+    rows, columns = np.mgrid[:height, :width]
+    for _ in range(int(rng.integers(3, 9))):
+        y, x, radius = rng.integers(0, height), rng.integers(0, width), rng.integers(6, 40)
+        squash = rng.uniform(0.5, 2.0)
+        inside = (rows - y) ** 2 * squash + (columns - x) ** 2 / squash < radius**2
+        pixels[inside] = 0.3 * pixels[inside] + 0.7 * rng.integers(0, 256, 3)
+    noisy = pixels + rng.normal(0, 8, pixels.shape)
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.6))
+
+
+def write_photos(folder: Path, count: int = 40) -> Path:
+    """JPEG files in class folders, of several sizes, upright and wide."""
+    for number in range(count):
+        side = 112 + 16 * (number % 4)
+        size = (side + 48, side) if number % 3 else (side, side + 32)
+        path = folder / CLASSES[number % len(CLASSES)] / f"photo-{number:03d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo(number, *size).save(path, quality=92)
+    return folder
+
+
+def fill(services: Services, photos: Path) -> Workspace:
+    """A gallery of the photos, a network trained for three steps, and its scan of all layers."""
+    source = FolderFrom(kind="folder", path=str(photos))
+    gallery = services.galleries.create(NewGallery(name="Photos", source=source)).gallery.slug
+    run_jobs(services)
+    train, _ = services.jobs.submit("train", {"gallery": gallery, "config": TINY})
+    run_jobs(services)
+    assert train.output is not None
+    scan, _ = services.jobs.submit("scan", {"checkpoint": train.output.slug, "gallery": gallery})
+    run_jobs(services)
+    assert scan.output is not None
+    rows = services.galleries.get(gallery).rows
+    return Workspace(services.store.workspace, photos, gallery, train.output.slug, scan.output.slug, rows)
+
+
+def run_jobs(services: Services) -> None:
+    """Run every job that is queued, here and now, and register what it made."""
+    for lane in ("light", "device"):
+        while (job := _claim(services, lane)) is not None:
+            _run(services, job)
+
+
+def _claim(services: Services, lane: str) -> JobRecord | None:
+    with services.store.write() as session:
+        return table.claim(session, lane, "cpu")
+
+
+def _run(services: Services, job: JobRecord) -> None:
+    workspace = services.store.workspace
+    folder = job_folder(workspace, job.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    JobSpec(str(job.id), job.kind, str(workspace), job.spec, job.inputs, job.output, "cpu", job.attempt).write(folder)
+    import_module(KINDS[job.kind]).run(JobContext.open(folder))
+    assert job.output is not None
+    register = registration.READERS[job.output.kind](workspace / job.output.path, job.output, job.id, job.spec)
+    with services.store.write() as session:
+        table.finish(session, job.id, "done")
+        register(session)
