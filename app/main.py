@@ -19,7 +19,7 @@ from app.limits import Admission, BodyLimit
 from app.metrics import CountRequests, Requests
 from app.mounting import BasePath
 from app.predictor.client import Predictor
-from app.responses import Json
+from app.responses import REFUSALS, Json
 from app.routes import (
     checkpoints,
     counting,
@@ -54,6 +54,7 @@ def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
         lifespan=_lifespan(start_children),
         middleware=_middleware(settings, requests),
         default_response_class=Json,
+        responses=REFUSALS,
         docs_url=None,
         redoc_url=None,
     )

@@ -1,9 +1,38 @@
-"""The JSON response of every route: valid JSON whatever the numbers are."""
+"""The JSON of every answer, valid whatever the numbers are; and what the OpenAPI document says of other answers."""
 
 import json
 import math
+from typing import Any
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
+
+Documented = dict[int | str, dict[str, Any]]
+
+
+class Error(BaseModel):
+    """`code` is for programs, `message` for people, `detail` for both."""
+
+    code: str
+    message: str
+    detail: Any
+
+
+class ErrorAnswer(BaseModel):
+    """Why a request was refused."""
+
+    error: Error
+
+
+REFUSALS: Documented = {
+    "4XX": {"model": ErrorAnswer, "description": "refused: malformed, not valid, unknown, or in conflict"},
+    503: {"model": ErrorAnswer, "description": "busy; Retry-After says when to ask again"},
+}
+
+
+def binary(media_type: str) -> Documented:
+    """`responses` of a route that answers with bytes of this type."""
+    return {200: {"content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 def finite(value: object) -> object:

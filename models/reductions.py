@@ -10,6 +10,7 @@ from models.scans import LayerPart
 from models.unit_tables import LOG_EDGES, UnitTable
 
 HALF_MAX = 65504.0
+PARTS = 8  # that a bf16 mean is summed in
 _LAST_ROW = 2**31 - 1
 
 
@@ -34,8 +35,7 @@ def reduce_map(maps: Tensor) -> Reduced:
     maxima, places = _maximum(maps)
     width = maps.shape[3]
     ys, xs = places // width, places % width
-    pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
-    return Reduced(maxima.float(), ys.to(torch.int16), xs.to(torch.int16), pooled.clamp_(max=HALF_MAX).half())
+    return Reduced(maxima.float(), ys.to(torch.int16), xs.to(torch.int16), _mean(maps).clamp_(max=HALF_MAX).half())
 
 
 def reduce_vector(values: Tensor, *, keep_float: bool) -> Reduced:
@@ -50,6 +50,18 @@ def _maximum(maps: Tensor) -> tuple[Tensor, Tensor]:
         maxima, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
         return maxima.flatten(1), places.flatten(1)
     return maps.flatten(2).max(dim=2)
+
+
+def _mean(maps: Tensor) -> Tensor:
+    """The mean over space in float32: (B, U, h, w) -> (B, U)."""
+    if maps.device.type != "cpu" or maps.dtype != torch.bfloat16:
+        return maps.mean(dim=(2, 3), dtype=torch.float32)
+    # A product with ones takes a tenth of the time of the sum, but rounds what it returns to bf16: sum several parts.
+    cells = maps.shape[2] * maps.shape[3]
+    part = torch.arange(cells, device=maps.device) * PARTS // cells
+    chosen = (part == torch.arange(PARTS, device=maps.device)[:, None]).to(maps.dtype)  # (PARTS, cells)
+    sums = chosen @ maps.permute(0, 2, 3, 1).flatten(1, 2)  # (B, cells, U) -> (B, PARTS, U)
+    return sums.float().sum(dim=1) / cells
 
 
 class LayerRows:

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,15 +115,23 @@ def server(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     from tests.making import fill
 
     listener = bind("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    settings = Settings(workspace=tmp_path_factory.mktemp("used"), roots=(photos.parent,), port=port)
+    settings = Settings(
+        workspace=tmp_path_factory.mktemp("used"), roots=(photos.parent,), port=listener.getsockname()[1]
+    )
     app = application(settings)
     workspace = fill(app.state.services, photos)
+    with live(app, listener) as url:
+        yield Server(url, app, workspace)
+
+
+@contextmanager
+def live(app: FastAPI, listener: socket.socket) -> Iterator[str]:
+    """The address of an application while a thread of this process serves it."""
     uvicorn_server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     _wait_until(lambda: uvicorn_server.started, 30)
-    yield Server(f"http://127.0.0.1:{port}", app, workspace)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     app.state.stopping = uvicorn_server.should_exit = True
     thread.join(20)
 

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from app import cli
+from app import cli, demo
 from app.commands import explain, overrides
-from app.demo import GALLERY, prepare
 from app.doctor import Check, database, left_over, torch_works, workspace
 from app.failures import BadQuery, NotFound
 from app.foreground import opened
 from app.settings import Settings
+from tests.services.test_checkpoints import write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -138,16 +138,25 @@ def test_a_file_that_is_no_source_is_refused(tmp_path: Path) -> None:
         run("import", tmp_path / "notes.txt", "--workspace", tmp_path / "w")
 
 
-def test_the_demo_submits_its_jobs_once(tmp_path: Path) -> None:
+def test_the_demo_submits_its_jobs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "SAMPLE", write_checkpoint(tmp_path / "sample", name="Counting photos"))
     settings = Settings(workspace=tmp_path / "w")
-    prepare(settings)
-    prepare(settings)
+    demo.prepare(settings)
+    demo.prepare(settings)
     with opened(settings) as services:
-        kinds = [job.kind for job in services.jobs.list().jobs]
-        assert kinds.count("import") == 1 and kinds.count("scan") <= 1
-        assert services.galleries.get(GALLERY).rows == 0  # the import is a job, not a wait
-        if services.checkpoints.list().checkpoints:
-            assert kinds.count("scan") == 1
+        scan, images = services.jobs.list().jobs
+        assert (scan.kind, scan.state, images.kind, images.state) == ("scan", "queued", "import", "queued")
+        assert services.jobs.needs(scan.id) == [images.id]
+        assert [found.slug for found in services.checkpoints.list().checkpoints] == ["counting-photos"]
+
+
+def test_a_clone_without_the_sample_checkpoint_still_has_a_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "SAMPLE", tmp_path / "nothing")
+    demo.prepare(Settings(workspace=tmp_path / "w"))
+    with opened(Settings(workspace=tmp_path / "w")) as services:
+        assert [job.kind for job in services.jobs.list().jobs] == ["import"]
 
 
 def test_the_doctor_finds_a_new_workspace_well_and_says_where_there_is_none(tmp_path: Path) -> None:

@@ -75,13 +75,14 @@ def explain(error: Exception, workspace: Path) -> tuple[str, str]:
 def run(folder: Path, kinds: Mapping[str, str] = KINDS) -> int:
     """Run the attempt in this process and return its exit status."""
     job = JobContext.open(folder)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: job.stop())
     job.started()
     try:
         if job.kind not in kinds:
             raise JobFailed("unknown_kind", f"There is no kind of job called {job.kind!r}.")
-        importlib.import_module(kinds[job.kind]).run(job)
+        kind = importlib.import_module(kinds[job.kind])
+        for number in (signal.SIGTERM, signal.SIGINT):  # until here, seconds into the import, there is nothing to save
+            signal.signal(number, lambda *_: job.stop())
+        kind.run(job)
     except Stopped:
         return REQUEUE
     except Exception as error:

@@ -8,7 +8,7 @@ from models.answers import CountAnswer
 
 MOST_UNITS = 60
 HEIGHT, RESIDUAL_HEIGHT = 220.0, 90.0
-LEFT, TOP, BETWEEN, BELOW = 44.0, 10.0, 30.0, 14.0
+LEFT, TOP, BETWEEN, BELOW = 44.0, 10.0, 34.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class CountFigure:
 def draw(answer: CountAnswer, active: Sequence[int], unit_href: str | None) -> CountFigure:
     """The units that count, most first; `unit_href` ends where a unit's number goes."""
     shown = sorted(active, key=lambda unit: (-max(answer.whole[unit], answer.total[unit]), unit))[:MOST_UNITS]
-    slot = min(56.0, max(22.0, 880.0 / max(len(shown), 1)))
+    slot = min(56.0, max(26.0, 880.0 / max(len(shown), 1)))
     counts = axis_over(
         (float(value) for unit in shown for value in (answer.whole[unit], answer.total[unit])), from_zero=True
     )
     apart = max((abs(float(answer.per_unit[unit])) for unit in shown), default=1.0) or 1.0
-    residuals = Axis(-apart, apart)
+    residuals = axis_over((-apart, apart))
     base = TOP + HEIGHT
     top = base + BETWEEN
     units = tuple(
@@ -91,7 +91,8 @@ def draw(answer: CountAnswer, active: Sequence[int], unit_href: str | None) -> C
         units=units,
         ticks=tuple(Tick(base - HEIGHT * counts.share(value), short(value)) for value in counts.ticks(4)),
         residual_ticks=tuple(
-            Tick(top + RESIDUAL_HEIGHT * (1 - residuals.share(value)), short(value)) for value in (apart, 0.0, -apart)
+            Tick(top + RESIDUAL_HEIGHT * (1 - residuals.share(value)), short(value))
+            for value in (residuals.high, 0.0, residuals.low)
         ),
         hidden=len(active) - len(shown),
     )

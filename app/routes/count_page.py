@@ -81,6 +81,8 @@ def show(
     card = services.checkpoints.read_card(record)
     if not card.has_counts:
         raise Conflict("no_counts", f"{record.name} has no counting head, so there is nothing to add up.")
+    if params.box is not None:  # a drawn box is what counts
+        params = params.model_copy(update={"area": None})
     bench = Bench(checkpoint, card, params, settings, record.scans)
     image = query_image(services, params) if bench.asked else None
     result, busy = _result(bench, services, image) if image else (None, None)

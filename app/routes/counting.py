@@ -18,8 +18,13 @@ router = APIRouter()
 Bench = Annotated[CountParams, Query()]
 
 
-def counted_json(checkpoint: str, counted: Counted, settings: Settings) -> dict[str, object]:
-    """Both sides of the equation and how far they are apart; `crop` is in pixels of the image as served."""
+def counted_json(
+    checkpoint: str, counted: Counted, settings: Settings, *, page: str | None = None
+) -> dict[str, object]:
+    """Both sides of the equation and how far they are apart; `crop` is in pixels of the image as served.
+
+    `page` is the page of this very image.
+    """
     answer = counted.answer
     return {
         "whole": answer.whole.tolist(),
@@ -37,7 +42,7 @@ def counted_json(checkpoint: str, counted: Counted, settings: Settings) -> dict[
         "warnings": counted.warnings,
         "links": {
             "checkpoint": settings.url(f"/api/checkpoints/{checkpoint}"),
-            "page": settings.url(f"/checkpoints/{checkpoint}/count"),
+            "page": page or settings.url(f"/checkpoints/{checkpoint}/count"),
         },
     }
 
@@ -52,7 +57,8 @@ def count_stored(checkpoint: str, params: Bench, services: ServicesDep, settings
     """The counting equation of a `row` of a `gallery`, or of an earlier `upload`."""
     image = query_image(services, params)
     counted = services.counting.count(checkpoint, image, kernel=params.kernel, box=chosen_box(params, image))
-    return Json(counted_json(checkpoint, counted, settings))
+    page = address(settings.url(f"/checkpoints/{checkpoint}/count"), params, {})
+    return Json(counted_json(checkpoint, counted, settings, page=page))
 
 
 @router.post("/api/checkpoints/{checkpoint}/count", openapi_extra=COUNT_IMAGE_OPENAPI)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
 from app.receiving import Received, receive
-from app.responses import Json
+from app.responses import Documented, Json, binary
 from app.routes import gallery_pages
 from app.routes.jobs import job_json
 from app.services.galleries import GalleryRecord, Submitted
@@ -26,6 +26,7 @@ router.include_router(gallery_pages.router)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 FacetQuery = Annotated[str | None, Query(max_length=1000)]
+SAME: Documented = {200: {"description": "the same was asked for before: its gallery and its job"}}
 IMMUTABLE = "private, max-age=31536000, immutable"  # rows never renumber, and what a row shows never changes
 
 
@@ -109,7 +110,7 @@ def list_galleries(
     return Json({"galleries": [gallery_json(gallery, settings) for gallery in found.galleries], "next": found.next})
 
 
-@router.post("/api/galleries", status_code=202)
+@router.post("/api/galleries", status_code=202, responses=SAME)
 def create_gallery(new: NewGallery, services: ServicesDep, settings: SettingsDep) -> Json:
     """Make a gallery and the job that fills it; 200 with the existing pair for the same name and source."""
     return _submitted(services.galleries.create(new), settings)
@@ -152,13 +153,13 @@ def show_image(gallery: str, row: RowPath, services: ServicesDep, settings: Sett
     return Json(image_json(gallery, row, services.galleries.image(gallery, row), settings))
 
 
-@router.get("/api/galleries/{gallery}/images/{row}/thumbnail", response_class=Response)
+@router.get("/api/galleries/{gallery}/images/{row}/thumbnail", response_class=Response, responses=binary("image/webp"))
 def show_thumbnail(gallery: str, row: RowPath, request: Request, services: ServicesDep) -> Response:
     """The WebP thumbnail, longer side at most 128 pixels."""
     return _picture(request, services.galleries.thumbnail(gallery, row), "image/webp")
 
 
-@router.get("/api/galleries/{gallery}/images/{row}/image", response_class=Response)
+@router.get("/api/galleries/{gallery}/images/{row}/image", response_class=Response, responses=binary("image/jpeg"))
 def show_picture(gallery: str, row: RowPath, request: Request, services: ServicesDep) -> Response:
     """The stored JPEG, shorter side at most 256 pixels: what networks see, and what boxes refer to."""
     return _picture(request, services.galleries.jpeg(gallery, row), "image/jpeg")
@@ -225,7 +226,7 @@ def _add(services: Services, gallery: str, more: Received | MoreImages) -> Submi
     return services.galleries.add_files(gallery, more.folder, more.batch)
 
 
-@router.post("/api/galleries/{gallery}/images", status_code=202, openapi_extra=_MORE_OPENAPI)
+@router.post("/api/galleries/{gallery}/images", status_code=202, responses=SAME, openapi_extra=_MORE_OPENAPI)
 def add_images(gallery: str, more: MoreImagesDep, services: ServicesDep, settings: SettingsDep) -> Json:
     """Add images: they get the rows after those the gallery has; no row is renumbered."""
     return _submitted(_add(services, gallery, more), settings)

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.responses import Json
+from app.responses import Json, binary
 from app.routes import job_page
 from app.services.job_events import stream
 from app.services.job_view import artefact_path, view
@@ -126,7 +126,7 @@ def job_metrics(job: str, services: ServicesDep, name: NameQuery = None, points:
     return Json({"series": [{"name": key, "points": line} for key, line in series.items()]})
 
 
-@router.get("/api/jobs/{job}/events", response_class=StreamingResponse)
+@router.get("/api/jobs/{job}/events", response_class=StreamingResponse, responses=binary("text/event-stream"))
 async def job_events(
     job: str,
     request: Request,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from app.services.services import Services
 from app.settings import Settings
-from models.geometry import Box
 from models.packs import Pack
 
 
@@ -35,7 +34,9 @@ def gallery_picture(settings: Settings, gallery: str, pack: Pack, row: int) -> P
     """An image of a gallery. Raises IndexError."""
     known = pack.row(row)
     src = settings.url(f"/api/galleries/{gallery}/images/{row}/image")
-    return Picture(src, known.jpeg_width, known.jpeg_height, known.label or f"row {row}")
+    return Picture(
+        src, known.jpeg_width, known.jpeg_height, f"row {row}, {known.label}" if known.label else f"row {row}"
+    )
 
 
 def upload_picture(services: Services, settings: Settings, upload: str) -> Picture:
@@ -57,9 +58,3 @@ def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
 def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
     """The label of each row, where it has one."""
     return [known.label for known in pack.metadata(rows)]
-
-
-def clip(box: Box, picture: Picture) -> Box:
-    """The part of a box that is on the picture, to draw it."""
-    x0, y0, x1, y1 = box
-    return max(0.0, x0), max(0.0, y0), min(float(picture.width), x1), min(float(picture.height), y1)

@@ -19,10 +19,12 @@ How = Annotated[HowParams, Query()]
 Search = Annotated[SearchParams, Query()]
 
 
-def found_json(scan: str, found: Found, settings: Settings) -> dict[str, object]:
-    """Rows and distances first; pictures by their own addresses."""
-    how = f"layer={found.layer}&metric={found.metric}"
-    images = f"/api/galleries/{found.gallery}/images"
+def found_json(scan: str, found: Found, settings: Settings, *, page: str | None = None) -> dict[str, object]:
+    """Rows and distances first; pictures by their own addresses. `page` is the page of this very query."""
+    # Quoted once: a thousand hits have five addresses each.
+    images = settings.url(f"/api/galleries/{found.gallery}/images")
+    pages = settings.url(f"/galleries/{found.gallery}/images")
+    search = settings.url(f"/api/scans/{scan}/search?layer={found.layer}&metric={found.metric}")
     return {
         "layer": found.layer,
         "metric": found.metric,
@@ -31,10 +33,11 @@ def found_json(scan: str, found: Found, settings: Settings) -> dict[str, object]
                 "row": row,
                 "distance": distance,
                 "links": {
-                    "image": settings.url(f"{images}/{row}/image"),
-                    "thumbnail": settings.url(f"{images}/{row}/thumbnail"),
-                    "search": settings.url(f"/api/scans/{scan}/search?row={row}&{how}"),
-                    "page": settings.url(f"/scans/{scan}/search?row={row}&{how}"),
+                    "self": f"{images}/{row}",
+                    "image": f"{images}/{row}/image",
+                    "thumbnail": f"{images}/{row}/thumbnail",
+                    "search": f"{search}&row={row}",
+                    "page": f"{pages}/{row}",
                 },
             }
             for row, distance in zip(found.rows, found.distances, strict=True)
@@ -45,7 +48,7 @@ def found_json(scan: str, found: Found, settings: Settings) -> dict[str, object]
         "links": {
             "scan": settings.url(f"/api/scans/{scan}"),
             "gallery": settings.url(f"/api/galleries/{found.gallery}"),
-            "page": settings.url(f"/scans/{scan}/search"),
+            "page": page or settings.url(f"/scans/{scan}/search"),
         },
     }
 
@@ -53,7 +56,8 @@ def found_json(scan: str, found: Found, settings: Settings) -> dict[str, object]
 @router.get("/api/scans/{scan}/search")
 def search_by_row(scan: str, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
     """Rows nearest to a `row` of the gallery (or to an earlier `upload`), by increasing distance, itself left out."""
-    return Json(found_json(scan, find(services, scan, params), settings))
+    page = address(settings.url(f"/scans/{scan}/search"), params, {})
+    return Json(found_json(scan, find(services, scan, params), settings, page=page))
 
 
 @router.post("/api/scans/{scan}/search", openapi_extra=SEARCH_IMAGE_OPENAPI)

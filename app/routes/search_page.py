@@ -18,7 +18,7 @@ from models.packs import Pack
 from models.scans import ScanReader
 
 STARTS = 24
-DISTANCES = {"l2": "Euclidean distance", "cosine": "1 − cosine"}
+DISTANCES = {"l2": "Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def show(request: Request, scan: str, params: SearchParams, services: Services, 
         status=503 if busy else 200,
         place=place,
         params=params,
+        sources=services.search.has_sources(reader),
         layer=default_layer(reader, params.layer),
         distance=DISTANCES[params.metric],
         picture=picture,
@@ -105,7 +106,7 @@ def _seen(place: Place, found: Found | None, picture: Picture) -> Box | None:
 def _neighbors(place: Place, found: Found) -> list[Tile]:
     names = labels(place.pack, found.rows)
     rows = zip(found.rows, found.distances, names, strict=True)
-    return [place.tile(row, label, f"{distance:.3g}") for row, distance, label in rows]
+    return [place.tile(row, label, f"{distance:#.3g}".rstrip(".")) for row, distance, label in rows]
 
 
 def _starts(place: Place) -> list[Tile]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
-from app.responses import Json
+from app.responses import Json, binary
 from app.routes import unit_pages
 from app.routes.embeddings import header, row_file, stream
 from app.routes.scan_json import unit_json, units_json
@@ -20,7 +20,9 @@ RowQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
 HEAT = {"Cache-Control": "private, max-age=3600"}
 
 
-@router.get("/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response)
+@router.get(
+    "/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=binary("application/octet-stream")
+)
 def embeddings(scan: str, layer: str, services: ServicesDep, row: RowQuery | None = None) -> Response:
     """A layer's embeddings as a NumPy file: of all scanned rows (rows, units), or of one (units,)."""
     reader = services.units.reader(scan, layer)
@@ -66,7 +68,9 @@ def heatmap(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: Serv
     return Json({"layer": layer, "unit": unit, "row": row, "values": values.tolist(), "box": crop})
 
 
-@router.get("/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response)
+@router.get(
+    "/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response, responses=binary("image/png")
+)
 def heatmap_png(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep) -> Response:
     """The same as a picture of the stored image's size, to lay over it."""
     picture = heat_pictures.png(services.units.heatmap(scan, layer, unit, row))

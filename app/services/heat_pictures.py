@@ -18,7 +18,7 @@ def png(heat: RowHeat) -> bytes:
     highest = max(heat.highest, float(values.max(initial=0.0)))
     level = _placed(heat, np.clip(values / highest, 0, 1) if highest > 0 else np.zeros_like(values))
     colour = FAINT + (STRONG - FAINT) * level[..., None]
-    pixels = np.concatenate((colour, 255 * OPACITY * np.sqrt(level)[..., None]), axis=2)
+    pixels = np.concatenate((colour, 255 * OPACITY * level[..., None] ** 0.7), axis=2)
     buffer = BytesIO()
     Image.fromarray(pixels.round().astype(np.uint8), "RGBA").save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

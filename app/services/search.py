@@ -107,6 +107,11 @@ class SearchService:
             query = np.asarray(vector, dtype=np.float64).astype(np.float32)
         return self._nearest(self._place(scan, asked), asked, _Query(query))
 
+    def has_sources(self, reader: ScanReader) -> bool:
+        """Whether several of the scanned images are known to come from one source picture."""
+        groups = self._groups(self._galleries.pack(reader.info.gallery), reader.rows)
+        return len(np.unique(groups)) < len(groups)
+
     def _place(self, scan: str, asked: Asked) -> _Place:
         reader = self._scans.reader(scan)
         return _Place(scan, reader, default_layer(reader, asked.layer))
@@ -116,13 +121,11 @@ class SearchService:
         return _Query(answer.vector, crop=answer.crop, warnings=("enlarged",) if answer.enlarged else ())
 
     def _nearest(self, place: _Place, asked: Asked, query: _Query) -> Found:
+        loaded = self._load(place, asked.metric)
         try:
-            loaded = self._indexes.get(place.scan, place.reader, place.layer, asked.metric)
             near = self._search(loaded, place.reader, asked, query)
         except BadVector as error:
             raise BadQuery("bad_vector", f"Layer {place.layer}: {error}.") from error
-        except (OSError, ScanUnreadable) as error:
-            raise Conflict("scan_unreadable", "The embeddings of this scan cannot be read; run it again.") from error
         return Found(
             layer=place.layer,
             metric=asked.metric,
@@ -133,6 +136,12 @@ class SearchService:
             recall=loaded.recall,
             warnings=(*query.warnings, "zero_vector") if near.tied else query.warnings,
         )
+
+    def _load(self, place: _Place, metric: Metric) -> Loaded:
+        try:
+            return self._indexes.get(place.scan, place.reader, place.layer, metric)
+        except (OSError, ScanUnreadable, BadVector) as error:
+            raise Conflict("scan_unreadable", f"Layer {place.layer} of this scan is damaged; scan again.") from error
 
     def _search(self, loaded: Loaded, reader: ScanReader, asked: Asked, query: _Query) -> Neighbors:
         vector = loaded.index.vector(query.exclude or 0) if query.vector is None else query.vector

@@ -62,8 +62,9 @@ def test_more_than_there_is_gives_all_but_the_query(web: httpx.Client, workspace
 
 
 def test_every_link_of_a_hit_answers(web: httpx.Client, where: str) -> None:
-    links = web.get(where, params={"row": 0, "layer": "conv5"}).json()["neighbors"][0]["links"]
-    for name, link in links.items():
+    answer = web.get(where, params={"row": 0, "layer": "conv5"}).json()
+    assert "row=0" in answer["links"]["page"] and "layer=conv5" in answer["links"]["page"]
+    for name, link in [*answer["links"].items(), *answer["neighbors"][0]["links"].items()]:
         assert web.get(link).status_code == 200, name
 
 

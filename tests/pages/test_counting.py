@@ -69,6 +69,9 @@ def test_kernel_region_and_crop_are_in_the_address(web: httpx.Client, workspace:
     assert '<option value="cubic" selected>' in page.text and ">70 %<" in page.text
     assert web.get(where, params={**image, "box": "4,4,60,60"}).text.count("enlarged") >= 1
     assert len(links(page.text, "area=")) >= 10
+    assert '<input type="hidden" name="area" value="0.7">' in page.text
+    both = web.get(where, params={**image, "box": "4,4,60,60", "area": 0.7})
+    assert 'name="area"' not in both.text
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.predictor.client import Predictor
 from tests.conftest import Server
 from tests.making import Workspace
 
@@ -66,6 +67,15 @@ def test_a_bad_address_is_a_page_that_says_why(web: httpx.Client, where: str, qu
     assert page.status_code == status and "text/html" in page.headers["content-type"]
 
 
+def test_while_the_network_is_loaded_the_page_says_so_and_comes_back(
+    server: Server, web: httpx.Client, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.services.search, "_predictor", Predictor(server.services.settings))
+    page = web.get(where, params={"row": 0, "box": "5,5,60,60"})
+    assert page.status_code == 503 and page.headers["retry-after"]
+    assert 'http-equiv="refresh"' in page.text and "being loaded" in page.text
+
+
 def test_an_empty_form_field_is_no_value(web: httpx.Client, where: str) -> None:
     assert web.get(f"{where}?row=1&box=&layer=&upload=").status_code == 200
 
@@ -94,7 +104,7 @@ def test_an_uploaded_image_has_an_address_of_its_own(web: httpx.Client, workspac
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_drag_over_the_query_searches_by_that_region(tab: Page, server: Server, where: str) -> None:
+def test_a_drag_over_the_query_searches_by_that_region(tab: Page, where: str) -> None:
     tab.goto(f"{where}?row=4&layer=conv5&k=5")
     image = tab.locator("region-select")
     image.scroll_into_view_if_needed()
@@ -109,7 +119,6 @@ def test_a_drag_over_the_query_searches_by_that_region(tab: Page, server: Server
     assert abs((x1 - x0) - (y1 - y0)) <= 1 and x1 - x0 > 20
     expect(tab.get_by_role("link", name="Whole image")).to_be_visible()
     assert tab.locator(".overlay .seen").count() == 1
-    assert server.services.search is not None
 
 
 def test_choosing_another_layer_shows_it_at_once(tab: Page, where: str) -> None:
