@@ -94,7 +94,7 @@ def _allowed(request: Request) -> str:
     """The methods of all routes at an address; the router itself names those of the first."""
     routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
     methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
-    return ", ".join(sorted(methods))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:

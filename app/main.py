@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 import app.threads  # noqa: F401
 from app import errors
 from app.errors import CatchErrors
+from app.heads import HeadAsGet
 from app.jobs.launch import SupervisorProcess
 from app.limits import Admission, BodyLimit
 from app.metrics import CountRequests, Requests
@@ -97,6 +98,7 @@ def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
         *guard,
         Middleware(Admission),
         Middleware(BodyLimit),
+        Middleware(HeadAsGet),
         Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=5),
         Middleware(CatchErrors),
     ]

@@ -73,7 +73,7 @@ class LayerRows:
 
     def put(self, positions: Tensor, part: Reduced) -> None:
         for whole, some in zip(_parts(self.all), _parts(part), strict=True):
-            whole[positions] = some
+            whole.index_copy_(0, positions, some)
 
     def result(self, first_row: int, top: int) -> LayerPart:
         """Embeddings and unit table; rows are counted from `first_row`. Raises NotFinite."""

@@ -212,8 +212,13 @@ def _run(walk: Callable[[Sequence[int], Tensor], None], group: list[tuple[int, T
     if len(group) < least:
         return
     positions, images = zip(*group, strict=True)
-    walk(positions, torch.stack(images))
+    walk(positions, _batch(images))
     group.clear()
+
+
+def _batch(images: Sequence[Tensor]) -> Tensor:
+    """Images (3, S, S) as one channels-last batch: decoders give channels last, so this copies whole rows."""
+    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
 
 
 def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:

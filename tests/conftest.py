@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ class Client:
         self.app = app
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        return asyncio.run(self._request(method, url, **options))
+        with ThreadPoolExecutor(1) as thread:  # Chromium's driver keeps a loop running in this one
+            return thread.submit(lambda: asyncio.run(self._request(method, url, **options))).result()
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)

@@ -59,7 +59,7 @@ def detail(record: CheckpointRecord, card: Card, settings: Settings) -> dict[str
         "config": dict(card.config),
         "dtype": card.dtype,
         "layers": [{key: getattr(layer, key) for key in keys} for layer in card.layers],
-        "preprocess": asdict(card.preprocess),
+        "preprocessing": asdict(card.preprocess),
         "provenance": dict(card.provenance),
         "measures": dict(card.measures),
         "curves": dict(card.curves),

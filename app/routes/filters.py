@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
-from app.responses import Json, binary
+from app.responses import Json, answers
 from app.services.first_layers import FilterPanel, FirstLayer, Panel, Sort
 from app.settings import Settings
 from app.templating import page
@@ -82,7 +82,7 @@ def show_filters(checkpoint: str, services: ServicesDep, settings: SettingsDep) 
     return Json(layer_json(checkpoint, services.checkpoints.first_layer(checkpoint), settings))
 
 
-@router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=binary("image/png"))
+@router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
 def filters_picture(
     checkpoint: str,
     services: ServicesDep,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
 from app.receiving import Received, receive
-from app.responses import Documented, Json, binary
+from app.responses import Documented, Json, answers
 from app.routes import gallery_pages
 from app.routes.jobs import job_json
 from app.services.galleries import GalleryRecord, Submitted
@@ -153,13 +153,13 @@ def show_image(gallery: str, row: RowPath, services: ServicesDep, settings: Sett
     return Json(image_json(gallery, row, services.galleries.image(gallery, row), settings))
 
 
-@router.get("/api/galleries/{gallery}/images/{row}/thumbnail", response_class=Response, responses=binary("image/webp"))
+@router.get("/api/galleries/{gallery}/images/{row}/thumbnail", response_class=Response, responses=answers("image/webp"))
 def show_thumbnail(gallery: str, row: RowPath, request: Request, services: ServicesDep) -> Response:
     """The WebP thumbnail, longer side at most 128 pixels."""
     return _picture(request, services.galleries.thumbnail(gallery, row), "image/webp")
 
 
-@router.get("/api/galleries/{gallery}/images/{row}/image", response_class=Response, responses=binary("image/jpeg"))
+@router.get("/api/galleries/{gallery}/images/{row}/image", response_class=Response, responses=answers("image/jpeg"))
 def show_picture(gallery: str, row: RowPath, request: Request, services: ServicesDep) -> Response:
     """The stored JPEG, shorter side at most 256 pixels: what networks see, and what boxes refer to."""
     return _picture(request, services.galleries.jpeg(gallery, row), "image/jpeg")

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.responses import Json
+from app.services.job_view import view
 from app.services.submissions.import_images import NewGallery, SampleFrom
 from app.services.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
 from app.settings import Settings
@@ -25,7 +26,7 @@ Slug = Annotated[str, Form(max_length=200)]
 def home(request: Request, services: ServicesDep) -> HTMLResponse:
     """The workspace as a page."""
     overview = WorkspaceService(services.store).overview()
-    return page(request, "home.html", overview=overview, progress=progress, sample=SAMPLE)
+    return page(request, "home.html", overview=overview, view=view, sample=SAMPLE)
 
 
 @router.get("/api")
@@ -89,19 +90,13 @@ def dated(kind: str, item: GalleryItem | CheckpointItem | ScanItem, settings: Se
 def job_summary(job: JobRecord, settings: Settings) -> dict[str, object]:
     """A job as a line."""
     return {
-        "id": job.id,
+        "id": str(job.id),
         "kind": job.kind,
         "state": job.state,
-        "progress": progress(job),
+        "progress": view(job).share,
         "created_at": moment(job.created_at),
         "links": links(f"/jobs/{job.id}", settings),
     }
-
-
-def progress(job: JobRecord) -> float | None:
-    """How much of a job is done, 0..1; None where it does not know."""
-    step, total = job.progress.get("step"), job.progress.get("total")
-    return min(float(step) / float(total), 1.0) if step is not None and total else None
 
 
 def links(path: str, settings: Settings) -> dict[str, str]:

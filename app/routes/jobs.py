@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.responses import Json, binary
+from app.responses import Json, answers
 from app.routes import job_page
 from app.services.job_events import stream
 from app.services.job_view import artefact_path, view
@@ -126,7 +126,7 @@ def job_metrics(job: str, services: ServicesDep, name: NameQuery = None, points:
     return Json({"series": [{"name": key, "points": line} for key, line in series.items()]})
 
 
-@router.get("/api/jobs/{job}/events", response_class=StreamingResponse, responses=binary("text/event-stream"))
+@router.get("/api/jobs/{job}/events", response_class=Response, responses=answers("text/event-stream"))
 async def job_events(
     job: str,
     request: Request,
@@ -142,7 +142,7 @@ async def job_events(
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-@router.get("/api/jobs/{job}/log", response_class=PlainTextResponse)
+@router.get("/api/jobs/{job}/log", response_class=Response, responses=answers("text/plain"))
 def job_log(job: str, services: ServicesDep) -> PlainTextResponse:
     """The last lines of what the job printed."""
     return PlainTextResponse(services.jobs.log_tail(job))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
-from app.responses import Json, binary
+from app.responses import Json, answers
 from app.routes import unit_pages
 from app.routes.embeddings import header, row_file, stream
 from app.routes.scan_json import unit_json, units_json
@@ -21,7 +21,7 @@ HEAT = {"Cache-Control": "private, max-age=3600"}
 
 
 @router.get(
-    "/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=binary("application/octet-stream")
+    "/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=answers("application/octet-stream")
 )
 def embeddings(scan: str, layer: str, services: ServicesDep, row: RowQuery | None = None) -> Response:
     """A layer's embeddings as a NumPy file: of all scanned rows (rows, units), or of one (units,)."""
@@ -69,7 +69,7 @@ def heatmap(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: Serv
 
 
 @router.get(
-    "/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response, responses=binary("image/png")
+    "/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response, responses=answers("image/png")
 )
 def heatmap_png(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep) -> Response:
     """The same as a picture of the stored image's size, to lay over it."""

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.deps import ServicesDep
-from app.responses import binary
+from app.responses import answers
 
 router = APIRouter()
 
@@ -17,7 +17,7 @@ HEADERS = {
 }
 
 
-@router.get("/uploads/{upload}.jpg", response_class=Response, responses=binary("image/jpeg"))
+@router.get("/uploads/{upload}.jpg", response_class=Response, responses=answers("image/jpeg"))
 def show_upload(upload: str, services: ServicesDep) -> Response:
     """The stored JPEG of an upload."""
     return Response(services.uploads.jpeg(upload), media_type="image/jpeg", headers=HEADERS)

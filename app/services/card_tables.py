@@ -12,6 +12,7 @@ COLUMNS = {
     "random_init": "random init",
     "averager": "averager",
     "constant": "constant",
+    "raw_pixels": "raw pixels",
 }
 MEASURES = {
     "loss": ("Loss", "10 is a collapsed network"),
@@ -25,6 +26,8 @@ MEASURES = {
     "active_units": ("Active units", "mean above a thousandth of the largest mean"),
     "firing_units": ("Units on more than 5 % of the images", ""),
     "participation_ratio": ("Participation ratio", "effective number of units"),
+    "knn20_counts": ("20-NN accuracy, count vector", "classes of labelled photos; raw pixels are 16 x 16"),
+    "knn20_conv5": ("20-NN accuracy, conv5", "classes of labelled photos, conv5 averaged over space"),
     "conv1_tv_ratio": ("First filters: median TV ratio", "noise has 1.41, smooth filters are below 1.1"),
 }
 GROUPS = ("Training images", "Held-out images", "Learning rate")

@@ -59,7 +59,7 @@ def test_a_card_tells_where_it_came_from_and_how_it_measured(card: dict[str, Any
     assert {"network", "random_init", "averager", "constant"} <= set(card["measures"])
     loss = card["measures"]["network"]["loss"]
     assert loss["n"] > 0 and loss["interval"][0] <= loss["value"] <= loss["interval"][1]
-    assert card["preprocess"]["crop"] == 64 and card["config"]["steps"] == 3
+    assert card["preprocessing"]["crop"] == 64 and card["config"]["steps"] == 3
     assert [scan["slug"] for scan in card["scans"]] == [workspace.scan]
     assert str(workspace.path) not in str(card)
 

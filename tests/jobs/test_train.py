@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.run import DONE, FAILED
+from app.jobs.context import JobContext, JobFailed
+from app.jobs.kinds import train
+from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
 from models.images import store_image
@@ -101,7 +103,6 @@ def test_the_artefact_is_named_after_it_is_on_disk(workspace: Path, finished: Pa
 
 def test_images_that_are_all_too_small_are_explained(workspace: Path) -> None:
     place = prepare(workspace, 3, crop=200, region=200)
-    assert start(place).wait(60) == FAILED
-    (error,) = events(place, "error")
-    assert error["code"] == "too_few_images"
-    assert "200 px" in str(error["message"])
+    with pytest.raises(JobFailed, match="200 px") as failure:
+        train.run(JobContext.open(place))
+    assert failure.value.code == "too_few_images"

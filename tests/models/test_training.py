@@ -58,11 +58,12 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_uninterrupted_one(tmp_path
 def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_state(tmp_path: Path) -> None:
     task = new_task()
     run(task, tmp_path, steps=2)
-    before = (tmp_path / STATE).read_bytes()
     broken = new_task()
-    how = FitConfig(steps=4, lr=1e-4, seed=3, report_seconds=0.0)
+    how = FitConfig(steps=5, lr=1e-4, seed=3, report_seconds=0.0)
     iterator = fit(broken, batches(), how, tmp_path)
     next(iterator)
+    next(iterator)  # the state of step 3 is saved before step 4 is made
+    before = (tmp_path / STATE).read_bytes()
     with torch.no_grad():
         broken.head.get_parameter("fc6.weight").fill_(float("nan"))
     with pytest.raises(Diverged):

@@ -1,0 +1,40 @@
+"""Nearest-neighbour accuracy counts what a loop would count."""
+
+import numpy as np
+import pytest
+
+from models.neighbours import knn_accuracy, wilson
+
+
+def test_two_clouds_are_told_apart_and_noise_is_not() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    clouds = (rng.normal(size=(400, 3)) + 10 * labels[:, None]).astype(np.float32)
+    noise = rng.normal(size=(400, 3)).astype(np.float32)
+    assert knn_accuracy(clouds[:200], labels[:200], clouds[200:], labels[200:])["value"] == 1.0
+    assert knn_accuracy(noise[:200], labels[:200], noise[200:], labels[200:])["value"] == pytest.approx(0.5, abs=0.12)
+
+
+def test_the_vote_meets_its_transcription() -> None:
+    rng = np.random.default_rng(1)
+    train, test = rng.normal(size=(40, 4)).astype(np.float32), rng.normal(size=(30, 4)).astype(np.float32)
+    labels, wanted = rng.integers(0, 3, 40), rng.integers(0, 3, 30)
+    right = 0
+    for vector, label in zip(test, wanted, strict=True):
+        order = sorted(range(40), key=lambda i: float(((train[i] - vector) ** 2).sum()))[:5]
+        votes = [sum(labels[i] == c for i in order) for c in range(3)]
+        right += votes.index(max(votes)) == label
+    assert knn_accuracy(train, labels, test, wanted, k=5)["value"] == right / 30
+
+
+def test_an_interval_of_no_successes_reaches_above_zero() -> None:
+    low, high = wilson(0, 10)
+    assert low == pytest.approx(0, abs=1e-9)
+    assert high == pytest.approx(0.2775, abs=1e-3)
+
+
+def test_too_many_neighbours_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 to 2"):
+        knn_accuracy(
+            np.zeros((2, 1), np.float32), np.zeros(2, int), np.zeros((1, 1), np.float32), np.zeros(1, int), k=3
+        )
