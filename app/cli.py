@@ -65,7 +65,7 @@ def demo(
     workspace: Workspace = None, host: Host = None, port: Port = None, device: Device = None, open_browser: Open = None
 ) -> None:
     """Serve a workspace that has the sample photos, a trained checkpoint and its scan."""
-    from app.demo import browser_wanted, prepare
+    from app.console.demo import browser_wanted, prepare
     from app.serving import running_url
     from app.serving import serve as run
 
@@ -97,7 +97,7 @@ def import_images(
     as_json: AsJson = False,
 ) -> None:
     """Import images into a gallery: decoded once, oriented, resized, with a thumbnail."""
-    from app.commands import import_images as run
+    from app.console.commands import import_images as run
 
     settings = _settings(workspace=workspace)
     raise typer.Exit(run(settings, source, name=name, to=to, labels=labels, detach=detach, as_json=as_json))
@@ -117,7 +117,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network on a pretext task. Ctrl-C stops it; the same command goes on where it was."""
-    from app.commands import overrides
+    from app.console.commands import overrides
 
     spec = {"gallery": gallery, "task": task, "recipe": recipe, "config": overrides(change or []), "seed": seed}
     _submit(_settings(workspace=workspace, device=device), "train", spec, detach=detach, again=again, as_json=as_json)
@@ -156,7 +156,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the nearest images of a scan to a file or to one of its rows."""
-    from app.commands import show_neighbours
+    from app.console.commands import show_neighbours
 
     if (image is None) == (row is None):
         raise typer.BadParameter("give an image file or --row, one of the two")
@@ -174,7 +174,7 @@ def count(
     as_json: AsJson = False,
 ) -> None:
     """Count an image whole and in four tiles, and compare."""
-    from app.commands import show_count
+    from app.console.commands import show_count
 
     show_count(_settings(workspace=workspace, device=device), checkpoint, image, kernel=kernel, as_json=as_json)
 
@@ -190,7 +190,7 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List the queue, or look at, watch, cancel or resume one job."""
-    from app.commands import list_jobs, show_job
+    from app.console.commands import list_jobs, show_job
 
     settings = _settings(workspace=workspace)
     if job is None:
@@ -210,8 +210,8 @@ def doctor(
     """Check this machine, the libraries, and every file of the workspace. Ends with 1 where something is broken."""
     from dataclasses import asdict
 
-    from app import terminal
-    from app.doctor import examine
+    from app.console import terminal
+    from app.console.doctor import examine
 
     results = []
     for check in examine(_settings(workspace=workspace), torch=torch):
@@ -226,7 +226,7 @@ def doctor(
 def _submit(
     settings: "Settings", kind: str, spec: dict[str, Any], *, detach: bool, as_json: bool, again: bool = False
 ) -> None:
-    from app.commands import submit
+    from app.console.commands import submit
 
     raise typer.Exit(submit(settings, kind, spec, detach=detach, again=again, as_json=as_json))
 
@@ -238,7 +238,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        from app.commands import explain
+        from app.console.commands import explain
 
         message = explain(error)
         if message is None:

@@ -14,7 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.failures import Busy, DomainError
-from app.responses import Json
+from app.web.responses import Json
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,8 @@ from starlette.routing import BaseRoute
 import app.threads  # noqa: F401
 from app import errors
 from app.errors import CatchErrors
-from app.heads import HeadAsGet
 from app.jobs.launch import SupervisorProcess
-from app.limits import Admission, BodyLimit
-from app.metrics import CountRequests, Requests
-from app.mounting import BasePath
 from app.predictor.client import Predictor
-from app.responses import REFUSALS, Json
 from app.routes import (
     checkpoints,
     counting,
@@ -38,8 +33,13 @@ from app.routes import (
 from app.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, check_exposure
 from app.services.assembly import build_services
 from app.settings import Settings
-from app.static_files import StaticFiles
-from app.templating import STATIC, Pages
+from app.web.heads import HeadAsGet
+from app.web.limits import Admission, BodyLimit
+from app.web.metrics import CountRequests, Requests
+from app.web.mounting import BasePath
+from app.web.responses import REFUSALS, Json
+from app.web.static_files import StaticFiles
+from app.web.templating import STATIC, Pages
 
 ROUTERS = (home, galleries, checkpoints, filters, counting, scans, units, search, uploads, jobs, meta, login)
 GZIP_FROM = 1024  # bytes

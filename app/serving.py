@@ -225,7 +225,7 @@ def _allow_many_files() -> None:
 
 
 def _say(address: Address) -> None:
-    from app import terminal
+    from app.console import terminal
 
     state = "is already serving this workspace" if address.already else "is serving"
     terminal.say(f"Tessera {state} at {address.url}")

@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from app import cli, demo
-from app.commands import explain, overrides
-from app.doctor import Check, database, left_over, torch_works, workspace
+from app import cli
+from app.console import demo
+from app.console.commands import explain, overrides
+from app.console.doctor import Check, database, left_over, torch_works, workspace
+from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
-from app.foreground import opened
 from app.settings import Settings
 from tests.services.test_checkpoints import write_checkpoint
 

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from app.charts import line_chart
 from app.deps import LimitQuery, ServicesDep, SettingsDep
-from app.responses import Json
 from app.services.card_tables import card_view
 from app.services.checkpoints import CheckpointRecord
 from app.settings import Settings
-from app.templating import page
+from app.web.charts import line_chart
+from app.web.responses import Json
+from app.web.templating import page
 from models.card import Card
 
 router = APIRouter()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.axes import Axis, axis_over, short
+from app.web.axes import Axis, axis_over, short
 from models.answers import CountAnswer
 
 MOST_UNITS = 60

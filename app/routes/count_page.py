@@ -6,7 +6,6 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from app.charts import histogram, line_chart
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.routes.count_figure import CountFigure, draw
 from app.routes.pictures import Picture, Tile, labels, some_rows, thumbnail
@@ -15,7 +14,8 @@ from app.services.counting import AREAS, Counted, area_box
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from app.settings import Settings
-from app.templating import page
+from app.web.charts import histogram, line_chart
+from app.web.templating import page
 from models.answers import CurvePoint
 from models.card import Card
 from models.geometry import Box, nested_square

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import COUNT_IMAGE_OPENAPI, CountImageDep, ServicesDep, SettingsDep
-from app.responses import Json
 from app.routes.count_page import chosen_box, query_image, show
 from app.routes.queries import CountParams, address, box_text
 from app.services.counting import Counted, Kernel
 from app.settings import Settings
+from app.web.responses import Json
 from models.answers import CurvePoint
 
 router = APIRouter()

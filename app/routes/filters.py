@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
-from app.responses import Json, answers
 from app.services.first_layers import FilterPanel, FirstLayer, Panel, Sort
 from app.settings import Settings
-from app.templating import page
+from app.web.responses import Json, answers
+from app.web.templating import page
 from models.filter_pictures import Scale, png
 
 router = APIRouter()

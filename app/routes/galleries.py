@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
-from app.receiving import Received, receive
-from app.responses import Documented, Json, answers
 from app.routes import gallery_pages
 from app.routes.jobs import job_json
 from app.services.galleries import GalleryRecord, Submitted
 from app.services.services import Services
 from app.services.submissions.import_images import UPLOADS, GallerySource, NewGallery
 from app.settings import Settings
+from app.web.receiving import Received, receive
+from app.web.responses import Documented, Json, answers
 from models.packs import PackRow
 
 router = APIRouter()

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep
 from app.failures import BadQuery, DomainError
-from app.receiving import Received, receive
 from app.routes import gallery_page as shown
 from app.routes.gallery_page import Filter, Size
 from app.services.galleries import Submitted
@@ -18,7 +17,8 @@ from app.services.services import Services
 from app.services.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom
 from app.services.train_form import train_form, train_spec
 from app.settings import Settings
-from app.templating import page
+from app.web.receiving import Received, receive
+from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 

@@ -8,12 +8,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
-from app.responses import Json
 from app.services.job_view import view
 from app.services.submissions.import_images import NewGallery, SampleFrom
 from app.services.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
 from app.settings import Settings
-from app.templating import page
+from app.web.responses import Json
+from app.web.templating import page
 
 router = APIRouter()
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
-from app.charts import line_chart
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
 from app.services.job_view import JobView, curve_groups, view
 from app.services.services import Services
 from app.services.train_form import FormFields, train_form, train_spec
-from app.templating import page
+from app.web.charts import line_chart
+from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 

@@ -13,11 +13,11 @@ from pydantic.config import JsonDict
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.responses import Json, answers
 from app.routes import job_page
 from app.services.job_events import stream
 from app.services.job_view import artefact_path, view
 from app.settings import Settings
+from app.web.responses import Json, answers
 
 router = APIRouter()
 router.include_router(job_page.router)

@@ -6,12 +6,12 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from app import api_reference
 from app.deps import ServicesDep
-from app.metrics import Requests, metric
-from app.responses import Json
 from app.services.workspace import WorkspaceService
-from app.templating import page
+from app.web import api_reference
+from app.web.metrics import Requests, metric
+from app.web.responses import Json
+from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,13 +6,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from app.charts import bar_chart, histogram
 from app.routes.crops import Shot, shot
 from app.services.scan_overview import Counts, EquationAt, Overview, Residuals, Valued
 from app.services.scans import ScanRecord
 from app.services.services import Services
 from app.settings import Settings
-from app.templating import page
+from app.web.charts import bar_chart, histogram
+from app.web.templating import page
 
 GLIMPSE = 8  # units of each layer that the overview shows
 CROP = 64

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
-from app.responses import Json
 from app.routes import scan_pages
 from app.routes.scan_json import overview_json, scan_json
+from app.web.responses import Json
 
 router = APIRouter()
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import SEARCH_IMAGE_OPENAPI, SearchImageDep, ServicesDep, SettingsDep
-from app.responses import Json
 from app.routes.queries import HowParams, SearchParams, address, box_text
 from app.routes.search_page import find, show
 from app.services.search import Found
 from app.settings import Settings
+from app.web.responses import Json
 
 router = APIRouter()
 

@@ -12,7 +12,7 @@ from app.routes.queries import SearchParams, address
 from app.services.search import Found, default_layer
 from app.services.services import Services
 from app.settings import Settings
-from app.templating import page
+from app.web.templating import page
 from models.geometry import Box
 from models.packs import Pack
 from models.scans import ScanReader

@@ -9,12 +9,12 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.charts import histogram
 from app.routes.crops import Shot, shot
 from app.services.services import Services
 from app.services.units import Sort, Statistics, UnitDetail, UnitSummary
 from app.settings import Settings
-from app.templating import page
+from app.web.charts import histogram
+from app.web.templating import page
 
 CROP = 72  # pixels a crop takes in a grid
 LARGE = 150  # and on a unit's own page

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
-from app.responses import Json, answers
 from app.routes import unit_pages
 from app.routes.embeddings import header, row_file, stream
 from app.routes.scan_json import unit_json, units_json
 from app.services import heat_pictures
 from app.services.units import Sort
+from app.web.responses import Json, answers
 
 router = APIRouter()
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.deps import ServicesDep
-from app.responses import answers
+from app.web.responses import answers
 
 router = APIRouter()
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.axes import thin
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.jobs import table
 from app.jobs.curves import CurveCache, Points
@@ -24,6 +23,7 @@ from app.services.submissions import import_images, scan, train
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
+from app.web.axes import thin
 
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1

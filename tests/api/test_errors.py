@@ -6,8 +6,8 @@ import pytest
 from fastapi import Body, FastAPI
 
 from app.failures import BadQuery, Busy, Conflict, Forbidden, NotFound, TooLarge, WrongType
-from app.responses import Json, finite
 from app.settings import Settings
+from app.web.responses import Json, finite
 from tests.conftest import Client, Clients
 
 BROWSER = {"accept": "text/html,application/xhtml+xml"}

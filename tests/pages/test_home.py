@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page
 
-from app.charts import bar_chart, histogram, line_chart
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
-from app.templating import ago, coded, count, duration, file_size, number, percent
+from app.web.charts import bar_chart, histogram, line_chart
+from app.web.templating import ago, coded, count, duration, file_size, number, percent
 from tests.conftest import Client, Server
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from app.axes import Axis, axis_over, short, thin
+from app.web.axes import Axis, axis_over, short, thin
 
 SIZE = 1000  # the drawing's own units, in both directions
 MOST_POINTS = 600

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.foreground import opened
+from app.console.foreground import opened
 from app.services.services import Services
 from app.services.submissions.import_images import NewGallery, SampleFrom
 from app.settings import Settings
 from app.store.tables import JobRow
 
-SAMPLE = Path(__file__).resolve().parents[1] / "models" / "samples" / "counting-photos"
+SAMPLE = Path(__file__).resolve().parents[2] / "models" / "samples" / "counting-photos"
 GALLERY = "sample-photos"
 
 log = logging.getLogger("tessera.demo")

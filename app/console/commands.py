@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from app import terminal
+from app.console import terminal
+from app.console.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
 from app.failures import BadQuery, DomainError
-from app.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
 from app.jobs.records import JobRecord
 from app.services.counting import Kernel
 from app.services.search import Asked
