@@ -1,4 +1,4 @@
-"""Failures a user can act on; services raise them, app/errors.py turns each into one HTTP answer.
+"""Failures a user can act on; services raise them, app/web/errors.py turns each into one HTTP answer.
 
 DomainError
 ├── BadRequest 400   cannot be parsed

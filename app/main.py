@@ -12,8 +12,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 import app.threads  # noqa: F401
-from app import errors
-from app.errors import CatchErrors
 from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
 from app.routes import (
@@ -30,14 +28,16 @@ from app.routes import (
     units,
     uploads,
 )
-from app.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, check_exposure
 from app.services.assembly import build_services
 from app.settings import Settings
+from app.web import errors
+from app.web.errors import CatchErrors
 from app.web.heads import HeadAsGet
 from app.web.limits import Admission, BodyLimit
 from app.web.metrics import CountRequests, Requests
 from app.web.mounting import BasePath
 from app.web.responses import REFUSALS, Json
+from app.web.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, check_exposure
 from app.web.static_files import StaticFiles
 from app.web.templating import STATIC, Pages
 

@@ -23,8 +23,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.failures import Conflict
-from app.security import check_exposure
 from app.settings import Settings
+from app.web.security import check_exposure
 from models.atomic import write_json
 
 RECORD, LOCK = "serve.json", "serve.lock"

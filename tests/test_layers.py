@@ -65,7 +65,7 @@ def test_the_science_knows_nothing_of_the_application() -> None:
 
 
 def test_services_know_nothing_of_the_web() -> None:
-    assert offenders("app/services/", "fastapi", "starlette", "jinja2", "app.routes", "app.deps", "app.errors") == []
+    assert offenders("app/services/", "fastapi", "starlette", "jinja2", "app.routes", "app.deps", "app.web") == []
 
 
 def test_the_store_knows_neither_services_nor_routes() -> None:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import SettingsDep
-from app.security import cookie_name, cookie_value, local_path, same_text
 from app.settings import Settings
+from app.web.security import cookie_name, cookie_value, local_path, same_text
 from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)

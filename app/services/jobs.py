@@ -23,7 +23,7 @@ from app.services.submissions import import_images, scan, train
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from app.web.axes import thin
+from models.curves import thin
 
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1

@@ -1,7 +1,7 @@
 """Scales, round tick values and short tick labels for charts."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -41,19 +41,6 @@ def axis_over(values: Iterable[float], *, log: bool = False, from_zero: bool = F
         return Axis(max(low, 1e-300), high, log=True)
     step = _round_step(high - low, 5)
     return Axis(low, high) if snug else Axis(math.floor(low / step) * step, math.ceil(high / step) * step)
-
-
-def thin(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
-    """At most about `most` points of a series: the lowest and the highest of each stretch, in order, and the last."""
-    if len(points) <= most:
-        return list(points)
-    size = math.ceil(2 * len(points) / most)
-    kept: list[tuple[float, float]] = []
-    for start in range(0, len(points), size):
-        stretch = range(start, min(start + size, len(points)))
-        ends = {min(stretch, key=lambda i: points[i][1]), max(stretch, key=lambda i: points[i][1])}
-        kept += [points[i] for i in sorted(ends)]
-    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 
 
 def short(value: float) -> str:

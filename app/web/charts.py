@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from app.web.axes import Axis, axis_over, short, thin
+from app.web.axes import Axis, axis_over, short
+from models.curves import thin
 
 SIZE = 1000  # the drawing's own units, in both directions
 MOST_POINTS = 600

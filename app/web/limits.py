@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import answer, route_path
+from app.web.errors import answer, route_path
 
 MEGABYTE = 1024 * 1024
 TEXT_LIMIT = MEGABYTE  # JSON and form fields

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 
 from app.failures import Forbidden
 from app.main import create_app
-from app.security import cookie_name, local_path
 from app.settings import Settings
+from app.web.security import cookie_name, local_path
 from tests.conftest import Client, Clients
 
 TOKEN = "correct horse battery staple"

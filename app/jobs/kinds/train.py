@@ -18,6 +18,7 @@ from models import checkpoints
 from models.atomic import replace_folder, write_json
 from models.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
 from models.card import Card, write_card
+from models.curves import thin
 from models.evaluation import evaluate, held_out_regions, sides
 from models.measures import loss
 from models.network import Network, resolve_precision
@@ -131,7 +132,8 @@ def keep(
     folder.mkdir()
     sha256 = checkpoints.save_weights(folder, task.encoder, task.head)
     card = checkpoints.describe(task, name=job.slug, recipe=job.spec["recipe"], config=asdict(config))
-    card = replace(card, weights_sha256=sha256, dtype="fp16", provenance=provenance, curves=_thinned(curves))
+    kept = {name: _thinned(points) for name, points in curves.items()}
+    card = replace(card, weights_sha256=sha256, dtype="fp16", provenance=provenance, curves=kept)
     write_card(folder, card)
     checkpoints.write_step0(folder, first.numpy())
     measures, reference = evaluate(
@@ -157,9 +159,8 @@ def _bare_card(task: Task, config: CountingConfig) -> Card:
     return checkpoints.describe(task, name="training", recipe=None, config=asdict(config))
 
 
-def _thinned(curves: dict[str, list[list[float]]]) -> dict[str, list[list[float]]]:
-    """At most CURVE_POINTS points a curve, the last one always among them."""
-    return {name: points[:: -(-len(points) // CURVE_POINTS)] + points[-1:] for name, points in curves.items() if points}
+def _thinned(points: list[list[float]]) -> list[list[float]]:
+    return [list(point) for point in thin([(step, value) for step, value in points], CURVE_POINTS)]
 
 
 def _read_points(path: Path) -> list[list[float]]:

@@ -15,9 +15,9 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import answer, route_path, wants_page
 from app.failures import Forbidden
 from app.settings import Settings
+from app.web.errors import answer, route_path, wants_page
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PUBLIC_PATHS = frozenset({"/healthz", "/login"})
