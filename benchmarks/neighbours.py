@@ -60,11 +60,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("gallery", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="look at every n-th image only")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with Pack.open(options.gallery) as pack:
-        rows = pack.metadata(range(len(pack)))
-        images = [image for _, image in decode_rows(pack, range(len(pack)))]
+        chosen = range(0, len(pack), options.every)
+        rows = pack.metadata(chosen)
+        images = [image for _, image in decode_rows(pack, chosen)]
     names = sorted({row.label for row in rows if row.label is not None})
     labels = np.array([names.index(row.label or names[0]) for row in rows])
     train, test = (np.array([i for i, row in enumerate(rows) if row.split == split]) for split in ("train", "test"))
