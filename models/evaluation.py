@@ -42,7 +42,7 @@ def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> 
         found = count_crops(network, batch, kernel)
         whole.append(found.whole.double().numpy())
         total.append(found.total.double().numpy())
-    return Sides(np.concatenate(whole), np.concatenate(total))
+    return Sides.of(np.concatenate(whole), np.concatenate(total))
 
 
 def magnitudes(network: Network, regions: Sequence[Tensor], seed: int) -> tuple[Doubles, Doubles]:

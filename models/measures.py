@@ -19,38 +19,47 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides of the counting equation for n images, (n, K) each: `whole` = phi(Dx), `total` = sum_j phi(T_j x)."""
+    """Both sides of the counting equation for n images, (n, K) each, and the cost of mistaking one for another, (n,).
+
+    `whole` = phi(Dx), `total` = sum_j phi(T_j x). `mismatched` is |phi(Dy) - total|^2 with y the next image, `similar`
+    the same with y the image of the next larger |phi(Dy)|. Partners are chosen once, among all images: chosen anew in
+    a resample they would often be the image itself.
+    """
 
     whole: Doubles
     total: Doubles
+    mismatched: Doubles
+    similar: Doubles
+
+    @classmethod
+    def of(cls, whole: Doubles, total: Doubles) -> "Sides":
+        """The sides with their partners; needs two images."""
+        order = np.argsort(np.linalg.norm(whole, axis=1), kind="stable")
+        similar = np.empty(len(whole))
+        similar[order] = _squares(np.roll(whole[order], -1, axis=0) - total[order])
+        return cls(whole, total, _squares(np.roll(whole, 1, axis=0) - total), similar)
+
+    @property
+    def errors(self) -> Doubles:
+        """|w - s|^2 of each image."""
+        return _squares(self.whole - self.total)
 
     def averager(self) -> "Sides":
         """The control that answers with the mean of its tiles."""
-        return Sides(self.total / 4, self.total)
+        return Sides.of(self.total / 4, self.total)
 
     def constant(self) -> "Sides":
         """The control that gives every image and every tile the mean count vector."""
         mean = np.broadcast_to(self.whole.mean(axis=0), self.whole.shape)
-        return Sides(mean, 4 * mean)
+        return Sides.of(mean, 4 * mean)
 
     def take(self, rows: NDArray[np.int64]) -> "Sides":
-        return Sides(self.whole[rows], self.total[rows])
+        return Sides(self.whole[rows], self.total[rows], self.mismatched[rows], self.similar[rows])
 
 
-def _errors(sides: Sides) -> Doubles:
-    errors: Doubles = np.square(sides.whole - sides.total).sum(axis=1)
-    return errors
-
-
-def _mismatched(sides: Sides) -> Doubles:
-    errors: Doubles = np.square(np.roll(sides.whole, 1, axis=0) - sides.total).sum(axis=1)
-    return errors
-
-
-def _norm_matched(sides: Sides) -> Doubles:
-    """The same error with y the image whose |phi(Dy)| is next to that of x: size alone cannot tell them apart."""
-    order = np.argsort(np.linalg.norm(sides.whole, axis=1), kind="stable")
-    return _mismatched(sides.take(order))
+def _squares(vectors: Doubles) -> Doubles:
+    squares: Doubles = np.square(vectors).sum(axis=1)
+    return squares
 
 
 def _ratio(above: float, below: float) -> float | None:
@@ -59,12 +68,12 @@ def _ratio(above: float, below: float) -> float | None:
 
 def loss(sides: Sides) -> float | None:
     """The training loss: pull plus hinge, y the next image."""
-    return float((_errors(sides) + np.maximum(0, MARGIN - _mismatched(sides))).mean())
+    return float((sides.errors + np.maximum(0, MARGIN - sides.mismatched)).mean())
 
 
 def pull(sides: Sides) -> float | None:
     """mean |w - s|^2."""
-    return float(_errors(sides).mean())
+    return float(sides.errors.mean())
 
 
 def additivity_ratio(sides: Sides) -> float | None:
@@ -92,12 +101,12 @@ def r2_averaging(sides: Sides) -> float | None:
 
 def matched_to_mismatched(sides: Sides) -> float | None:
     """mean |w - s|^2 over the same with y another image."""
-    return _ratio(float(_errors(sides).mean()), float(_mismatched(sides).mean()))
+    return _ratio(float(sides.errors.mean()), float(sides.mismatched.mean()))
 
 
 def matched_to_norm_matched(sides: Sides) -> float | None:
     """The same, with y of similar norm: 0 for a network that adds, .53 for one that averages."""
-    return _ratio(float(_errors(sides).mean()), float(_norm_matched(sides).mean()))
+    return _ratio(float(sides.errors.mean()), float(sides.similar.mean()))
 
 
 def active_units(sides: Sides) -> float | None:

@@ -153,7 +153,7 @@ def test_a_crop_that_is_too_small_is_enlarged_and_said_so(folder: Path) -> None:
 
 def adding(n: int = 200) -> Sides:
     total = np.random.default_rng(0).gamma(1.0, 1.0, (n, 12))
-    return Sides(total, total)
+    return Sides.of(total, total)
 
 
 def test_a_network_that_adds_passes_every_measure() -> None:
@@ -171,6 +171,16 @@ def test_an_averager_and_a_constant_fail_the_measures() -> None:
     assert (matched_to_norm_matched(averager) or 0) > 0.25
     assert r2_adding(constant) is None  # there is no variance to explain
     assert matched_to_mismatched(constant) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["loss", "matched_to_mismatched", "matched_to_norm_matched", "additivity_ratio"])
+def test_resampling_does_not_shift_a_measure(name: str) -> None:
+    """An image that meets itself in a resample would pull the mismatched error down."""
+    rng = np.random.default_rng(2)
+    whole = rng.gamma(1.0, 1.0, (200, 12))
+    found = measure(Sides.of(whole, whole + rng.normal(0, 0.5, whole.shape)))[name]
+    low, high = found["interval"]  # type: ignore[misc]
+    assert (low + high) / 2 == pytest.approx(found["value"], rel=0.04)
 
 
 def test_a_measure_comes_with_its_interval_and_its_number_of_images() -> None:
