@@ -212,6 +212,7 @@ def test_every_link_leads_somewhere_and_no_answer_names_a_place_of_the_server(
         seen.add(template(address))
         answer = client.get(address, headers={"accept": "text/html, application/json"})
         assert answer.status_code == expected(address), address
+        assert answer.status_code != 503 or int(answer.headers["retry-after"]) > 0
         kind = answer.headers["content-type"].partition(";")[0]
         assert (kind == "text/html") == (not address.startswith("/lab/api")), address
         if kind == "application/json":
