@@ -12,7 +12,8 @@ from markupsafe import Markup
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.services.job_view import JobView, curve_groups, view
+from app.services.curve_groups import curve_groups
+from app.services.job_view import JobView, view
 from app.services.services import Services
 from app.services.train_form import FormFields, train_form, train_spec
 from app.web.charts import line_chart

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mode
 from typing import Any
 
+from app.services.curve_groups import CurveGroup, curve_groups
 from models.card import Card
 
 COLUMNS = {
@@ -30,14 +31,7 @@ MEASURES = {
     "knn20_conv5": ("20-NN accuracy, conv5", "classes of labelled photos, conv5 averaged over space"),
     "conv1_tv_ratio": ("First filters: median TV ratio", "noise has 1.41, smooth filters are below 1.1"),
 }
-GROUPS = ("Training images", "Held-out images", "Learning rate")
 KERNELS = "relative_error_by_kernel"
-CURVES = {
-    "loss": "loss",
-    "tiles_add_up": "tiles add up",
-    "others_differ": "others differ",
-    "lr": "learning rate",
-}
 
 
 @dataclass(frozen=True)
@@ -69,14 +63,6 @@ class MeasureTable:
 
 
 @dataclass(frozen=True)
-class CurveGroup:
-    """Curves that share an axis; each point is (step, value)."""
-
-    title: str
-    series: Mapping[str, list[tuple[float, float]]]
-
-
-@dataclass(frozen=True)
 class CardView:
     """A card in the shape of its page."""
 
@@ -92,7 +78,7 @@ def card_view(card: Card) -> CardView:
     return CardView(
         measures=measure_table(card),
         kernels=kernel_errors(card),
-        curves=curve_groups(card),
+        curves=curve_groups(_curves(card)),
         provenance=facts(card.provenance),
         config=facts(card.config),
     )
@@ -124,26 +110,13 @@ def kernel_errors(card: Card) -> list[tuple[str, float]]:
     return [(str(name), float(value)) for name, value in errors.items() if value is not None] if errors else []
 
 
-def curve_groups(card: Card) -> list[CurveGroup]:
-    """Curves of the training images, of held-out images, and the learning rate: what should share an axis."""
-    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for name, points in card.curves.items():
-        if len(points) > 1:
-            series = [(float(step), float(value)) for step, value in points]
-            groups.setdefault(_curve_group(name), {})[CURVES.get(name, _words(name))] = series
-    return [CurveGroup(title, groups[title]) for title in GROUPS if title in groups]
+def _curves(card: Card) -> dict[str, list[tuple[int, float]]]:
+    return {name: [(int(step), float(value)) for step, value in line] for name, line in card.curves.items() if line}
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Plain values as (name, text) pairs; nested mappings as `name: value` lists."""
     return [(_words(name), _text(value)) for name, value in values.items() if value is not None]
-
-
-def _curve_group(name: str) -> str:
-    training, held_out, rate = GROUPS
-    if name == "lr":
-        return rate
-    return held_out if name.startswith("held_out") else training
 
 
 def _is_cell(value: object) -> bool:

@@ -1,17 +1,13 @@
 """A job as people look at it: how far, how fast, how long still, and what it made."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from app.jobs.curves import Points
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 
-NAMES = {"lr": "learning rate"}
-LONG, WARM_UP = 100, 0.02  # steps of a run that counts as long; the share of it that may be left out of a chart
 PLURALS = {"gallery": "galleries", "checkpoint": "checkpoints", "scan": "scans"}
 
 
@@ -104,32 +100,3 @@ def _title(job: JobRecord) -> str:
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:
             return f"{job.kind} {job.id}"
-
-
-@dataclass(frozen=True)
-class CurveGroup:
-    """Curves that share an axis."""
-
-    title: str
-    series: Mapping[str, Points]
-
-
-def curve_groups(series: Mapping[str, Points]) -> list[CurveGroup]:
-    """A loss and its terms on one axis, the learning rate and whatever has no loss beside it on their own."""
-    named = {NAMES.get(name, name.replace("_", " ")): points for name, points in series.items()}
-    together = {name: points for name, points in named.items() if name != NAMES["lr"]} if "loss" in named else {}
-    groups = [_settled("Loss and its terms", together)] if together else []
-    alone = (CurveGroup(name.capitalize(), {name: line}) for name, line in named.items() if name not in together)
-    return [*groups, *alone]
-
-
-def _settled(title: str, series: Mapping[str, Points]) -> CurveGroup:
-    """Without the first steps of a long run where they dwarf all others: else the rest would be a flat line."""
-    last = max(line[-1][0] for line in series.values())
-    begin = last * WARM_UP
-    early = [value for line in series.values() for step, value in line if step < begin]
-    later = [value for line in series.values() for step, value in line if step >= begin]
-    if last < LONG or not early or max(early) < 2 * max(later):
-        return CurveGroup(title, series)
-    shown = {name: [point for point in line if point[0] >= begin] for name, line in series.items()}
-    return CurveGroup(f"{title}, from step {math.ceil(begin)}", shown)

@@ -3,7 +3,7 @@
 import pytest
 
 from app.failures import BadQuery
-from app.services.job_view import curve_groups
+from app.services.curve_groups import curve_groups
 from app.services.train_form import train_spec
 
 
