@@ -1,4 +1,4 @@
-"""20-NN accuracy of a checkpoint's layers on a labelled gallery with a train and a test split, beside its controls.
+"""20-NN accuracy and precision at 5 of a checkpoint on a labelled gallery with two splits, beside its controls.
 
     python -m benchmarks.neighbours WORKSPACE/checkpoints/counting-photos WORKSPACE/galleries/photos-eval [--write]
 
@@ -21,7 +21,7 @@ from models.batches import generator
 from models.card import read_card, write_card
 from models.equation import count_view, trunk_square, views
 from models.loading import decode_rows
-from models.neighbours import knn_accuracy
+from models.neighbours import knn_accuracy, precision
 from models.network import Network
 from models.packs import Pack
 from models.recipes import build_config
@@ -71,23 +71,22 @@ def main() -> None:
     labels = np.array([names.index(row.label or names[0]) for row in rows])
     train, test = (np.array([i for i, row in enumerate(rows) if row.split == split]) for split in ("train", "test"))
 
-    def accuracy(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, Any]:
-        return knn_accuracy(vectors[train], labels[train], vectors[test], labels[test])
+    def figures_of(name: str, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, Any]:
+        sets = (vectors[train], labels[train], vectors[test], labels[test])
+        return {f"knn20_{name}": knn_accuracy(*sets), f"precision5_{name}": precision(*sets)}
 
     small = torch.stack([fit_square(image[:, : min(image.shape[1:]), : min(image.shape[1:])], 16) for image in images])
-    report: dict[str, dict[str, Any]] = {
-        "raw_pixels": {"knn20_counts": accuracy(small.flatten(1).float().numpy() / 255)}
-    }
+    report: dict[str, dict[str, Any]] = {"raw_pixels": figures_of("counts", small.flatten(1).float().numpy() / 255)}
     for group, network in {
         "network": checkpoints.load(options.checkpoint),
         "random_init": untrained(options.checkpoint),
     }.items():
         found = features(network, images)
-        report[group] = {f"knn20_{name}": accuracy(found[name]) for name in LAYERS}
+        report[group] = {key: figure for name in LAYERS for key, figure in figures_of(name, found[name]).items()}
     for group, figures in report.items():
         for name, figure in figures.items():
             low, high = figure["interval"]
-            print(f"{group:12s} {name:14s} {figure['value']:.3f} ({low:.3f} to {high:.3f}), n = {figure['n']}")
+            print(f"{group:12s} {name:18s} {figure['value']:.3f} ({low:.3f} to {high:.3f}), n = {figure['n']}")
     if options.write:
         card = read_card(options.checkpoint)
         measures = {**card.measures}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.batches import generator, region
 from models.card import Reference
+from models.diagnostics import brightness, cell, crop_growth, spearman, unit_difference
 from models.equation import count_crops, crop_image
 from models.filters import measure as filter_measures
 from models.loading import decode_rows
@@ -20,6 +21,8 @@ from models.recipes import KERNELS
 BATCH = 64
 AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 GROWTH_IMAGES = 128
+CROP_AREAS = tuple(0.5 + 0.05 * step for step in range(10))  # the paper's figures 5 and 6
+EXTREMES = 100  # images that count most, and least, in those figures
 
 
 def held_out_regions(pack: Pack, rows: Sequence[int], side: int) -> list[Tensor]:
@@ -45,11 +48,13 @@ def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> 
     return Sides.of(np.concatenate(whole), np.concatenate(total))
 
 
-def magnitudes(network: Network, regions: Sequence[Tensor], seed: int) -> tuple[Doubles, Doubles]:
-    """|phi| of random crops that cover AREAS of each region, with those areas: (n, len(AREAS)) each."""
+def magnitudes(
+    network: Network, regions: Sequence[Tensor], seed: int, areas: Sequence[float] = AREAS
+) -> tuple[Doubles, Doubles]:
+    """|phi| of random crops that cover `areas` of each region, with those areas: (n, len(areas)) each."""
     how = network.card.preprocess
-    values = np.zeros((len(regions), len(AREAS)))
-    for column, area in enumerate(AREAS):
+    values = np.zeros((len(regions), len(areas)))
+    for column, area in enumerate(areas):
         views = []
         for i, square in enumerate(regions):
             side = round(square.shape[-1] * area**0.5)
@@ -60,12 +65,29 @@ def magnitudes(network: Network, regions: Sequence[Tensor], seed: int) -> tuple[
             pixels = torch.stack(views[start : start + BATCH]).to(network.device).float() / 255
             counts = network.run_counts(normalise(pixels, how)).float().cpu()
             values[start : start + BATCH, column] = counts.norm(dim=1).double().numpy()
-    return values, np.broadcast_to(np.array(AREAS), values.shape).copy()
+    return values, np.broadcast_to(np.array(areas), values.shape).copy()
+
+
+def diagnose(network: Network, regions: Sequence[Tensor], both: Sides, seed: int) -> dict[str, Any]:
+    """What drives |phi|: light, the mirror, the crop; and how different the units are."""
+    magnitude = np.linalg.norm(both.whole, axis=1)
+    crops = torch.stack([centre(square, network.card.preprocess.crop) for square in regions])
+    mirrored = sides(network, [square.flip(-1) for square in regions])
+    order, chosen = np.argsort(magnitude, kind="stable"), min(EXTREMES, len(regions) // 2)
+    low, high = ([regions[i] for i in rows] for rows in (order[:chosen], order[-chosen:]))
+    curves = [magnitudes(network, part, seed, CROP_AREAS)[0] for part in (high, low)]
+    return {
+        **brightness(magnitude, crops.numpy()),
+        "mirror_rank": cell(spearman(magnitude, np.linalg.norm(mirrored.whole, axis=1)), len(regions)),
+        **unit_difference(both.whole),
+        **crop_growth(curves[0], curves[1], np.array(CROP_AREAS)),
+    }
 
 
 def score(network: Network, regions: Sequence[Tensor], seed: int) -> dict[str, Any]:
     """All measures of one network: the equation, growth with area, and the smoothness of its first filters."""
-    found = measure(sides(network, regions), seed=seed)
+    both = sides(network, regions)
+    found: dict[str, Any] = {**measure(both, seed=seed), **diagnose(network, regions, both, seed)}
     found["growth_exponent"] = growth_exponent(*magnitudes(network, regions[:GROWTH_IMAGES], seed), seed=seed)
     first = network.card.first_layer
     filters = network.encoder.get_submodule(first.name).weight

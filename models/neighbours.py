@@ -28,6 +28,21 @@ def knn_accuracy(
     return {"value": right / len(test), "interval": wilson(right, len(test)), "n": len(test)}
 
 
+def precision(
+    database: Features, labels: NDArray[np.int64], queries: Features, wanted: NDArray[np.int64], *, k: int = 5
+) -> dict[str, float | int | list[float] | None]:
+    """Mean share of the k nearest vectors of the database (Euclidean) that have the query's class."""
+    squares = np.square(database).sum(axis=1)
+    shares = np.empty(len(queries))
+    for start in range(0, len(queries), CHUNK):
+        distances = squares - 2 * queries[start : start + CHUNK] @ database.T
+        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+        shares[start : start + CHUNK] = (labels[nearest] == wanted[start : start + CHUNK, None]).mean(axis=1)
+    error = 1.96 * float(shares.std()) / float(np.sqrt(len(shares)))
+    mean = float(shares.mean())
+    return {"value": mean, "interval": [mean - error, mean + error], "n": len(shares)}
+
+
 def wilson(successes: int, trials: int, z: float = 1.96) -> list[float]:
     """The score interval of a share."""
     share, spread = successes / trials, z * z / trials

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.neighbours import knn_accuracy, wilson
+from models.neighbours import knn_accuracy, precision, wilson
 
 
 def test_two_clouds_are_told_apart_and_noise_is_not() -> None:
@@ -38,3 +38,10 @@ def test_too_many_neighbours_are_refused() -> None:
         knn_accuracy(
             np.zeros((2, 1), np.float32), np.zeros(2, int), np.zeros((1, 1), np.float32), np.zeros(1, int), k=3
         )
+
+
+def test_precision_is_the_share_of_neighbours_of_the_same_class() -> None:
+    database = np.array([[0.0], [1.0], [2.0], [9.0]], np.float32)
+    labels = np.array([0, 1, 0, 0])
+    found = precision(database, labels, np.array([[0.1]], np.float32), np.array([0]), k=3)
+    assert found["value"] == pytest.approx(2 / 3)
