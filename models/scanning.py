@@ -179,8 +179,10 @@ def scan(
             done += 1
             tick(done)
             assert row in current.rows
-        writer.write(index, pack.shards[index], *current.result())
-    info = describe(eyes, pack, plan, seconds=(earlier.seconds if earlier else 0.0) + time.monotonic() - began)
+        now = time.monotonic()
+        writer.write(index, pack.shards[index], *current.result(), seconds=now - began)
+        began = now
+    info = describe(eyes, pack, plan, seconds=writer.seconds(len(pack.shards)))
     writer.finish(info)
     return info
 

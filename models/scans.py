@@ -162,18 +162,28 @@ class ScanWriter:
 
     def has(self, index: int, shard: Shard) -> bool:
         """Whether this very shard was finished earlier."""
-        try:
-            return bool(json.loads((self.folder / _mark(index)).read_text("utf-8")) == self._finished(shard))
-        except (OSError, ValueError):
-            return False
+        mark = self._read(index)
+        return all(mark.get(key) == value for key, value in self._finished(shard).items())
 
-    def write(self, index: int, shard: Shard, layers: Mapping[str, LayerPart], equation: Equations | None) -> None:
+    def seconds(self, shards: int) -> float:
+        """What the first `shards` shards took, over all attempts."""
+        return sum(float(self._read(index).get("seconds", 0.0)) for index in range(shards))
+
+    def write(
+        self,
+        index: int,
+        shard: Shard,
+        layers: Mapping[str, LayerPart],
+        equation: Equations | None,
+        *,
+        seconds: float = 0.0,
+    ) -> None:
         for name, part in layers.items():
             write_bytes(self.folder / name / f"embeddings-{index:05d}.npy", _npy(part.embeddings))
             write_bytes(self.folder / name / f"units-{index:05d}.npz", to_bytes(part.table))
         if equation is not None:
             write_bytes(self.folder / "counts" / f"equation-{index:05d}.npz", _equation_bytes(equation))
-        write_json(self.folder / _mark(index), self._finished(shard))
+        write_json(self.folder / _mark(index), {**self._finished(shard), "seconds": round(seconds, 3)})
 
     def finish(self, info: ScanInfo) -> None:
         """Merge the shards' tables, then put the scan in force."""
@@ -181,6 +191,13 @@ class ScanWriter:
             parts = [from_bytes(path.read_bytes()) for path in _parts(self.folder / name, "units", "npz", info)]
             write_bytes(self.folder / name / "units.npz", to_bytes(merge(parts, top=info.top_k)))
         write_json(self.folder / SCAN, {"format": FORMAT, **asdict(info)})
+
+    def _read(self, index: int) -> dict[str, Any]:
+        try:
+            mark = json.loads((self.folder / _mark(index)).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return mark if isinstance(mark, dict) else {}
 
     def _finished(self, shard: Shard) -> dict[str, Any]:
         return {"shard": asdict(shard), "how": self._how}

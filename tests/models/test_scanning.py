@@ -21,7 +21,7 @@ from models.packs import Pack, PackRow, Shard, write_manifest, write_shard
 from models.receptive_field import reach
 from models.recipes import build_config
 from models.scanning import BadPlan, Eyes, Plan, scan
-from models.scans import ScanReader, ScanUnreadable, Trunk, covers_start, receptive_box
+from models.scans import ScanReader, ScanUnreadable, ScanWriter, Trunk, covers_start, receptive_box
 from models.tasks.counting import Counting
 from models.unit_tables import UnitTable
 from tests.making import TINY, photo
@@ -270,3 +270,14 @@ def test_the_scan_records_how_far_each_layer_sees(scanned: ScanReader) -> None:
     trunk: Trunk = scanned.info.trunk
     assert set(trunk.reach["conv1"]) == {"40", "64", "66"}
     assert all(int(side) >= end > 0 for ends in trunk.reach.values() for side, end in ends.items())
+
+
+def test_the_seconds_of_an_interrupted_scan_are_those_of_all_its_shards(tmp_path: Path) -> None:
+    shards = [Shard(f"shard-{i:05d}.arrow", 1, str(i)) for i in range(2)]
+    first, second = (ScanWriter(tmp_path, {"precision": "fp32"}) for _ in range(2))
+    first.write(0, shards[0], {}, None, seconds=3.0)
+    assert second.has(0, shards[0])
+    assert not second.has(1, shards[1])
+    second.write(1, shards[1], {}, None, seconds=4.0)
+    assert second.seconds(2) == 7.0
+    assert not ScanWriter(tmp_path, {"precision": "bf16"}).has(0, shards[0])
