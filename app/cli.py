@@ -88,19 +88,24 @@ def worker(workspace: Workspace = None, device: Device = None) -> None:
 
 @app.command("import")
 def import_images(
-    source: Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet manifest, or the word sample.")],
+    source: Annotated[str, typer.Argument(help="A folder, a CSV or Parquet manifest, or: sample, countables.")],
     name: Annotated[str | None, typer.Option(help="Name of the gallery (else that of the folder or file).")] = None,
     to: Annotated[str | None, typer.Option(help="Add to this gallery instead of making one.")] = None,
     labels: Annotated[str, typer.Option(help="auto, folders or none: what folder names mean.")] = "auto",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Of countables: --set seed=7, scenes, sweeps=false, split=train.")
+    ] = None,
     workspace: Workspace = None,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Import images into a gallery: decoded once, oriented, resized, with a thumbnail."""
     from app.console.commands import import_images as run
+    from app.console.commands import where
 
     settings = _settings(workspace=workspace)
-    raise typer.Exit(run(settings, source, name=name, to=to, labels=labels, detach=detach, as_json=as_json))
+    found = where(source, labels=labels, changes=change or ())
+    raise typer.Exit(run(settings, found, name=name, to=to, detach=detach, as_json=as_json))
 
 
 @app.command()
@@ -140,6 +145,26 @@ def scan(
 
 
 @app.command()
+def evaluate(
+    checkpoint: Annotated[str, typer.Argument(help="Slug of the checkpoint.")],
+    gallery: Annotated[str, typer.Argument(help="Slug of the gallery.")],
+    images: Annotated[int, typer.Option(help="Images for the counting equation, at most.", min=2)] = 512,
+    queries: Annotated[int, typer.Option(help="Labelled images whose neighbours vote, at most.", min=2)] = 1300,
+    database: Annotated[int, typer.Option(help="Labelled images to search in, at most.", min=20)] = 3500,
+    workspace: Workspace = None,
+    device: Device = None,
+    detach: Detach = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure on a gallery whether a checkpoint counts, beside random init, an averager and a constant."""
+    amounts = {"images": images, "queries": queries, "database": database}
+    spec = {"checkpoint": checkpoint, "gallery": gallery, **amounts}
+    settings = _settings(workspace=workspace, device=device)
+    _submit(settings, "evaluate", spec, detach=detach, again=again, as_json=as_json)
+
+
+@app.command()
 def search(
     scan: Annotated[str, typer.Argument(help="Slug of the scan to search.")],
     image: Annotated[
@@ -147,7 +172,7 @@ def search(
     ] = None,
     row: Annotated[int | None, typer.Option(help="A row of the gallery instead of a file.", min=0)] = None,
     layer: Annotated[
-        str | None, typer.Option(help="Layer (else counts where there is one, else the last conv).")
+        str | None, typer.Option(help="A layer, pixels or colours (else the best measured layer).")
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", help="How many neighbours.", min=1, max=1000)] = 20,
     metric: Annotated[str, typer.Option(help="l2 or cosine.")] = "l2",

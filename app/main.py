@@ -16,15 +16,20 @@ from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
 from app.routes import (
     checkpoints,
+    compare,
     counting,
+    evaluations,
     filters,
     galleries,
     home,
     jobs,
+    labs,
     login,
     meta,
     scans,
     search,
+    truth,
+    tuning,
     units,
     uploads,
 )
@@ -41,7 +46,25 @@ from app.web.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, che
 from app.web.static_files import StaticFiles
 from app.web.templating import STATIC, Pages
 
-ROUTERS = (home, galleries, checkpoints, filters, counting, scans, units, search, uploads, jobs, meta, login)
+ROUTERS = (
+    home,
+    galleries,
+    checkpoints,
+    evaluations,
+    compare,
+    filters,
+    counting,
+    scans,
+    truth,
+    tuning,
+    units,
+    search,
+    uploads,
+    jobs,
+    labs,
+    meta,
+    login,
+)
 GZIP_FROM = 1024  # bytes
 
 

@@ -33,7 +33,8 @@ from app.store.tables import CheckpointRow, GalleryRow, ScanRow
 from models.card import Card, LayerCard, Preprocess, write_card
 from models.images import store_image
 from models.packs import SHARD_ROWS, PackRow, Shard, write_manifest, write_shard
-from models.scans import CountPath, LayerPart, ScanInfo, ScanWriter, Trunk
+from models.scan_geometry import CountPath, Trunk
+from models.scans import LayerPart, ScanInfo, ScanWriter
 from models.unit_tables import EDGES, UnitTable
 
 K = 20
@@ -204,14 +205,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         make_workspace(Path(name), embeddings)
         with serving(Path(name)) as url:
-            ask = asker(url)
-            assert ask("GET", f"{SCAN}?row=7&k={K}") == plainly(embeddings, squares, embeddings[7])
+            ask, asked = asker(url), f"{SCAN}?k={K}&copies=1"
+            assert ask("GET", f"{SCAN}?row=7&k={K}&copies=1") == plainly(embeddings, squares, embeddings[7])
             for _ in range(options.repeats):
                 plain = timed(lambda n: plainly(embeddings, squares, embeddings[n]), options.queries)
                 say("plain NumPy, in memory", plain)
-                by_row = timed(lambda n: ask("GET", f"{SCAN}?row={n % options.rows}&k={K}"), options.queries)
+                by_row = timed(lambda n: ask("GET", f"{SCAN}?row={n % options.rows}&k={K}&copies=1"), options.queries)
                 say("GET search?row=", by_row, statistics.median(plain))
-                by_vector = timed(lambda n: ask("POST", f"{SCAN}?k={K}", bodies[n % len(bodies)]), options.queries)
+                by_vector = timed(lambda n: ask("POST", asked, bodies[n % len(bodies)]), options.queries)
                 say("POST search, a vector", by_vector, statistics.median(plain))
             if pages := first_page(url, 5):
                 say("first page in Chromium", pages)

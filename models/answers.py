@@ -8,8 +8,24 @@ from numpy.typing import NDArray
 from models.geometry import Box
 
 Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 
 TILES = ("top left", "top right", "bottom left", "bottom right")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The five inputs that were counted, D(x) and the tiles in the order of TILES, (5, s, s, 3) on the crop's scale.
+
+    `mean` and `contrast` (standard deviation) are those of the crop, over all its pixels and channels, in 0..1;
+    normalisation divides by `divisor` (never by less than a grey level). All five are shown as
+    `normalised * divisor + mean`, so that they share one scale.
+    """
+
+    pixels: Bytes
+    mean: float
+    contrast: float
+    divisor: float
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,7 @@ class CountAnswer:
     tiles: Floats  # (4, K), in the order of TILES
     crop: Box  # pixels of the image that was given
     enlarged: bool  # the crop had fewer pixels than the network's geometry asks for
+    inputs: Inputs
 
     @property
     def total(self) -> Floats:

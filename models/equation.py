@@ -31,8 +31,12 @@ def views(network: Network, crops: Tensor, kernel: str = "area") -> Tensor:
 
 def count_crops(network: Network, crops: Tensor, kernel: str = "area") -> Equation:
     """Both sides of the equation for crops (B, 3, crop, crop) uint8."""
-    shown = views(network, crops, kernel)
-    counts = network.run_counts(shown.flatten(0, 1)).float().cpu().view(len(crops), 5, -1)  # (5 B, K) -> (B, 5, K)
+    return count_views(network, views(network, crops, kernel))
+
+
+def count_views(network: Network, shown: Tensor) -> Equation:
+    """Both sides of the equation for views (B, 5, 3, s, s)."""
+    counts = network.run_counts(shown.flatten(0, 1)).float().cpu().view(len(shown), 5, -1)  # (5 B, K) -> (B, 5, K)
     return Equation(counts[:, 0], counts[:, 1:])
 
 

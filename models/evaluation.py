@@ -1,22 +1,25 @@
 """Score a counting network on held-out images, always beside its controls."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.batches import generator, region
-from models.card import Reference
-from models.diagnostics import brightness, cell, crop_growth, spearman, unit_difference
+from models.card import Card, Reference
+from models.diagnostics import brightness, crop_growth, paired, spearman, unit_difference
 from models.equation import count_crops, crop_image
 from models.filters import measure as filter_measures
 from models.loading import decode_rows
-from models.measures import Doubles, Sides, growth_exponent, measure
+from models.measures import Doubles, Sides, bootstrapped, growth_exponent, measure
 from models.network import Network, normalise
 from models.packs import Pack
-from models.recipes import KERNELS
+from models.recipes import KERNELS, CountingConfig
+from models.tasks import TASKS
 
 BATCH = 64
 AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -78,7 +81,7 @@ def diagnose(network: Network, regions: Sequence[Tensor], both: Sides, seed: int
     curves = [magnitudes(network, part, seed, CROP_AREAS)[0] for part in (high, low)]
     return {
         **brightness(magnitude, crops.numpy()),
-        "mirror_rank": cell(spearman(magnitude, np.linalg.norm(mirrored.whole, axis=1)), len(regions)),
+        "mirror_rank": paired(spearman, magnitude, np.linalg.norm(mirrored.whole, axis=1)),
         **unit_difference(both.whole),
         **crop_growth(curves[0], curves[1], np.array(CROP_AREAS)),
     }
@@ -89,12 +92,30 @@ def score(network: Network, regions: Sequence[Tensor], seed: int) -> dict[str, A
     both = sides(network, regions)
     found: dict[str, Any] = {**measure(both, seed=seed), **diagnose(network, regions, both, seed)}
     found["growth_exponent"] = growth_exponent(*magnitudes(network, regions[:GROWTH_IMAGES], seed), seed=seed)
-    first = network.card.first_layer
-    filters = network.encoder.get_submodule(first.name).weight
-    assert isinstance(filters, Tensor)
-    rough = filter_measures(filters.detach().float().cpu().numpy()).medians()["tv_ratio"]
-    found["conv1_tv_ratio"] = {"value": rough, "interval": None, "n": first.units}
+    found["conv1_tv_ratio"] = first_layer_roughness(network, seed)
     return found
+
+
+def first_layer_roughness(network: Network, seed: int) -> dict[str, Any]:
+    """The median total-variation ratio of the first filters; the interval is over filters."""
+    filters = network.encoder.get_submodule(network.card.first_layer.name).weight
+    assert isinstance(filters, Tensor)
+    ratios = filter_measures(filters.detach().float().cpu().numpy()).tv_ratio
+    return bootstrapped(lambda units: float(np.median(ratios[units])), len(ratios), seed=seed)
+
+
+def untrained(card: Card, device: str) -> Network:
+    """A checkpoint's network before its first step, drawn again from the seed on its card.
+
+    Raises ValueError for a card that names no task of ours.
+    """
+    if card.task not in TASKS:
+        raise ValueError(f"{card.name} was trained on a task that is not known here, so its start cannot be drawn")
+    known = {item.name for item in fields(CountingConfig)}
+    config = CountingConfig(**{name: value for name, value in card.config.items() if name in known})
+    task = TASKS[card.task].build(config, generator(int(card.provenance.get("seed", 0)), 0, 0))
+    task.rescale(float(card.provenance.get("conv1_scale", 1.0)))
+    return Network(card, task.encoder, task.head, device, torch.float32)
 
 
 def evaluate(
@@ -110,12 +131,16 @@ def evaluate(
     report["random_init"] = score(untrained, regions, seed)
     tick("scoring the other kernels")
     report["relative_error_by_kernel"] = {
-        kernel: _relative_error(sides(network, regions, kernel)) for kernel in KERNELS
+        kernel: relative_error(sides(network, regions, kernel), seed) for kernel in KERNELS
     }
     return report, Reference(both.whole.astype(np.float32), both.total.astype(np.float32))
 
 
-def _relative_error(both: Sides) -> float | None:
+def relative_error(both: Sides, seed: int = 0) -> dict[str, Any]:
     """mean |w - s|^2 / mean |w|^2."""
-    size = float(np.square(both.whole).sum())
-    return float(np.square(both.whole - both.total).sum()) / size if size > 0 else None
+    errors, size = both.errors, np.square(both.whole).sum(axis=1)
+
+    def ratio(rows: NDArray[np.int64]) -> float | None:
+        return float(errors[rows].sum() / size[rows].sum()) if size[rows].sum() > 0 else None
+
+    return bootstrapped(ratio, len(errors), seed=seed)

@@ -181,6 +181,12 @@ def smoothness(measures: FilterMeasures, noise: dict[str, float]) -> Smoothness:
     )
 
 
+def relative_change(now: Filters, start: Filters) -> Values:
+    """|w - w0| / |w0| of each filter: 0 where nothing changed, about sqrt(2) for another draw of the same noise."""
+    moved, before = (np.asarray(weights, dtype=np.float64) for weights in (now - start, start))
+    return _ratio(*(np.sqrt(np.square(part).sum(axis=(1, 2, 3))) for part in (moved, before)), empty=0.0)
+
+
 def order(measures: FilterMeasures, by: MeasureName | Literal["filter"]) -> list[int]:
     """Filter numbers from the most to the least of a measure (smoothest first for the TV ratio); ties by number."""
     if by == "filter":

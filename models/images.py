@@ -12,6 +12,8 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from models.phash import phash
+
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM")
 MAX_PIXELS: Final = 40_000_000
 MAX_SIDE: Final = 16_384
@@ -57,7 +59,7 @@ class OpenedImage:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """What a pack keeps of an image. `sha256` is that of the source bytes."""
+    """What a pack keeps of an image. `sha256` is that of the source bytes, `phash` that of the stored JPEG's looks."""
 
     jpeg: bytes
     thumb: bytes
@@ -67,6 +69,7 @@ class StoredImage:
     jpeg_height: int
     sha256: str
     warnings: tuple[str, ...] = ()
+    phash: int | None = None
 
 
 def open_image(data: bytes) -> OpenedImage:
@@ -81,8 +84,9 @@ def store_image(data: bytes) -> StoredImage:
     size = _fit(opened.width, opened.height, STORED_SIDE / min(opened.width, opened.height))
     picture = _resize(opened.image, size)
     thumb = _resize(picture, _fit(*picture.size, THUMB_SIDE / max(picture.size)))
+    jpeg = _encode(picture, "JPEG", quality=JPEG_QUALITY)
     return StoredImage(
-        jpeg=_encode(picture, "JPEG", quality=JPEG_QUALITY),
+        jpeg=jpeg,
         thumb=_encode(thumb, "WEBP", quality=THUMB_QUALITY, method=0),
         width=opened.width,
         height=opened.height,
@@ -90,6 +94,7 @@ def store_image(data: bytes) -> StoredImage:
         jpeg_height=picture.height,
         sha256=hashlib.sha256(data).hexdigest(),
         warnings=opened.warnings,
+        phash=phash(jpeg),
     )
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.answers import CountAnswer, CurvePoint, EmbedAnswer, Floats, HeatMap
+from models.answers import CountAnswer, CurvePoint, EmbedAnswer, Floats, HeatMap, Inputs
 from models.card import LayerCard
-from models.equation import count_crops, count_view, trunk_square, views
+from models.equation import count_view, count_views, trunk_square, views
 from models.geometry import Box, clip_box, count_crop, nested_square
 from models.loading import decode
 from models.network import Network
 from models.recipes import KERNELS
 from models.reductions import HALF_MAX
+from models.resampling import SMALLEST_STD
 
 
 class BadQuestion(ValueError):
@@ -48,8 +49,9 @@ def count(network: Network, jpeg: bytes, kernel: str = "area", box: Box | None =
     _require_counts(network, kernel)
     image = decode(jpeg)
     crop, seen, enlarged = count_view(image, network.card.preprocess, _checked(image, box))
-    equation = count_crops(network, crop[None], kernel)
-    return CountAnswer(equation.whole[0].numpy(), equation.tiles[0].numpy(), seen, enlarged)
+    shown = views(network, crop[None], kernel)
+    equation = count_views(network, shown)
+    return CountAnswer(equation.whole[0].numpy(), equation.tiles[0].numpy(), seen, enlarged, _inputs(crop, shown[0]))
 
 
 @torch.inference_mode()
@@ -82,6 +84,15 @@ def magnitude_curve(
     counts = network.run_counts(views(network, crops, kernel)[:, 0]).float().cpu()  # (A, K)
     totals, norms = counts.sum(dim=1).tolist(), counts.norm(dim=1).tolist()
     return tuple(CurvePoint(*point) for point in zip(areas, totals, norms, boxes, strict=True))
+
+
+def _inputs(crop: Tensor, shown: Tensor) -> Inputs:
+    """The views (5, 3, s, s) of a crop (3, 2s, 2s) uint8, back on the crop's own scale."""
+    pixels = crop.float() / 255
+    mean, contrast = float(pixels.mean()), float(pixels.std(unbiased=False))
+    divisor = max(contrast, SMALLEST_STD)
+    back = (shown.cpu() * divisor + mean).clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1)  # (5, s, s, 3)
+    return Inputs(back.contiguous().numpy(), mean, contrast, divisor)
 
 
 def _as_scanned(pooled: Tensor, layer: LayerCard) -> Floats:

@@ -9,7 +9,7 @@ from typing import Final
 from models.images import BadImage, StoredImage, store_image
 from models.packs import PackRow
 from models.places import Unreadable
-from models.sources import Item, Skipped, Source
+from models.sources import Item, Loaded, Skipped, Source
 
 AHEAD: Final = 8  # images in flight a thread: what memory is bounded by
 
@@ -23,28 +23,29 @@ def stored(
     """
     # One thread more than cores: it fills the gaps in which another one holds the interpreter lock.
     count = threads or len(os.sched_getaffinity(0)) + 1
-    pending: deque[tuple[Item, Future[StoredImage | Skipped]]] = deque()
+    pending: deque[Future[tuple[Item, StoredImage | Skipped]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
     try:
         for item in items:
-            pending.append((item, pool.submit(_store, source, item)))
+            pending.append(pool.submit(_store, source, item))
             if len(pending) >= AHEAD * count:
-                first, future = pending.popleft()
-                yield first, future.result()
+                yield pending.popleft().result()
         while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _store(source: Source, item: Item) -> StoredImage | Skipped:
+def _store(source: Source, item: Item) -> tuple[Item, StoredImage | Skipped]:
     try:
-        return store_image(source.load(item))
+        found = source.load(item)
+        if isinstance(found, Loaded):
+            return found.told(item), store_image(found.data)
+        return item, store_image(found)
     except Unreadable as error:
-        return Skipped(item.path, error.reason, error.message)
+        return item, Skipped(item.path, error.reason, error.message)
     except BadImage as error:
-        return Skipped(item.path, error.code, str(error))
+        return item, Skipped(item.path, error.code, str(error))
 
 
 def pack_row(item: Item, image: StoredImage) -> PackRow:
@@ -60,4 +61,6 @@ def pack_row(item: Item, image: StoredImage) -> PackRow:
         jpeg_width=image.jpeg_width,
         jpeg_height=image.jpeg_height,
         sha256=image.sha256,
+        scene=item.scene,
+        truth=item.truth,
     )

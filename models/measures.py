@@ -7,6 +7,7 @@ code. Intervals are 95 % percentile bootstraps over images (Efron, Tibshirani, "
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,12 @@ def r2_averaging(sides: Sides) -> float | None:
     return _r2(sides, sides.total / 4)
 
 
+def r2_gain(sides: Sides) -> float | None:
+    """R2 of adding less that of averaging, of the same images: above 0 where adding explains more."""
+    adding, averaging = r2_adding(sides), r2_averaging(sides)
+    return None if adding is None or averaging is None else adding - averaging
+
+
 def matched_to_mismatched(sides: Sides) -> float | None:
     """mean |w - s|^2 over the same with y another image."""
     return _ratio(float(sides.errors.mean()), float(sides.mismatched.mean()))
@@ -120,6 +127,14 @@ def firing_units(sides: Sides) -> float | None:
     return float(((sides.whole > 0).mean(axis=0) > 0.05).sum())
 
 
+def firing_share(sides: Sides) -> float | None:
+    """On what share of the images an active unit fires, the mean over active units."""
+    mean = sides.whole.mean(axis=0)
+    if not mean.max() > 0:
+        return None
+    return float((sides.whole[:, mean > ACTIVE * mean.max()] > 0).mean())
+
+
 def participation_ratio(sides: Sides) -> float | None:
     """(sum m)^2 / sum m^2 of the mean activations m: the effective number of units."""
     mean = sides.whole.mean(axis=0)
@@ -132,10 +147,12 @@ MEASURES: dict[str, Callable[[Sides], float | None]] = {
     "additivity_ratio": additivity_ratio,
     "r2_adding": r2_adding,
     "r2_averaging": r2_averaging,
+    "r2_gain": r2_gain,
     "matched_to_mismatched": matched_to_mismatched,
     "matched_to_norm_matched": matched_to_norm_matched,
     "active_units": active_units,
     "firing_units": firing_units,
+    "firing_share": firing_share,
     "participation_ratio": participation_ratio,
 }
 
@@ -151,6 +168,16 @@ def measure(sides: Sides, *, seed: int = 0) -> dict[str, dict[str, float | int |
         interval = [float(q) for q in np.percentile(values, [2.5, 97.5])] if len(values) == RESAMPLES else None
         report[name] = {"value": of(sides), "interval": interval, "n": n}
     return report
+
+
+def bootstrapped(of: Callable[[NDArray[np.int64]], float | None], n: int, *, seed: int = 0) -> dict[str, Any]:
+    """A cell of `of(rows)`: its value on all `n` rows, and the interval over rows drawn again with replacement."""
+    rng = np.random.default_rng(seed)
+    value = of(np.arange(n)) if n else None
+    draws = [of(rng.integers(0, n, n)) for _ in range(RESAMPLES)] if n > 1 and value is not None else []
+    values = [draw for draw in draws if draw is not None]
+    interval = [float(q) for q in np.percentile(values, [2.5, 97.5])] if len(values) > RESAMPLES // 2 else None
+    return {"value": value, "interval": interval, "n": n}
 
 
 def growth_exponent(

@@ -40,6 +40,9 @@ SCHEMA: Final = pa.schema(
         pa.field("jpeg_width", pa.int32(), nullable=False),
         pa.field("jpeg_height", pa.int32(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
+        pa.field("phash", pa.uint64()),
+        pa.field("scene", pa.string()),
+        pa.field("truth", pa.binary()),
         pa.field("jpeg", pa.binary(), nullable=False),
         pa.field("thumb", pa.binary(), nullable=False),
     ]
@@ -54,7 +57,10 @@ class PackDamaged(ValueError):
 
 @dataclass(frozen=True)
 class PackRow:
-    """What is known of one image; sizes are the upright source's and the stored JPEG's."""
+    """What is known of one image; sizes are the upright source's and the stored JPEG's.
+
+    `scene` and `truth`, both JSON, are written from here; they are read with `Pack.scene` and `Pack.truth` only.
+    """
 
     path: str
     label: str | None
@@ -66,6 +72,8 @@ class PackRow:
     jpeg_width: int
     jpeg_height: int
     sha256: str
+    scene: str | None = None
+    truth: str | None = None
 
 
 @dataclass(frozen=True)
@@ -189,9 +197,44 @@ class Pack:
         """How many images are in each split, by name."""
         return _count(*self._splits)
 
+    def label_codes(self) -> npt.NDArray[np.int32]:
+        """The label of each row as a small number; -1 where it has none."""
+        return self._labels[0]
+
     def sources(self) -> npt.NDArray[np.int32]:
         """Which picture each row was taken from, as a small number; -1 where that is not known."""
         return self._encode("source")[0]
+
+    def scene(self, row: int) -> dict[str, Any] | None:
+        """What decided a generated scene; None for a photo. Raises IndexError."""
+        return self._json(row, "scene")
+
+    def scenes(self) -> list[dict[str, Any] | None]:
+        """What decided each row's scene."""
+        batches = (batch for index in range(len(self.shards)) for batch in self._shard(index).batches)
+        columns = (
+            batch.column("scene").to_pylist() if "scene" in batch.schema.names else [None] * batch.num_rows
+            for batch in batches
+        )
+        return [None if text is None else json.loads(text) for column in columns for text in column]
+
+    def truth(self, row: int) -> dict[str, Any] | None:
+        """The objects that are known to be in an image; None where nobody knows. Raises IndexError."""
+        return self._json(row, "truth")
+
+    def phashes(self) -> npt.NDArray[np.uint64] | None:
+        """The perceptual hash of each row; None where the pack, or a shard of it, was written without them."""
+        found = []
+        for batch in (batch for index in range(len(self.shards)) for batch in self._shard(index).batches):
+            if "phash" not in batch.schema.names or batch.column("phash").null_count:
+                return None
+            found.append(batch.column("phash").to_numpy())
+        return np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
+
+    def sha256s(self) -> list[str]:
+        """The hash of each row's source file."""
+        chunks = (batch.column("sha256") for index in range(len(self.shards)) for batch in self._shard(index).batches)
+        return [value for chunk in chunks for value in chunk.to_pylist()]
 
     def verify(self) -> None:
         """Read every byte and compare with the recorded hashes. Raises PackDamaged naming the file."""
@@ -225,6 +268,13 @@ class Pack:
         # Through the scalar's own buffer: filtering or combining the mapped column would copy every picture.
         return bytes(batch.column(column)[local].as_buffer())
 
+    def _json(self, row: int, column: str) -> dict[str, Any] | None:
+        batch, local = self._locate(row)
+        if column not in batch.schema.names:  # written before there was this column
+            return None
+        value = batch.column(column)[local]
+        return json.loads(value.as_buffer().to_pybytes()) if value.is_valid else None
+
     def _locate(self, row: int) -> tuple[pa.RecordBatch, int]:
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} is outside 0..{len(self) - 1}")
@@ -253,7 +303,8 @@ class _MappedShard:
     starts: list[int]
 
 
-_METADATA: Final = tuple(name for name in SCHEMA.names if name not in ("jpeg", "thumb"))
+_APART: Final = ("jpeg", "thumb", "phash", "scene", "truth")  # read on their own, when asked for
+_METADATA: Final = tuple(name for name in SCHEMA.names if name not in _APART)
 _ABSENT: Final = -2  # no row has this code
 
 
@@ -266,7 +317,8 @@ def _batches(rows: Iterable[tuple[PackRow, StoredImage]]) -> Iterator[pa.RecordB
 def _record(row: PackRow, image: StoredImage) -> dict[str, Any]:
     record: dict[str, Any] = {name: getattr(row, name) for name in _METADATA}
     record["counts"] = None if row.counts is None else list(row.counts.items())
-    return record | {"jpeg": image.jpeg, "thumb": image.thumb}
+    record |= {"scene": row.scene, "truth": None if row.truth is None else row.truth.encode()}
+    return record | {"jpeg": image.jpeg, "thumb": image.thumb, "phash": image.phash}
 
 
 def _count(codes: npt.NDArray[np.int32], names: Mapping[str, int]) -> dict[str, int]:

@@ -31,12 +31,19 @@ class CountingConfig:
     gray_share: float = setting(0.67, "share of iterations that see gray images", 0.0, 1.0)
     flip: bool = setting(False, "mirror half of the crops")
     normalise: Literal["crop", "input"] = setting("crop", "what mean and standard deviation are computed over")
+    kernels: str = setting(",".join(KERNELS), f"what D downscales with, drawn for each step: of {', '.join(KERNELS)}")
+    hinge: Literal["vector", "unit"] = setting("vector", "what the margin is asked of: the whole vector, or every unit")
     conv1_std: float = setting(0.0, "standard deviation of conv1 at the start; 0: He initialisation", 0.0, 1.0)
+    head_init: Literal["he", "uniform"] = setting("he", "weights of the head at the start; uniform: PyTorch's own")
+    start_norm: float = setting(0.0, "mean squared norm of φ(Dx) at step 0, by scaling conv1; 0: as drawn", 0.0, 1e6)
     batch_size: int = setting(128, "images per step; each is seen five times", 2, 4096)
     steps: int = setting(200_000, "optimiser steps", 1, 10_000_000)
     lr: float = setting(1e-4, "learning rate of Adam at the start", 1e-8, 1.0)
+    schedule: Literal["step", "cosine"] = setting("step", "how the rate falls; cosine: to zero at the last step")
+    warmup: int = setting(0, "steps over which the rate rises to lr, linearly", 0, 1_000_000)
     lr_decay: float = setting(0.9, "factor on the learning rate", 0.0, 1.0)
     lr_every: int = setting(10_000, "steps between two decays", 1, 10_000_000)
+    conv1_lr: float = setting(1.0, "factor on the learning rate of conv1", 0.0, 1000.0)
     weight_decay: float = setting(0.0, "L2 penalty", 0.0, 1.0)
     held_out: int = setting(512, "images kept for measuring, never trained on", 2, 100_000)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 where it is native, else fp32")
@@ -46,6 +53,23 @@ class CountingConfig:
         """Side of the network's input: half of the crop, for tiles and downscaled image alike."""
         return self.crop // 2
 
+    @property
+    def kernel_names(self) -> tuple[str, ...]:
+        """The kernels of `kernels`, in the order of KERNELS."""
+        asked = {name.strip() for name in self.kernels.split(",")}
+        return tuple(name for name in KERNELS if name in asked)
+
+    @property
+    def collapsed_cost(self) -> float:
+        """The loss of a network that counts nothing: the whole margin, once or for every unit."""
+        return self.margin * (self.units if self.hinge == "unit" else 1)
+
+
+# The break-it labs: one run that is sound at a small scale, and four that differ from it in a single setting. Stride 4
+# and He's start make them quick, and close enough to the cliff of the learning rate to see it.
+HEALTHY = CountingConfig(
+    crop=144, region=160, stride=4, hidden=1024, units=256, flip=True, batch_size=64, steps=300, held_out=128
+)
 
 RECIPES: dict[str, dict[str, CountingConfig]] = {
     "counting": {
@@ -55,6 +79,11 @@ RECIPES: dict[str, dict[str, CountingConfig]] = {
         "small": CountingConfig(
             crop=144, region=160, stride=2, hidden=1024, units=256, flip=True, conv1_std=0.01, batch_size=64, steps=2000
         ),
+        "healthy": HEALTHY,
+        "collapse": replace(HEALTHY, lr=3e-4),
+        "one-kernel": replace(HEALTHY, kernels="area"),
+        "no-margin": replace(HEALTHY, margin=0.0),
+        "per-unit-hinge": replace(HEALTHY, hinge="unit"),
     }
 }
 
@@ -72,6 +101,7 @@ def build_config(task: str, recipe: str, overrides: Mapping[str, Any]) -> Counti
             raise BadConfig(f"{task} has no setting {name!r}; there are: {', '.join(known)}")
         _check(name, value, known[name].type, known[name].metadata)
     config = replace(base, **overrides)
+    config = replace(config, kernels=_kernels(config.kernels))
     if config.crop % 2 or config.crop > config.region:
         raise BadConfig(f"crop must be even and at most region, got crop {config.crop} and region {config.region}")
     if smallest_input(config.stride) > config.size:
@@ -88,12 +118,20 @@ def smallest_input(stride: int) -> int:
     return 11 + 7 * stride
 
 
+def _kernels(text: str) -> str:
+    """The kernels as they are recorded: known ones, each once, in the order of KERNELS."""
+    asked = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in asked if name not in KERNELS]:
+        raise BadConfig(f"kernels must be some of {', '.join(KERNELS)}, got {unknown[0][:40]!r}")
+    return ",".join(name for name in KERNELS if name in asked)
+
+
 def _check(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise BadConfig(f"{name} must be one of {', '.join(map(str, get_args(kind)))}, got {value!r}")
         return
-    fits = {int: isinstance(value, int), float: isinstance(value, int | float), bool: isinstance(value, bool)}[kind]
+    fits = isinstance(value, {int: int, float: int | float, bool: bool, str: str}[kind])
     if not fits or (kind is not bool and isinstance(value, bool)):
         raise BadConfig(f"{name} must be {kind.__name__}, got {value!r}")
     low, high = metadata["low"], metadata["high"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models import scan_maxima
 from models.scans import LayerPart
 from models.unit_tables import LOG_EDGES, UnitTable
 
@@ -76,10 +77,17 @@ class LayerRows:
             whole.index_copy_(0, positions, some)
 
     def result(self, first_row: int, top: int) -> LayerPart:
-        """Embeddings and unit table; rows are counted from `first_row`. Raises NotFinite."""
+        """Embeddings, unit table and maxima; rows are counted from `first_row`. Raises NotFinite."""
         if not bool(torch.isfinite(self.all.maxima).all()):
             raise NotFinite(f"layer {self.layer} answers NaN or infinity for an image of this gallery")
-        return LayerPart(self.all.pooled.cpu().numpy(), tabulate(self.all, first_row=first_row, top=top))
+        table = tabulate(self.all, first_row=first_row, top=top)
+        return LayerPart(self.all.pooled.cpu().numpy(), table, self._maxima())
+
+    def _maxima(self) -> scan_maxima.Maxima | None:
+        """Of a layer with a map; the values of others are their embeddings."""
+        if not bool((self.all.xs >= 0).any()):
+            return None
+        return scan_maxima.storable(*(part.cpu().numpy() for part in (self.all.maxima, self.all.ys, self.all.xs)))
 
 
 def _parts(reduced: Reduced) -> tuple[Tensor, Tensor, Tensor, Tensor]:

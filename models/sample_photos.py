@@ -1,9 +1,10 @@
 """The built-in sample: native crops, at several sizes, of the natural photos that ship inside scikit-image.
 
-Nothing is copied into Tessera: the photos are read from the installed package, and crops are never enlarged.
+Nothing is copied into Tessera: the photos are read from the installed package, and crops are never enlarged. In four
+of them things were marked by hand (models/annotations.py), and their crops carry the marks that fall into them.
 """
 
-import importlib.util
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,8 +14,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from models.annotations import truth
+from models.countables.truth import count, whole
 from models.images import open_image
-from models.sources import Item, Skipped
+from models.photo_files import data_folder
+from models.sources import Item, Loaded, Skipped
 
 SIDES: Final = (160, 192, 256)
 SEED: Final = 0
@@ -66,7 +70,7 @@ class SampleSource:
     """The crops of every photo that the installed scikit-image really carries."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or _data_folder()
+        self.folder = folder or data_folder()
         self._pixels = lru_cache(len(PHOTOS))(self._open)
 
     def items(self) -> Iterator[Item | Skipped]:
@@ -84,12 +88,18 @@ class SampleSource:
                     source=photo.name,
                 )
 
-    def load(self, item: Item) -> bytes:
-        """The crop as a PPM file: the pixels themselves."""
+    def load(self, item: Item) -> Loaded:
+        """The crop as a PPM file: the pixels themselves; with what was marked in it by hand."""
         file, place = item.file.split(":")
         left, top, side = (int(number) for number in place.split(","))
-        square = self._pixels(file)[top : top + side, left : left + side]
-        return b"P6 %d %d 255\n" % (square.shape[1], square.shape[0]) + np.ascontiguousarray(square).tobytes()
+        pixels = self._pixels(file)
+        square = pixels[top : top + side, left : left + side]
+        data = b"P6 %d %d 255\n" % (square.shape[1], square.shape[0]) + np.ascontiguousarray(square).tobytes()
+        marked = truth(item.source or "", (pixels.shape[1], pixels.shape[0]), left, top, side)
+        if marked is None:
+            return Loaded(data)
+        told = json.dumps(marked, separators=(",", ":"))
+        return Loaded(data, counts=count(marked, whole(marked)).present, truth=told)
 
     def _open(self, file: str) -> Pixels:
         picture: Image.Image = open_image((self.folder / file).read_bytes()).image
@@ -108,11 +118,3 @@ def crops(photo: Photo, pixels: Pixels) -> Iterator[Crop]:
             if pixels[top : top + side, left : left + side].std() >= MIN_CONTRAST:
                 break
         yield Crop(photo, left, top, side)
-
-
-def _data_folder() -> Path:
-    """Where scikit-image keeps its files, found without importing it."""
-    found = importlib.util.find_spec("skimage")
-    if found is None or found.origin is None:
-        return Path("scikit-image-is-not-installed")
-    return Path(found.origin).parent / "data"

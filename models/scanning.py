@@ -1,7 +1,8 @@
 """The one pass over a gallery: every layer's top images, statistics and embeddings, count vectors and their equation.
 
 The conv layers see each image's native central square, the fully connected ones the checkpoint's own count crop.
-Nothing of size (images x units x space) is kept: maps are reduced on the device as they come.
+Nothing of size (images x units x space) is kept: maps are reduced on the device as they come. At the end the units'
+gradients on their best images tell which part of their receptive fields matters.
 """
 
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models import checkpoints
+from models import checkpoints, effective_fields
 from models.card import Card, LayerCard
 from models.equation import count_view, trunk_square, views
 from models.loading import decode_rows
@@ -21,7 +22,8 @@ from models.network import Network, resolve_precision
 from models.packs import Pack
 from models.receptive_field import reach
 from models.reductions import LayerRows, Reduced, reduce_map, reduce_vector
-from models.scans import CountPath, Equations, LayerPart, ScanInfo, ScanWriter, Trunk, read_info
+from models.scan_geometry import CountPath, Trunk
+from models.scans import Equations, LayerPart, ScanInfo, ScanWriter, read_info
 from models.unit_tables import TOP_K
 
 KERNEL = "area"
@@ -36,7 +38,11 @@ class BadPlan(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to scan. `layers` None: all; `residual` None: wherever there is a counting head."""
+    """What to scan. `layers` None: all; `residual` None: wherever there is a counting head.
+
+    `regions`: whether the part of its receptive field that matters to each unit is looked for, which takes as long for
+    few images as for many.
+    """
 
     checkpoint: str
     gallery: str
@@ -44,6 +50,7 @@ class Plan:
     residual: bool | None = None
     precision: str = "auto"
     top: int = TOP_K
+    regions: bool = True
 
     def chosen(self, card: Card) -> tuple[LayerCard, ...]:
         """The layers in forward order. Raises BadPlan."""
@@ -92,6 +99,7 @@ class Eyes:
             "layers": [layer.name for layer in (*self.conv, *self.vector)],
             "residual": self.residual,
             "top": plan.top,
+            "maxima": True,
         }
 
     @property
@@ -183,7 +191,10 @@ def scan(
         writer.write(index, pack.shards[index], *current.result(), seconds=now - began)
         began = now
     info = describe(eyes, pack, plan, seconds=writer.seconds(len(pack.shards)))
-    writer.finish(info)
+    tables = {layer.name: writer.merged(layer.name, info) for layer in eyes.conv if plan.regions}
+    regions = effective_fields.regions(eyes.trunk, pack, tables, tick=lambda: tick(done)) if tables else {}
+    info = replace(info, seconds=round(info.seconds + time.monotonic() - began, 2))
+    writer.finish(info, regions)
     return info
 
 
@@ -246,6 +257,8 @@ def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:
         trunk=replace(trunk, reach=seen),
         counts=counts,
         seconds=round(seconds, 2),
+        maxima=True,
+        regions=plan.regions,
     )
 
 

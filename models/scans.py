@@ -4,13 +4,14 @@ scan.json                          what was scanned and how; written last, so a 
 shard-00000.json                   this shard is complete; what a resumed scan goes by
 <layer>/embeddings-00000.npy       (rows, units) float16, count vectors float32
 <layer>/units-00000.npz            unit tables of one shard; units.npz: of all
+<layer>/maxima-00000.npy ...       what each unit of a conv layer answers to every image: see scan_maxima.py
 counts/equation-00000.npz          phi(Dx), sum_j phi(T_j x) and their relative residual, where it was asked for
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -20,10 +21,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from models import scan_maxima
 from models.atomic import write_bytes, write_json
 from models.card import LayerCard
-from models.geometry import Box, central_square, count_crop
+from models.geometry import Box, count_crop
 from models.packs import Shard
+from models.scan_geometry import CountPath, Trunk, receptive_box
+from models.scan_maxima import Firing, Floats, Maxima
 from models.unit_tables import UnitTable, from_bytes, merge, to_bytes
 
 SCAN = "scan.json"
@@ -38,42 +42,12 @@ class ScanUnreadable(ValueError):
 
 
 @dataclass(frozen=True)
-class Trunk:
-    """How the conv path saw an image: its central square at native size, or the middle `size` pixels of it.
-
-    A square smaller than that, or than `smallest`, was enlarged. `reach` gives, by layer and by the side of the input,
-    one past the last pixel that any cell sees.
-    """
-
-    size: int | None
-    smallest: int
-    reach: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def box(self, width: int, height: int) -> Box:
-        """The square of a (width, height) image that became the network's input."""
-        left, top, right, _ = (int(edge) for edge in central_square(width, height))
-        side = min(self.size or right - left, right - left)
-        margin = (right - left - side) // 2
-        return (left + margin, top + margin, left + margin + side, top + margin + side)
-
-    def side(self, width: int, height: int) -> int:
-        """Side of the network's input for a (width, height) image."""
-        return self.size or max(min(width, height), self.smallest)
-
-
-@dataclass(frozen=True)
-class CountPath:
-    """How the count path saw an image: `crop` pixels of its central `region`, brought to `size` by `kernel`."""
-
-    crop: int
-    region: int
-    size: int
-    kernel: str
-
-
-@dataclass(frozen=True)
 class ScanInfo:
-    """What was scanned, and how. `layers` in forward order; `rows` is what the shards hold together."""
+    """What was scanned, and how. `layers` in forward order; `rows` is what the shards hold together.
+
+    `maxima`: whether what each unit answers to every image was kept; `regions`: and the part of its receptive field
+    that matters.
+    """
 
     checkpoint: str
     checkpoint_sha256: str
@@ -89,6 +63,8 @@ class ScanInfo:
     counts: CountPath | None
     pooling: str = POOLING
     seconds: float = 0.0
+    maxima: bool = False
+    regions: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,26 +103,7 @@ class LayerPart:
 
     embeddings: NDArray[Any]
     table: UnitTable
-
-
-def receptive_box(layer: LayerCard, y: int, x: int, *, width: int, height: int, trunk: Trunk) -> Box:
-    """The pixels of a (width, height) image that cell (y, x) of a conv layer sees, exactly.
-
-    Padding is not part of the image: the box ends where the network's input ends.
-    """
-    stride, offset = layer.stride or 1, layer.offset or 0.0
-    left, top, right, _ = trunk.box(width, height)
-    side = trunk.side(width, height)
-    scale = (right - left) / side
-    end = trunk.reach.get(layer.name, {}).get(str(side), side)
-    half = (layer.receptive_field or 1) / 2
-
-    def span(cell: int, start: float) -> tuple[float, float]:
-        centre = offset + cell * stride
-        return start + scale * max(0.0, centre - half), start + scale * min(end, centre + half)
-
-    (x0, x1), (y0, y1) = span(x, left), span(y, top)
-    return (x0, y0, x1, y1)
+    maxima: Maxima | None = None
 
 
 class ScanWriter:
@@ -181,15 +138,23 @@ class ScanWriter:
         for name, part in layers.items():
             write_bytes(self.folder / name / f"embeddings-{index:05d}.npy", _npy(part.embeddings))
             write_bytes(self.folder / name / f"units-{index:05d}.npz", to_bytes(part.table))
+            if part.maxima is not None:
+                scan_maxima.write(self.folder / name, index, part.maxima)
         if equation is not None:
             write_bytes(self.folder / "counts" / f"equation-{index:05d}.npz", _equation_bytes(equation))
         write_json(self.folder / _mark(index), {**self._finished(shard), "seconds": round(seconds, 3)})
 
-    def finish(self, info: ScanInfo) -> None:
-        """Merge the shards' tables, then put the scan in force."""
+    def merged(self, name: str, info: ScanInfo) -> UnitTable:
+        """One layer's table over all shards."""
+        parts = [from_bytes(path.read_bytes()) for path in _parts(self.folder / name, "units", "npz", info)]
+        return merge(parts, top=info.top_k)
+
+    def finish(self, info: ScanInfo, regions: Mapping[str, Floats] | None = None) -> None:
+        """Merge the shards' tables, keep the units' regions, then put the scan in force."""
         for name in info.names:
-            parts = [from_bytes(path.read_bytes()) for path in _parts(self.folder / name, "units", "npz", info)]
-            write_bytes(self.folder / name / "units.npz", to_bytes(merge(parts, top=info.top_k)))
+            write_bytes(self.folder / name / "units.npz", to_bytes(self.merged(name, info)))
+        for name, boxes in (regions or {}).items():
+            scan_maxima.write_regions(self.folder / name, boxes)
         write_json(self.folder / SCAN, {"format": FORMAT, **asdict(info)})
 
     def _read(self, index: int) -> dict[str, Any]:
@@ -226,6 +191,7 @@ class ScanReader:
         self.folder = folder
         self.info = read_info(folder)
         self._tables: dict[str, UnitTable] = {}
+        self._regions: dict[str, Floats] = {}
 
     @property
     def rows(self) -> int:
@@ -272,6 +238,34 @@ class ScanReader:
             first += len(part)
         raise ScanUnreadable(f"the embeddings of {name} do not cover row {row}")
 
+    def maxima(self, name: str) -> NDArray[np.float32] | None:
+        """What every unit of a layer answers to each image, (rows, units); None where the scan did not keep it."""
+        if self.layer(name).kind != "conv":
+            return self.embeddings(name)
+        if not self.info.maxima:
+            return None
+        with _whole(name):
+            parts = scan_maxima.values(self.folder / name, len(self.info.shards))
+            return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
+
+    def firing(self, name: str, unit: int) -> Firing | None:
+        """One unit in every image, with the cells that fire; None where the scan did not keep it."""
+        if self.layer(name).kind != "conv":
+            return Firing(scan_maxima.column(list(self.embedding_parts(name)), unit), None)
+        if not self.info.maxima:
+            return None
+        with _whole(name):
+            return scan_maxima.firing(self.folder / name, len(self.info.shards), unit)
+
+    def regions(self, name: str) -> Floats | None:
+        """The part of the receptive field that matters to each unit, (units, 4); None where it is not known."""
+        if self.layer(name).kind != "conv" or not self.info.regions:
+            return None
+        if name not in self._regions:
+            with _whole(name):
+                self._regions[name] = scan_maxima.read_regions(self.folder / name)
+        return self._regions[name]
+
     def embedding_dtype(self, name: str) -> np.dtype[Any]:
         return np.dtype(np.float32 if self.layer(name).kind == "counts" else np.float16)
 
@@ -293,6 +287,18 @@ class ScanReader:
         if layer.kind == "conv":
             return receptive_box(layer, y, x, width=width, height=height, trunk=self.info.trunk)
         return self.crop(name, width=width, height=height)
+
+    def region(self, name: str, unit: int, y: int, x: int, *, width: int, height: int) -> Box | None:
+        """The part of what a cell sees that matters to a unit: where its gradient is above half of its maximum."""
+        found = self.regions(name)
+        if found is None or not np.isfinite(found[unit]).all():
+            return None
+        left, top, right, bottom = (float(edge) for edge in found[unit])
+        how = self.info.trunk
+        x0, y0, x1, y1 = receptive_box(
+            self.layer(name), y, x, width=width, height=height, trunk=how, region=(left, top, right, bottom)
+        )
+        return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None  # a border cell may look past the border
 
     def crop(self, name: str, *, width: int, height: int) -> Box:
         """The part of a (width, height) image that the path through this layer looked at."""

@@ -18,6 +18,8 @@ EXACT_ROWS = 200_000
 NEIGHBOURS_PER_NODE = 32
 BUILD_EFFORT = 100
 CHUNK = 16_384  # rows brought to float32 at a time
+PAIRS = 10_000  # random pairs that tell whether a distance is small
+PAIRS_SEED = 0
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -90,18 +92,6 @@ class EmbeddingIndex:
             return self._all_tied(k, exclude)
         return self._nearest(query, k, lambda rows: rows != (-1 if exclude is None else exclude))
 
-    def search_groups(self, vector: Floats, k: int, groups: Rows, *, exclude: int | None = None) -> Neighbors:
-        """The nearest row of each of the k nearest groups; the group of the row `exclude` is left out whole."""
-        left_out = None if exclude is None else groups[exclude]
-        wanted, fetch = k, k
-        while True:
-            fetch = min(fetch * 4, len(self))
-            near = self.search(vector, fetch, exclude=exclude)
-            firsts = np.sort(np.unique(groups[near.rows], return_index=True)[1])
-            firsts = firsts[groups[near.rows[firsts]] != left_out] if left_out is not None else firsts
-            if len(firsts) >= wanted or fetch == len(self):
-                return Neighbors(near.rows[firsts[:k]], near.distances[firsts[:k]], near.tied)
-
     def _add(self, embeddings: NDArray[Any]) -> None:
         for start in range(0, len(embeddings), CHUNK):
             self.native.add(comparable(embeddings[start : start + CHUNK], self.metric))
@@ -168,6 +158,25 @@ def recall(graph: EmbeddingIndex, exact: EmbeddingIndex, *, k: int = 10, queries
         for row, vector in ((int(row), exact.vector(int(row))) for row in rows)
     ]
     return float(np.sum(hits)) / (len(rows) * min(k, len(exact) - 1))
+
+
+def random_distances(index: EmbeddingIndex) -> Floats:
+    """The distances of random pairs of different rows, ascending: (PAIRS,), the same for the same rows; (0,) of one."""
+    if len(index) < 2:
+        return np.empty(0, dtype=np.float32)
+    rng = np.random.default_rng(PAIRS_SEED)
+    one = rng.integers(0, len(index), PAIRS)
+    other = (one + rng.integers(1, len(index), PAIRS)) % len(index)
+    found = [_distances(index, one[at : at + 1000], other[at : at + 1000]) for at in range(0, PAIRS, 1000)]
+    return np.sort(np.concatenate(found))
+
+
+def _distances(index: EmbeddingIndex, one: Rows, other: Rows) -> Floats:
+    """Between the vectors of rows, pair by pair, (n,)."""
+    a, b = (np.asarray(index.native.reconstruct_batch(rows), dtype=np.float32) for rows in (one, other))
+    if index.metric == "l2":
+        return np.asarray(np.linalg.norm(a - b, axis=1), dtype=np.float32)
+    return np.asarray(np.clip(1 - (a * b).sum(axis=1), 0, 2), dtype=np.float32)
 
 
 def _flat(dimension: int, metric: Metric) -> Any:

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
@@ -41,6 +41,8 @@ class Item:
     source: str | None = None
     size: int | None = None
     mtime_ns: int | None = None
+    scene: str | None = None
+    truth: str | None = None
 
     def to_json(self) -> str:
         """One line; a name that is not UTF-8 survives as lone surrogates."""
@@ -50,6 +52,25 @@ class Item:
     def from_json(cls, line: str) -> "Item":
         """The item of one line."""
         return cls(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The bytes of an image file with what only its making tells; what is None leaves the item as it was listed.
+
+    `scene` and `truth` are JSON.
+    """
+
+    data: bytes
+    label: str | None = None
+    counts: Mapping[str, int] | None = None
+    scene: str | None = None
+    truth: str | None = None
+
+    def told(self, item: Item) -> Item:
+        """The item with all that is known now."""
+        known = {name: getattr(self, name) for name in ("label", "counts", "scene", "truth")}
+        return replace(item, **{name: value for name, value in known.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,7 @@ class Source(Protocol):
     def items(self) -> Iterator[Item | Skipped]:
         """The images in the order of their path bytes, and what was left out already."""
 
-    def load(self, item: Item) -> bytes:
+    def load(self, item: Item) -> bytes | Loaded:
         """The bytes of an image file; called from several threads. Raises Unreadable."""
 
 

@@ -5,11 +5,13 @@ the thread count and precision of its state, in the very weights of an uninterru
 """
 
 import contextlib
+import math
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,12 +31,18 @@ class Diverged(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How to optimise: Adam with a learning rate that falls by `lr_decay` every `lr_every` steps."""
+    """How to optimise: Adam with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
+
+    `factors` multiply the learning rate of the parameters whose names begin so: {"encoder.conv1.": 3.0}.
+    """
 
     steps: int
     lr: float
     lr_decay: float = 1.0
     lr_every: int = 10_000
+    schedule: str = "step"
+    warmup: int = 0
+    factors: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     precision: str = "fp32"
     seed: int = 0
@@ -42,7 +50,10 @@ class FitConfig:
     save_seconds: float = 60.0
 
     def learning_rate(self, step: int) -> float:
-        return self.lr * self.lr_decay ** (step // self.lr_every)
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "cosine":
+            return rise * self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return rise * self.lr * self.lr_decay ** (step // self.lr_every)
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,8 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
 
     Progress and curves survive in `folder`; closing the iterator saves the state. Raises Diverged.
     """
-    optimiser = torch.optim.Adam(task.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    groups, factors = _groups(task, config)
+    optimiser = torch.optim.Adam(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
     run = _Run(task, optimiser)
     state = saved_state(folder)
     precision = config.precision
@@ -117,8 +129,8 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
     sums, since, saved = _Sums(), time.monotonic(), float("-inf")  # the first report saves: a full disk shows early
     try:
         while run.step < config.steps:
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate(run.step)
+            for group, factor in zip(optimiser.param_groups, factors, strict=True):
+                group["lr"] = factor * config.learning_rate(run.step)
             terms = train_step(task, optimiser, batches, run.step, config.seed, precision)
             run.step += 1
             sums.add(terms)
@@ -133,6 +145,15 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
     except GeneratorExit:  # closed at a report, where weights and optimiser agree
         run.save(folder, precision)
         raise
+
+
+def _groups(task: Task, config: FitConfig) -> tuple[list[dict[str, Any]], list[float]]:
+    """The parameters by the factor on their learning rate; all together where nothing sets some apart."""
+    parts: dict[float, list[Tensor]] = {}
+    for name, parameter in task.named_parameters():
+        factor = next((factor for start, factor in config.factors.items() if name.startswith(start)), 1.0)
+        parts.setdefault(factor, []).append(parameter)
+    return [{"params": part} for part in parts.values()], list(parts)
 
 
 def train_step(

@@ -1,4 +1,5 @@
-/** <image-drop>: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent at once. */
+/** <image-drop>: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent at once.
+ *  The one in the frame of every page (data-frame) leaves drops and pastes to the page's own, where there is one. */
 
 const LARGEST = 20 * 1024 * 1024;
 
@@ -24,8 +25,13 @@ class ImageDrop extends HTMLElement {
     if (event.target.files.length === 1) this.#send(event.target.files[0]);
   };
 
+  // Whether another element of the page takes it.
+  #leaves(event) {
+    return event.defaultPrevented || (this.hasAttribute("data-frame") && document.querySelector("main image-drop") !== null);
+  }
+
   #over = (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files") || this.#leaves(event)) return;
     event.preventDefault();
     this.classList.add("over");
   };
@@ -35,15 +41,15 @@ class ImageDrop extends HTMLElement {
   };
 
   #drop = (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
     this.classList.remove("over");
+    if (!event.dataTransfer?.types.includes("Files") || this.#leaves(event)) return;
+    event.preventDefault();
     this.#send(event.dataTransfer.files[0]);
   };
 
   #paste = (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((candidate) => candidate.type.startsWith("image/"));
-    if (file) {
+    if (file && !this.#leaves(event)) {
       event.preventDefault();
       this.#send(file);
     }
@@ -60,6 +66,7 @@ class ImageDrop extends HTMLElement {
   }
 
   #fail(message) {
+    this.querySelector("details")?.setAttribute("open", "");
     const place = this.querySelector("[data-error]");
     place.textContent = message;
     place.hidden = false;

@@ -13,6 +13,7 @@ from app.jobs.folders import job_folder
 from app.jobs.records import JobRecord
 from app.jobs.run import KINDS
 from app.jobs.spec import JobSpec
+from app.services.bundled import ensure_random_init
 from app.services.services import Services
 from app.services.submissions.import_images import FolderFrom, NewGallery
 
@@ -66,6 +67,7 @@ def fill(services: Services, photos: Path) -> Workspace:
     train, _ = services.jobs.submit("train", {"gallery": gallery, "config": TINY})
     run_jobs(services)
     assert train.output is not None
+    ensure_random_init(services.checkpoints)
     scan, _ = services.jobs.submit("scan", {"checkpoint": train.output.slug, "gallery": gallery})
     run_jobs(services)
     assert scan.output is not None

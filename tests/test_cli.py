@@ -19,8 +19,8 @@ from app.console.commands import explain, overrides
 from app.console.doctor import Check, database, left_over, torch_works, workspace
 from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
+from app.services import bundled
 from app.settings import Settings
-from tests.services.test_checkpoints import write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -139,25 +139,13 @@ def test_a_file_that_is_no_source_is_refused(tmp_path: Path) -> None:
         run("import", tmp_path / "notes.txt", "--workspace", tmp_path / "w")
 
 
-def test_the_demo_submits_its_jobs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "SAMPLE", write_checkpoint(tmp_path / "sample", name="Counting photos"))
-    settings = Settings(workspace=tmp_path / "w")
-    demo.prepare(settings)
-    demo.prepare(settings)
-    with opened(settings) as services:
-        scan, images = services.jobs.list().jobs
-        assert (scan.kind, scan.state, images.kind, images.state) == ("scan", "queued", "import", "queued")
-        assert services.jobs.needs(scan.id) == [images.id]
-        assert [found.slug for found in services.checkpoints.list().checkpoints] == ["counting-photos"]
-
-
 def test_a_clone_without_the_sample_checkpoint_still_has_a_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "SAMPLE", tmp_path / "nothing")
+    monkeypatch.setattr(bundled, "SAMPLES", tmp_path / "nothing")
     demo.prepare(Settings(workspace=tmp_path / "w"))
     with opened(Settings(workspace=tmp_path / "w")) as services:
-        assert [job.kind for job in services.jobs.list().jobs] == ["import"]
+        assert [job.kind for job in services.jobs.list().jobs] == ["import", "import"]
 
 
 def test_the_doctor_finds_a_new_workspace_well_and_says_where_there_is_none(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -38,14 +38,21 @@ def explain(error: Exception) -> str | None:
     return None
 
 
+class Where(NamedTuple):
+    """Where images come from, the folder that is read, and the name it goes by."""
+
+    source: Mapping[str, Any]
+    root: Path | None
+    name: str
+
+
 def import_images(
-    settings: Settings, source: str, *, name: str | None, to: str | None, labels: str, detach: bool, as_json: bool
+    settings: Settings, where: Where, *, name: str | None, to: str | None, detach: bool, as_json: bool
 ) -> int:
-    """Make a gallery, or add to one, from a folder, a manifest or the built-in sample."""
-    where, root, own_name = _source(source, labels)
-    if root is not None:  # whoever types the path here may read it anyway: TESSERA_ROOTS guards the web
-        settings = settings.model_copy(update={"roots": (*settings.roots, root)})
-    new = NewGallery.model_validate({"name": name or own_name, "source": where})
+    """Make a gallery, or add to one, from a folder, a manifest, the built-in sample or generated scenes."""
+    if where.root is not None:  # whoever types the path here may read it anyway: TESSERA_ROOTS guards the web
+        settings = settings.model_copy(update={"roots": (*settings.roots, where.root)})
+    new = NewGallery.model_validate({"name": name or where.name, "source": where.source})
 
     def enter(services: Services) -> tuple[JobRecord, bool]:
         galleries = services.galleries
@@ -55,15 +62,17 @@ def import_images(
     return _run(settings, enter, detach=detach, as_json=as_json)
 
 
-def _source(source: str, labels: str) -> tuple[dict[str, str], Path | None, str]:
-    """Where images come from, the folder that is read, and the name it goes by."""
+def where(source: str, *, labels: str, changes: Sequence[str] = ()) -> Where:
+    """What the word or path means. Raises BadQuery."""
     if source == "sample":
-        return {"kind": "sample"}, None, "sample-photos"
+        return Where({"kind": "sample"}, None, "sample-photos")
+    if source == "countables":
+        return Where({"kind": "countables"} | overrides(changes), None, "countables")
     path = Path(source).expanduser().resolve()
     if path.is_dir():
-        return {"kind": "folder", "path": str(path), "labels": labels}, path, path.name
+        return Where({"kind": "folder", "path": str(path), "labels": labels}, path, path.name)
     if path.is_file() and path.suffix.lower() in MANIFESTS:
-        return {"kind": "manifest", "path": str(path)}, path.parent, path.stem
+        return Where({"kind": "manifest", "path": str(path)}, path.parent, path.stem)
     raise BadQuery("not_a_source", f"{source} is neither a folder nor a .csv or .parquet manifest.")
 
 
@@ -202,7 +211,7 @@ def show_count(settings: Settings, checkpoint: str, image: Path, *, kernel: str,
         query = services.uploads.read(image.read_bytes())
         counted = services.counting.count(checkpoint, query, kernel=cast(Kernel, kernel))
         if as_json:
-            from app.routes.counting import counted_json
+            from app.routes.count_json import counted_json
 
             terminal.data(counted_json(checkpoint, counted, settings))
             return

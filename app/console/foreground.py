@@ -11,6 +11,7 @@ from app.jobs.records import JobRecord
 from app.jobs.states import ENDED
 from app.predictor.client import Predictor
 from app.services.assembly import build_services
+from app.services.bundled import ensure_random_init
 from app.services.services import Services
 from app.settings import Settings
 
@@ -23,6 +24,7 @@ END_STATES = (*ENDED, "blocked")
 def opened(settings: Settings) -> Iterator[Services]:
     """The services of a workspace, made where it is new; nothing runs behind them."""
     services = build_services(settings)
+    ensure_random_init(services.checkpoints)
     try:
         yield services
     finally:
@@ -82,6 +84,7 @@ def predicting(settings: Settings, check: Callable[[Services], object]) -> Itera
     """Services whose predictor runs; `check` raises what can be known before it is started. Raises Busy."""
     predictor = Predictor(settings)
     services = build_services(settings, predictor=predictor)
+    ensure_random_init(services.checkpoints)
     try:
         check(services)
         predictor.start()

@@ -159,6 +159,10 @@ class JobContext:
             "artefact", {"kind": kind, "slug": slug, "path": place.as_posix(), "detail": detail}, durable=True
         )
 
+    def grown(self) -> None:
+        """Say that the output's files are whole as they are now and may be read, though the job goes on."""
+        self._events.write("grown", {}, durable=True)
+
     def started(self) -> None:
         """Mark the begin of this attempt."""
         self._events.write("started", {"attempt": self.attempt, "device": self.device})

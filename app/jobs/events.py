@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, cast
 EVENTS = "events.jsonl"
 MAX_READ = 4 << 20  # a reader takes at most this much at once, so that a huge file cannot fill memory
 
-EventType = Literal["started", "progress", "log", "artefact", "error", "state"]
+EventType = Literal["started", "progress", "log", "artefact", "grown", "error", "state"]
 
 
 def _finite(value: Any) -> Any:

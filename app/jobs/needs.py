@@ -14,6 +14,12 @@ def needs_of(session: Session, job_id: int) -> list[int]:
     return list(session.scalars(query))
 
 
+def needed_by(session: Session, job_id: int) -> list[int]:
+    """The jobs that wait for this one, or waited until it was done."""
+    query = select(JobNeed.job_id).where(JobNeed.needs_id == job_id).order_by(JobNeed.job_id)
+    return list(session.scalars(query))
+
+
 def broken_need(session: Session, job_id: int) -> dict[str, str] | None:
     """The error of a job that waits for one that will not be done; None where all still can be."""
     query = (

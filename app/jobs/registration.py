@@ -75,5 +75,16 @@ def scan(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) ->
     return register
 
 
+def evaluation(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A file beside a checkpoint's card, which is read where it lies: that it can be read is all there is to do."""
+    _read_json(folder)["measures"]
+    return lambda _session: None
+
+
 Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
-READERS: Mapping[str, Reader] = {"gallery": gallery, "checkpoint": checkpoint, "scan": scan}
+READERS: Mapping[str, Reader] = {
+    "gallery": gallery,
+    "checkpoint": checkpoint,
+    "scan": scan,
+    "evaluation": evaluation,
+}

@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "import": "app.jobs.kinds.import_images",
     "train": "app.jobs.kinds.train",
     "scan": "app.jobs.kinds.scan",
+    "evaluate": "app.jobs.kinds.evaluate",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE

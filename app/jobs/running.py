@@ -36,6 +36,20 @@ class Running:
             self.status = self.attempt.status()
         self.unsaved |= self.tail.read()
 
+    def publish(self, store: Store) -> None:
+        """Register what there is of a result that grows; the end of the job registers all of it."""
+        output = self.job.output
+        if not self.tail.grown or output is None or self.status is not None:
+            return
+        try:
+            register = registration.READERS[output.kind](store.path(output.path), output, self.job.id, self.job.spec)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("job %d said that its %s has grown, but it cannot be read: %r", self.job.id, output.kind, error)
+        else:
+            with store.write() as session:
+                register(session)
+        self.tail.grown = False
+
     def end(self, grace: float) -> None:
         """SIGTERM the first time, SIGKILL once the grace is over."""
         if self.term_at is None:

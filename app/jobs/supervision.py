@@ -73,6 +73,7 @@ class Supervisor:
                 self._running[job.id].end(self._grace)
         for running in self._running.values():
             running.read()
+            running.publish(self._store)
         self._conclude_ended(shutting_down=False)
         self._save_progress()
         self._claim({job.lane for job in jobs if job.state == "queued"})

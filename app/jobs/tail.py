@@ -19,6 +19,7 @@ class Tail:
         self.progress: dict[str, Any] = dict(progress or {})
         self.error: JobError | None = None
         self.artefacts: list[tuple[str, str]] = []  # (kind, slug)
+        self.grown = False  # whether there is more to be read of a result that is not finished
 
     def read(self) -> bool:
         """Take in what is new; whether there was something."""
@@ -41,5 +42,7 @@ class Tail:
                 self.error = JobError(event.text("code") or "error", event.text("message") or "The job failed.")
             case "artefact":
                 self.artefacts.append((event.text("kind") or "", event.text("slug") or ""))
+            case "grown":
+                self.grown = True
             case _:
                 pass

@@ -1,6 +1,6 @@
 """Checkpoints: the list, and each one's card."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import Annotated
 
@@ -8,16 +8,29 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
-from app.services.card_tables import card_view
+from app.routes.evaluations import gates_json
+from app.services.card_tables import (
+    CardView,
+    GateTable,
+    KernelError,
+    MeasureTable,
+    card_view,
+    gate_table,
+    kernel_errors,
+    measure_table,
+)
 from app.services.checkpoints import CheckpointRecord
+from app.services.evaluations import Source, TrainedTested, chosen
+from app.services.services import Services
 from app.settings import Settings
-from app.web.charts import line_chart
+from app.web.curve_charts import curve_chart
 from app.web.responses import Json
 from app.web.templating import page
 from models.card import Card
 
 router = APIRouter()
 
+OnQuery = Annotated[str | None, Query(max_length=200)]
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 
 
@@ -29,6 +42,7 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
         "page": settings.url(f"/checkpoints/{record.slug}"),
         "filters": settings.url(f"{here}/filters"),
         "filters_png": settings.url(f"{here}/filters.png"),
+        "evaluations": settings.url(f"{here}/evaluations"),
     }
     if record.task == "counting":
         found["count"] = settings.url(f"{here}/count")
@@ -50,8 +64,8 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
     }
 
 
-def detail(record: CheckpointRecord, card: Card, settings: Settings) -> dict[str, object]:
-    """A checkpoint with its whole card."""
+def detail(record: CheckpointRecord, card: Card, source: Source | None, settings: Settings) -> dict[str, object]:
+    """A checkpoint with its whole card; the gates are those of `source`."""
     keys = ("name", "units", "stride", "receptive_field", "kind")
     return {
         **summary(record, settings),
@@ -62,6 +76,7 @@ def detail(record: CheckpointRecord, card: Card, settings: Settings) -> dict[str
         "preprocessing": asdict(card.preprocess),
         "provenance": dict(card.provenance),
         "measures": dict(card.measures),
+        "gates": None if source is None else {"on": source.key, **gates_json(gate_table(source.measures))},
         "curves": dict(card.curves),
         "scans": [{"slug": slug, "links": {"self": settings.url(f"/api/scans/{slug}")}} for slug in record.scans],
     }
@@ -77,10 +92,15 @@ def list_checkpoints(
 
 
 @router.get("/api/checkpoints/{checkpoint}")
-def show_checkpoint(checkpoint: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """A checkpoint's card: layers in forward order, preprocessing, provenance, measures, curves."""
+def show_checkpoint(checkpoint: str, services: ServicesDep, settings: SettingsDep, on: OnQuery = None) -> Json:
+    """A checkpoint's card: layers in forward order, preprocessing, provenance, measures, gates, curves.
+
+    Gates are judged on the gallery `on` (`own`: the images that training held out), else where most was measured.
+    """
     record = services.checkpoints.get(checkpoint)
-    return Json(detail(record, services.checkpoints.read_card(record), settings))
+    card = services.checkpoints.read_card(record)
+    source = chosen(services.evaluations.sources(record, card), on)
+    return Json(detail(record, card, source, settings))
 
 
 @router.get("/checkpoints", include_in_schema=False)
@@ -91,17 +111,41 @@ def checkpoints_page(
     return page(request, "checkpoints.html", found=found, first=cursor is None)
 
 
+@dataclass(frozen=True)
+class CardParts:
+    """What the page of a checkpoint shows: where it was measured and what follows."""
+
+    view: CardView
+    sources: list[Source]
+    source: Source | None
+    gates: GateTable | None
+    measures: MeasureTable | None
+    kernels: list[KernelError]
+    table: TrainedTested
+    galleries: list[tuple[str, str]]
+    others: list[tuple[str, str]]
+
+
+def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | None) -> CardParts:
+    sources = services.evaluations.sources(record, card)
+    source = chosen(sources, on)
+    measures = {} if source is None else source.measures
+    return CardParts(
+        view=card_view(card),
+        sources=sources,
+        source=source,
+        gates=None if source is None else gate_table(measures),
+        measures=measure_table(measures),
+        kernels=kernel_errors(card, measures),
+        table=services.evaluations.table(),
+        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        others=services.checkpoints.others(record.slug),
+    )
+
+
 @router.get("/checkpoints/{checkpoint}", include_in_schema=False)
-def checkpoint_page(request: Request, checkpoint: str, services: ServicesDep) -> HTMLResponse:
+def checkpoint_page(request: Request, checkpoint: str, services: ServicesDep, on: OnQuery = None) -> HTMLResponse:
     record = services.checkpoints.get(checkpoint)
     card = services.checkpoints.read_card(record)
-    galleries = [(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows]
-    return page(
-        request,
-        "checkpoint.html",
-        record=record,
-        card=card,
-        view=card_view(card),
-        galleries=galleries,
-        line_chart=line_chart,
-    )
+    parts = _parts(record, card, services, on)
+    return page(request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart)

@@ -1,64 +1,37 @@
-"""The counting bench: the page, its JSON twin, and the magnitude of nested crops."""
+"""The counting bench: the page, its JSON twin, what the network saw, and the magnitude of nested crops."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import COUNT_IMAGE_OPENAPI, CountImageDep, ServicesDep, SettingsDep
-from app.routes.count_page import chosen_box, query_image, show
+from app.failures import NotFound
+from app.routes import count_bench
+from app.routes.count_json import bands_json, counted_json, curve_json, reference_json
+from app.routes.count_page import show
 from app.routes.queries import CountParams, address, box_text
-from app.services.counting import Counted, Kernel
-from app.settings import Settings
-from app.web.responses import Json
-from models.answers import CurvePoint
+from app.services.counting import Kernel
+from app.services.equations import gallery_equations
+from app.web.responses import Json, answers
+from models.filter_pictures import png
 
 router = APIRouter()
 
 Bench = Annotated[CountParams, Query()]
-
-
-def counted_json(
-    checkpoint: str, counted: Counted, settings: Settings, *, page: str | None = None
-) -> dict[str, object]:
-    """Both sides of the equation and how far they are apart; `crop` is in pixels of the image as served.
-
-    `page` is the page of this very image.
-    """
-    answer = counted.answer
-    return {
-        "whole": answer.whole.tolist(),
-        "tiles": answer.tiles.tolist(),
-        "sum": answer.total.tolist(),
-        "residual": {
-            "per_unit": answer.per_unit.tolist(),
-            "squared": answer.squared,
-            "relative": answer.relative,
-            "rank_among_mismatched": counted.rank.share if counted.rank else None,
-        },
-        "active_units": counted.active,
-        "crop": answer.crop,
-        "kernel": counted.kernel,
-        "warnings": counted.warnings,
-        "links": {
-            "checkpoint": settings.url(f"/api/checkpoints/{checkpoint}"),
-            "page": page or settings.url(f"/checkpoints/{checkpoint}/count"),
-        },
-    }
-
-
-def curve_json(points: tuple[CurvePoint, ...]) -> list[dict[str, object]]:
-    """Magnitude against the share of the central square's area."""
-    return [{"area": p.area, "total": p.total, "norm": p.norm, "box": p.box} for p in points]
+Part = Literal["whole", "top-left", "top-right", "bottom-left", "bottom-right"]
+PARTS: tuple[Part, ...] = ("whole", "top-left", "top-right", "bottom-left", "bottom-right")
 
 
 @router.get("/api/checkpoints/{checkpoint}/count")
 def count_stored(checkpoint: str, params: Bench, services: ServicesDep, settings: SettingsDep) -> Json:
-    """The counting equation of a `row` of a `gallery`, or of an earlier `upload`."""
-    image = query_image(services, params)
-    counted = services.counting.count(checkpoint, image, kernel=params.kernel, box=chosen_box(params, image))
-    page = address(settings.url(f"/checkpoints/{checkpoint}/count"), params, {})
-    return Json(counted_json(checkpoint, counted, settings, page=page))
+    """The counting equation of a `row` of a `gallery`, or of an earlier `upload`; `other` is the row of y."""
+    bench = count_bench.open_bench(services, settings, checkpoint, params)
+    image = count_bench.query_image(services, params)
+    counted = count_bench.count(bench, services, image)
+    other, truth = count_bench.partner(bench, services, counted), count_bench.truth(bench, services, counted)
+    answer = counted_json(checkpoint, counted, settings, page=bench.link(), other=other, truth=truth)
+    return Json({**answer, "seen": count_bench.seen(services, checkpoint, params, image)})
 
 
 @router.post("/api/checkpoints/{checkpoint}/count", openapi_extra=COUNT_IMAGE_OPENAPI)
@@ -70,22 +43,53 @@ def count_image(
         query = services.uploads.read(image.data)
     else:
         query = services.counting.gallery_image(image.gallery or "", image.row or 0)
+    params = CountParams(gallery=image.gallery, row=image.row, kernel=kernel)
+    bench = count_bench.open_bench(services, settings, checkpoint, params)
     counted = services.counting.count(checkpoint, query, kernel=kernel, box=image.box)
-    return Json(counted_json(checkpoint, counted, settings))
+    other, truth = count_bench.partner(bench, services, counted), count_bench.truth(bench, services, counted)
+    answer = counted_json(checkpoint, counted, settings, other=other, truth=truth)
+    return Json({**answer, "seen": count_bench.seen(services, checkpoint, params, query)})
+
+
+@router.get("/api/checkpoints/{checkpoint}/count/input.png", response_class=Response, responses=answers("image/png"))
+def count_input(
+    checkpoint: str, params: Bench, services: ServicesDep, settings: SettingsDep, part: Part = "whole"
+) -> Response:
+    """One of the five inputs as the network saw it, pixel by pixel, on the scale of the crop."""
+    bench = count_bench.open_bench(services, settings, checkpoint, params)
+    counted = count_bench.count(bench, services, count_bench.query_image(services, params))
+    return Response(png(counted.answer.inputs.pixels[PARTS.index(part)]), media_type="image/png")
 
 
 @router.get("/api/checkpoints/{checkpoint}/count/curve")
 def count_curve(checkpoint: str, params: Bench, services: ServicesDep) -> Json:
     """How much nested, centred crops count, from 50 to 95 % of the central square's area."""
-    image = query_image(services, params)
+    image = count_bench.query_image(services, params)
     return Json({"curve": curve_json(services.counting.curve(checkpoint, image, kernel=params.kernel))})
+
+
+@router.get("/api/checkpoints/{checkpoint}/count/reference")
+def count_reference(checkpoint: str, services: ServicesDep) -> Json:
+    """Total counts of the images that the training kept out, whole and in tiles."""
+    found = reference_json(services.counting.reference(checkpoint))
+    if found is None:
+        raise NotFound("no_reference", "This checkpoint came without reference images.")
+    return Json(found)
+
+
+@router.get("/api/checkpoints/{checkpoint}/count/equations")
+def count_equations(checkpoint: str, params: Bench, services: ServicesDep, settings: SettingsDep) -> Json:
+    """The best and the worst equations of a scanned `gallery`, in three bands of magnitude."""
+    bench = count_bench.open_bench(services, settings, checkpoint, params)
+    found = gallery_equations(services.scans, bench.scans, bench.gallery or "")
+    return Json(bands_json(found.scan, bench.gallery, found.bands, settings))
 
 
 @router.get("/checkpoints/{checkpoint}/count", include_in_schema=False)
 def count_page(
     request: Request, checkpoint: str, params: Bench, services: ServicesDep, settings: SettingsDep
 ) -> HTMLResponse:
-    return show(request, checkpoint, params, services, settings)
+    return show(request, count_bench.open_bench(services, settings, checkpoint, params), services)
 
 
 @router.post("/checkpoints/{checkpoint}/count", include_in_schema=False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.services.units import TopImage
+from app.services.unit_images import TopImage
 from app.settings import Settings
 from models.geometry import Box
 
@@ -22,7 +22,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class Shot:
-    """A top image as pages show it: whole with its box, and the box alone."""
+    """An image of a unit as pages show it: whole with its boxes, and a box alone.
+
+    `region` is the part of `box` that matters; `fires`: without, there is no box to draw.
+    """
 
     row: int
     value: float
@@ -30,17 +33,24 @@ class Shot:
     width: int
     height: int
     box: Box
+    region: Box | None
+    fires: bool
     image: str
     href: str
     name: str
     crop: Crop
+    seen: bool = False
 
 
-def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int) -> Shot:
-    """A top image whose crop will be `shown` pixels large: small ones are cut from the thumbnail where it is enough."""
+def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int, tight: bool = True) -> Shot:
+    """An image whose crop will be `shown` pixels large: small ones are cut from the thumbnail where it is enough.
+
+    `tight`: the crop is the part that matters to the unit, where that is known, else all that its cell sees.
+    """
+    cut = found.region if tight and found.region is not None else found.box
     known, here = found.known, f"/api/galleries/{gallery}/images/{found.row}"
     width, height = known.jpeg_width, known.jpeg_height
-    side = max(found.box[2] - found.box[0], found.box[3] - found.box[1])
+    side = max(cut[2] - cut[0], cut[3] - cut[1])
     small = side * min(1.0, THUMBNAIL / max(width, height)) >= shown
     src = settings.url(f"{here}/{'thumbnail' if small else 'image'}")
     return Shot(
@@ -50,10 +60,13 @@ def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int) -> Sh
         width=width,
         height=height,
         box=found.box,
+        region=found.region,
+        fires=found.value > 0,
         image=settings.url(f"{here}/image"),
         href=settings.url(f"/galleries/{gallery}/images/{found.row}"),
         name=known.label or f"row {found.row}",
-        crop=crop(src, found.box, width, height),
+        crop=crop(src, cut, width, height),
+        seen=found.seen,
     )
 
 

@@ -1,22 +1,24 @@
 """The first-layer filters of a checkpoint: numbers, one picture, and the page that sorts them."""
 
-import base64
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.services.checkpoints import CheckpointRecord
+from app.services.filter_panels import KMeansPanel, data_address, kmeans_pixels, ordered
 from app.services.first_layers import FilterPanel, FirstLayer, Panel, Sort
 from app.settings import Settings
 from app.web.responses import Json, answers
 from app.web.templating import page
-from models.filter_pictures import Scale, png
+from models.filter_pictures import Scale
 
 router = APIRouter()
 
 ZoomQuery = Annotated[int, Query(ge=1, le=16)]
+GalleryQuery = Annotated[str | None, Query(max_length=200)]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,19 @@ def panel_json(panel: FilterPanel) -> dict[str, object]:
     }
 
 
-def layer_json(slug: str, layer: FirstLayer, settings: Settings) -> dict[str, object]:
+def kmeans_json(kmeans: KMeansPanel) -> dict[str, object]:
+    """Centroids as numbers; `preparing` while they are computed."""
+    if kmeans.panel is None:
+        return {"gallery": kmeans.gallery, "preparing": True}
+    return {
+        "gallery": kmeans.gallery,
+        "preparing": False,
+        "weights": kmeans.panel.weights.tolist(),
+        **panel_json(kmeans.panel),
+    }
+
+
+def layer_json(slug: str, layer: FirstLayer, kmeans: KMeansPanel | None, settings: Settings) -> dict[str, object]:
     """The first layer as numbers: weights[unit][channel][y][x]."""
     here = f"/api/checkpoints/{slug}"
     return {
@@ -47,7 +61,9 @@ def layer_json(slug: str, layer: FirstLayer, settings: Settings) -> dict[str, ob
         "shape": list(layer.trained.weights.shape),
         "weights": layer.trained.weights.tolist(),
         **panel_json(layer.trained),
+        "relative_change": None if layer.change is None else [float(f"{value:.6g}") for value in layer.change],
         "step0": None if layer.step0 is None else panel_json(layer.step0),
+        "kmeans": None if kmeans is None else kmeans_json(kmeans),
         "noise_medians": layer.noise,
         "links": {
             "self": settings.url(f"{here}/filters"),
@@ -68,7 +84,7 @@ def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort) -> list[Fil
     return [
         FilterTile(
             filter=number,
-            picture=f"data:image/png;base64,{base64.b64encode(png(pictures[number])).decode()}",
+            picture=data_address(pictures[number]),
             norm=float(shown.measures.norm[number]),
             value=None if values is None else float(values[number]),
         )
@@ -76,10 +92,20 @@ def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort) -> list[Fil
     ]
 
 
+def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
+    """Centroids as they were found, the largest clusters first."""
+    pictures = kmeans_pixels(panel, scale)
+    norms = panel.measures.norm
+    return [
+        FilterTile(number, data_address(picture), float(norms[number]), None) for number, picture in enumerate(pictures)
+    ]
+
+
 @router.get("/api/checkpoints/{checkpoint}/filters")
-def show_filters(checkpoint: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Weights and measures of the first layer, and the measures of the run's own step 0."""
-    return Json(layer_json(checkpoint, services.checkpoints.first_layer(checkpoint), settings))
+def show_filters(checkpoint: str, services: ServicesDep, settings: SettingsDep, gallery: GalleryQuery = None) -> Json:
+    """Weights and measures of the first layer, of its own step 0, and of k-means of a gallery's whitened patches."""
+    kmeans = services.filters.kmeans(checkpoint, gallery)
+    return Json(layer_json(checkpoint, services.checkpoints.first_layer(checkpoint), kmeans, settings))
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
@@ -88,20 +114,41 @@ def filters_picture(
     services: ServicesDep,
     scale: Scale = "common",
     sort: Sort = "filter",
-    panel: Panel = "trained",
+    panel: Literal["trained", "step0", "kmeans"] = "trained",
     zoom: ZoomQuery = 4,
 ) -> Response:
     """All first-layer filters as one picture; gray is zero."""
-    picture = services.checkpoints.filters_png(checkpoint, panel=panel, scale=scale, sort=sort, zoom=zoom)
+    if panel == "kmeans":
+        picture = services.filters.kmeans_png(checkpoint, scale=scale, zoom=zoom)
+    else:
+        picture = services.checkpoints.filters_png(checkpoint, panel=panel, scale=scale, sort=sort, zoom=zoom)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/checkpoints/{checkpoint}/filters", include_in_schema=False)
 def filters_page(
-    request: Request, checkpoint: str, services: ServicesDep, sort: Sort = "norm", scale: Scale = "common"
+    request: Request,
+    checkpoint: str,
+    services: ServicesDep,
+    sort: Sort | None = None,
+    scale: Scale = "common",
+    gallery: GalleryQuery = None,
 ) -> HTMLResponse:
-    record = services.checkpoints.get(checkpoint)
-    layer = services.checkpoints.first_layer(checkpoint)
+    record, layer = services.checkpoints.get(checkpoint), services.checkpoints.first_layer(checkpoint)
+    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint)
+    return show(request, record, layer, kmeans, ordered(layer, sort), scale, others)
+
+
+def show(
+    request: Request,
+    record: CheckpointRecord,
+    layer: FirstLayer,
+    kmeans: KMeansPanel | None,
+    sort: Sort,
+    scale: Scale,
+    others: list[tuple[str, str]],
+) -> HTMLResponse:
+    """The page: the filters now, at the start, and what k-means finds."""
     return page(
         request,
         "filters.html",
@@ -109,6 +156,9 @@ def filters_page(
         layer=layer,
         trained=tiles(layer, "trained", scale, sort),
         step0=tiles(layer, "step0", scale, sort),
+        kmeans=kmeans,
+        centroids=centroids(kmeans.panel, scale) if kmeans is not None and kmeans.panel is not None else None,
         sort=sort,
         scale=scale,
+        others=others,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
-from app.routes import gallery_pages
+from app.routes import gallery_pages, import_preview
 from app.routes.jobs import job_json
 from app.services.galleries import GalleryRecord, Submitted
 from app.services.services import Services
@@ -22,6 +22,7 @@ from app.web.responses import Documented, Json, answers
 from models.packs import PackRow
 
 router = APIRouter()
+router.include_router(import_preview.router)
 router.include_router(gallery_pages.router)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]

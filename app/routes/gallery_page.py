@@ -16,6 +16,13 @@ COVER: Final = 6
 SIZES: Final = {"small": 96, "medium": 128, "large": 192}
 PAGE: Final = 120
 TASK: Final = "counting"
+ORIGINS: Final = {
+    "folder": "from a folder",
+    "manifest": "from a manifest",
+    "sample": "from the built-in sample",
+    "countables": "generated scenes whose every object is known",
+    "upload": "from uploads",
+}
 
 Size = Literal["small", "medium", "large"]
 
@@ -46,9 +53,13 @@ class Filter:
         """The page of one image, from which one walks within the filter."""
         return self._address(f"{self.path}/images/{row}", {})
 
-    def _address(self, path: str, changes: Mapping[str, str | None]) -> str:
+    def state(self, changes: Mapping[str, str | None] | None = None) -> list[tuple[str, str]]:
+        """What an address says of it, with some of it changed."""
         state = {"label": self.label, "split": self.split, "size": self.size if self.size != "medium" else None}
-        query = urlencode({name: value for name, value in {**state, **changes}.items() if value is not None})
+        return [(name, value) for name, value in {**state, **(changes or {})}.items() if value is not None]
+
+    def _address(self, path: str, changes: Mapping[str, str | None]) -> str:
+        query = urlencode(self.state(changes))
         return f"{path}?{query}" if query else path
 
 
@@ -80,7 +91,9 @@ def facet_options(counts: Mapping[str, int], every: str) -> list[tuple[str, str]
     return [("", every), *((value, f"{value} ({count:,})") for value, count in counts.items())]
 
 
-def about(services: Services, gallery: str, row: int, view: Filter) -> dict[str, Any]:
+def about(
+    services: Services, gallery: str, row: int, view: Filter, lines: tuple[float, float] | None = None
+) -> dict[str, Any]:
     """What the page of one image shows. Raises NotFound."""
     known = services.galleries.image(gallery, row)
     before, after = neighbours_in_list(services, gallery, row, view)
@@ -88,7 +101,8 @@ def about(services: Services, gallery: str, row: int, view: Filter) -> dict[str,
         "gallery": services.galleries.get(gallery),
         "row": row,
         "known": known,
-        "facts": facts(row, known),
+        "facts": [*facts(row, known), *scene_facts(services.truth.scene(gallery, row))],
+        "truth": services.truth.grid(gallery, row, lines) if services.truth.known(gallery, row) else None,
         "before": before,
         "after": after,
         "scans": services.galleries.scans(gallery),
@@ -106,6 +120,26 @@ def facts(row: int, known: PackRow) -> list[tuple[str, object]]:
     pairs += [("Counts", ", ".join(f"{name} {n}" for name, n in known.counts.items()))] if known.counts else []
     pairs += [("Size", size)] if size == stored else [("Size", size), ("Stored", stored)]
     return [*pairs, ("SHA-256", known.sha256)]
+
+
+def scene_facts(scene: Mapping[str, Any] | None) -> list[tuple[str, object]]:
+    """What decided a generated scene, to read."""
+    if scene is None:
+        return []
+    crop = scene.get("ground_crop")
+    place = f", crop {crop[0]},{crop[1]} to {crop[2]},{crop[3]} of the photo" if crop else ""
+    pairs: list[tuple[str, object]] = [("Ground", f"{scene['ground']}{place}"), ("Seed", scene["seed"])]
+    pairs += [("Contrast", f"{scene['contrast']:.2f}")] if scene["contrast"] != 1 else []
+    pairs += [("Sweep", f"{scene['sweep']}, level {scene['level']}")] if scene["sweep"] else []
+    return pairs
+
+
+def origin(services: Services, gallery: GalleryRecord) -> str:
+    """Where a gallery's images come from, in words."""
+    if gallery.source["kind"] == "sample" and gallery.rows:
+        photos = len(set(services.galleries.pack(gallery.slug).sources().tolist()))
+        return f"multi-scale crops of {photos} photos that ship inside scikit-image"
+    return ORIGINS[gallery.source["kind"]]
 
 
 def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter) -> tuple[int | None, int | None]:

@@ -12,10 +12,14 @@ from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep
 from app.failures import BadQuery, DomainError
 from app.routes import gallery_page as shown
 from app.routes.gallery_page import Filter, Size
+from app.routes.import_preview import Looked, PreviewParams, look
+from app.routes.regions import LinesQuery, lines_from_text
 from app.services.galleries import Submitted
 from app.services.services import Services
+from app.services.showcase import scan_of, scanning
 from app.services.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom
-from app.services.train_form import train_form, train_spec
+from app.services.train_form import scan_after, train_form, train_spec
+from app.services.training import start_training
 from app.settings import Settings
 from app.web.receiving import Received, receive
 from app.web.templating import page
@@ -24,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 FacetQuery = Annotated[str | None, Query(max_length=1000)]
+SOURCE_FIELDS = ("kind", "path", "labels", "seed", "scenes", "sweeps", "split")
 _SOURCE: TypeAdapter[GallerySource] = TypeAdapter(GallerySource)
 
 
@@ -39,9 +44,9 @@ class GalleryForm:
         """What to import from. Raises BadQuery."""
         if self.received is not None:
             return UploadFrom(kind="upload")
-        given = {name: value for name, value in self.fields.items() if name in ("kind", "path", "labels")}
+        given = {name: value for name, value in self.fields.items() if name in SOURCE_FIELDS}
         try:
-            return _SOURCE.validate_python(given)
+            return _SOURCE.validate_strings(given)
         except ValidationError:
             raise BadQuery("invalid_value", "Choose what to import, and give its path.") from None
 
@@ -89,6 +94,7 @@ def _list_page(
     limit: int = 24,
     error: DomainError | None = None,
     form: GalleryForm | None = None,
+    looked: Looked | None = None,
 ) -> HTMLResponse:
     found = services.galleries.list(limit=limit, cursor=cursor)
     entries = [shown.entry(services, gallery) for gallery in found.galleries]
@@ -103,14 +109,27 @@ def _list_page(
         error=error,
         given=form.fields if form else {},
         roots=shown.roots_note(settings),
+        looked=looked,
     )
 
 
 @router.get("/galleries")
 def galleries_page(
-    request: Request, services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 24, cursor: CursorQuery = None
+    request: Request,
+    services: ServicesDep,
+    settings: SettingsDep,
+    asked: Annotated[PreviewParams, Query()],
+    limit: LimitQuery = 24,
+    cursor: CursorQuery = None,
 ) -> HTMLResponse:
-    return _list_page(request, services, settings, cursor=cursor, limit=limit)
+    if not asked.path:
+        return _list_page(request, services, settings, cursor=cursor, limit=limit)
+    form = GalleryForm(asked.fields)
+    try:
+        looked = look(services, form.source)
+    except DomainError as error:
+        return _list_page(request, services, settings, error=error, form=form)
+    return _list_page(request, services, settings, form=form, looked=looked)
 
 
 @router.post("/galleries", response_model=None)
@@ -128,9 +147,11 @@ def _create(services: Services, form: GalleryForm) -> Submitted:
     if form.received is not None and form.received.files == 0:
         raise BadQuery("no_files", "Choose at least one file.")
     submitted = services.galleries.create(form.new)
-    if form.received is None:
-        return submitted
-    return services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)
+    if form.received is not None:
+        submitted = services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)
+    if checkpoint := form.fields.get("then_scan"):  # it waits for the import by itself
+        services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": submitted.gallery.slug})
+    return submitted
 
 
 def _gallery_page(
@@ -146,13 +167,17 @@ def _gallery_page(
 ) -> HTMLResponse:
     record = services.galleries.get(gallery)
     job = shown.unfinished(services, record)
+    scan_job = scanning(services, gallery)
     return page(
         request,
         "gallery.html",
         status=200 if error is None else error.status,
         gallery=record,
+        origin=shown.origin(services, record),
         job=job,
-        waiting=shown.waiting([job]),
+        scan_job=scan_job,
+        near=scan_of(services, gallery),
+        waiting=shown.waiting([job, scan_job]),
         found=services.galleries.images(gallery, limit=limit, cursor=cursor, label=view.label, split=view.split),
         facets=services.galleries.facets(gallery),
         view=view,
@@ -205,7 +230,8 @@ def train_from_form(
     request: Request, gallery: str, form: FormDep, services: ServicesDep, settings: SettingsDep, view: FilterDep
 ) -> HTMLResponse | RedirectResponse:
     try:
-        job, _ = services.jobs.submit("train", train_spec({**form.fields, "gallery": gallery}))
+        spec = train_spec({**form.fields, "gallery": gallery})
+        job = start_training(services, spec, scan_after(form.fields, gallery))
     except DomainError as error:
         return _gallery_page(request, gallery, services, view, error=error, form=form)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
@@ -231,5 +257,7 @@ def skipped_page(
 
 
 @router.get("/galleries/{gallery}/images/{row}")
-def image_page(request: Request, gallery: str, row: RowPath, services: ServicesDep, view: FilterDep) -> HTMLResponse:
-    return page(request, "image.html", view=view, **shown.about(services, gallery, row, view))
+def image_page(
+    request: Request, gallery: str, row: RowPath, services: ServicesDep, view: FilterDep, lines: LinesQuery = None
+) -> HTMLResponse:
+    return page(request, "image.html", view=view, **shown.about(services, gallery, row, view, lines_from_text(lines)))

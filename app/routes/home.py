@@ -1,14 +1,18 @@
 """The workspace at a glance, as the page `/` and its JSON twin `/api`; the next step is always one click away."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.deps import ServicesDep, SettingsDep
+from app.deps import CountImageDep, ServicesDep, SettingsDep
+from app.failures import Conflict
 from app.jobs.records import JobRecord
+from app.routes.home_json import panels_json
+from app.routes.home_panels import HomeParams, first_look
 from app.services.job_view import view
+from app.services.showcase import counting_checkpoint
 from app.services.submissions.import_images import NewGallery, SampleFrom
 from app.services.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
 from app.settings import Settings
@@ -20,19 +24,38 @@ router = APIRouter()
 SAMPLE = "sample-photos"
 
 Slug = Annotated[str, Form(max_length=200)]
+Home = Annotated[HomeParams, Query()]
+Target = Annotated[Literal["count", "home"], Query()]
 
 
 @router.get("/", include_in_schema=False)
-def home(request: Request, services: ServicesDep) -> HTMLResponse:
-    """The workspace as a page."""
+def home(request: Request, params: Home, services: ServicesDep, settings: SettingsDep) -> HTMLResponse:
+    """The first screen, and below it the workspace."""
     overview = WorkspaceService(services.store).overview()
-    return page(request, "home.html", overview=overview, view=view, sample=SAMPLE)
+    look = first_look(services, settings, params)
+    others = [] if look is None else services.checkpoints.others(look.stage.checkpoint.slug)
+    return page(request, "home.html", overview=overview, look=look, others=others, view=view, sample=SAMPLE)
 
 
 @router.get("/api")
-def workspace(services: ServicesDep, settings: SettingsDep) -> Json:
-    """Counts and the newest galleries, checkpoints, scans and jobs, and the next step."""
-    return Json(shape(WorkspaceService(services.store).overview(), settings))
+def workspace(params: Home, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Counts and the newest of each kind, the next step, and the panels: what a network makes of one image."""
+    look = first_look(services, settings, params)
+    panels = None if look is None else panels_json(look)
+    return Json({**shape(WorkspaceService(services.store).overview(), settings), "panels": panels})
+
+
+@router.post("/photo", include_in_schema=False)
+def own_photo(
+    image: CountImageDep, services: ServicesDep, settings: SettingsDep, to: Target = "count"
+) -> RedirectResponse:
+    """An own photo, from any page: to the counting bench, or to the first screen, which is then about it."""
+    upload = services.uploads.add(image.data or b"")
+    checkpoint = counting_checkpoint(services)
+    if checkpoint is None:
+        raise Conflict("nothing_counts", "There is no network that counts yet: train one, then bring your photo.")
+    path = "/" if to == "home" else f"/checkpoints/{checkpoint}/count"
+    return RedirectResponse(settings.url(f"{path}?upload={upload}"), status_code=303)
 
 
 @router.post("/start/sample", include_in_schema=False)

@@ -12,11 +12,14 @@ from markupsafe import Markup
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.services.curve_groups import curve_groups
+from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
 from app.services.job_view import JobView, view
 from app.services.services import Services
-from app.services.train_form import FormFields, train_form, train_spec
+from app.services.train_form import FormFields, scan_after, train_form, train_spec
+from app.services.training import start_training
+from app.services.training_looks import LookView, look_view
 from app.web.charts import line_chart
+from app.web.curve_charts import curve_chart
 from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
@@ -42,20 +45,29 @@ class JobParts:
 
     view: JobView
     offset: int
-    charts: Sequence[tuple[str, Markup]]
+    charts: Sequence[tuple[CurveGroup, Markup]]
+    looks: LookView | None
+    history: Markup | None
     log: str
     needs: Sequence[int]
+    then: Sequence[JobView]
     supervised: bool
 
 
 def _parts(job: JobRecord, services: Services) -> JobParts:
-    groups = curve_groups(services.jobs.series(job.id, points=CHART_POINTS))
+    groups = curve_groups(
+        services.jobs.series(job.id, points=CHART_POINTS), collapsed_cost(job.spec.get("config") or {})
+    )
+    looks = look_view(job, services.jobs.folder(job))
     return JobParts(
         view=view(job),
         offset=services.jobs.end_of_events(job),
-        charts=[(group.title, line_chart(group.series, label=group.title)) for group in groups],
+        charts=[(group, curve_chart(group)) for group in groups],
+        looks=looks,
+        history=None if looks is None else line_chart(looks.history, label="Whole and tiles of one image", height=150),
         log=services.jobs.log_tail(job.id, PAGE_LOG),
         needs=services.jobs.needs(job.id),
+        then=[view(services.jobs.get(number)) for number in services.jobs.needed_by(job.id)],
         supervised=services.jobs.supervised,
     )
 
@@ -88,8 +100,8 @@ def jobs_page(
 
 @router.post("/jobs/train")
 def train_from_page(fields: FormDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Start the training that the form describes."""
-    job, _ = services.jobs.submit("train", train_spec(fields))
+    """Start the training that the form describes, and the scan after it."""
+    job = start_training(services, train_spec(fields), scan_after(fields, fields.get("gallery", "")))
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), 303)
 
 

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.routes import job_page
+from app.routes import job_looks, job_page
 from app.services.job_events import stream
 from app.services.job_view import artefact_path, view
 from app.settings import Settings
@@ -21,6 +21,7 @@ from app.web.responses import Json, answers
 
 router = APIRouter()
 router.include_router(job_page.router)
+router.include_router(job_looks.router)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 StateQuery = Annotated[list[str] | None, Query(max_length=len(STATES))]

@@ -1,6 +1,7 @@
 """The query string of pages that ask about one image: which image, which part of it; links that change one thing."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from app.deps import MAX_ID, box_from_text
 from app.services.counting import Kernel
 from app.services.search import Asked
+from app.services.search_panel import BESIDE
+from app.services.seen import Which
 from app.services.uploads import NAME
 from models.geometry import Box
 from models.search import Metric
@@ -23,7 +26,7 @@ Blank = BeforeValidator(_empty_is_none)
 Name = Annotated[str | None, Field(max_length=200), Blank]
 Row = Annotated[int | None, Field(ge=0, le=MAX_ID), Blank]
 Share = Annotated[float | None, Field(gt=0, le=1), Blank]
-UploadName = Annotated[str | None, Field(pattern=f"^{NAME.pattern}$"), Blank]
+UploadName = Annotated[str | None, Field(pattern=f"^({NAME.pattern})?$"), Blank]
 
 
 class ImageParams(BaseModel):
@@ -43,7 +46,11 @@ class ImageParams(BaseModel):
 
 
 class HowParams(BaseModel):
-    """How to search. `per_source=1`: at most one hit from each source picture, none from the query's own."""
+    """How to search. `layer` may also be `pixels` or `colours`; without it the best measured one is taken.
+
+    `per_source=1`: at most one hit from each source picture; `same_source=1`: also hits from the query's own;
+    `seen=all`: also rows that were seen in training; `copies=1`: near copies of a hit as hits of their own.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -51,22 +58,37 @@ class HowParams(BaseModel):
     k: Annotated[int, Field(ge=1, le=1000)] = 20
     metric: Metric = "l2"
     per_source: bool = False
+    same_source: bool = False
+    seen: Which = "unseen"
+    copies: bool = False
 
     @property
     def asked(self) -> Asked:
-        return Asked(layer=self.layer, k=self.k, metric=self.metric, per_source=self.per_source)
+        return Asked(**{field.name: getattr(self, field.name) for field in fields(Asked) if field.name != "beside"})
 
 
 class SearchParams(HowParams, ImageParams):
-    """A search page's whole state."""
+    """A search page's whole state; `beside` names spaces shown below, separated by commas."""
+
+    beside: Name = None
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """The spaces asked for beside the one that is searched, each once, in the order of the page."""
+        wanted = (self.beside or "").split(",")
+        return tuple(space for space in BESIDE if space in wanted)
 
 
 class CountParams(ImageParams):
-    """A counting bench's whole state: `row` is one of `gallery`; `area` names a centred crop by its share."""
+    """A counting bench's whole state: `row` is one of `gallery`; `area` names a centred crop by its share.
+
+    `other` is the row of the image y in the loss, of the same gallery.
+    """
 
     gallery: Name = None
     kernel: Kernel = "area"
     area: Share = None
+    other: Row = None
 
 
 def box_text(box: Box) -> str:

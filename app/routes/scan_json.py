@@ -4,7 +4,10 @@ from datetime import UTC
 
 from app.services.scan_overview import EquationAt, LayerSummary, Overview, Ranking, Residuals, Valued
 from app.services.scans import ScanRecord
-from app.services.units import Statistics, TopImage, UnitDetail, UnitsPage, UnitSummary
+from app.services.seen import Seen
+from app.services.unit_images import TopImage
+from app.services.unit_rows import UnitRow
+from app.services.units import Statistics, UnitDetail, UnitsPage, UnitSummary
 from app.settings import Settings
 from models.scans import ScanInfo
 
@@ -50,7 +53,8 @@ def overview_json(record: ScanRecord, info: ScanInfo, found: Overview, settings:
         "count_precision": info.count_precision,
         "pooling": info.pooling,
         "top_k": info.top_k,
-        "trunk": {"size": info.trunk.size},
+        "trunk": {"size": info.trunk.size, "smallest": info.trunk.smallest},
+        "maxima": info.maxima,
         "count_path": vars(info.counts) if info.counts else None,
         "seconds": info.seconds,
         "counts": found.counts
@@ -58,6 +62,12 @@ def overview_json(record: ScanRecord, info: ScanInfo, found: Overview, settings:
         "magnitude": {"l2": row.ranking(found.l2), "l1": row.ranking(found.l1)} if found.l2 and found.l1 else None,
         "residual": row.residuals(found.residuals) if found.residuals else None,
     }
+
+
+def seen_json(seen: Seen) -> Shape:
+    """How much of a gallery the network was trained on; null where that is not recorded, or not yet known."""
+    known = seen.rows is not None
+    return {"rows": seen.count if known else None, "share": seen.share, "preparing": seen.preparing}
 
 
 def units_json(scan: str, found: UnitsPage, settings: Settings) -> Shape:
@@ -89,6 +99,15 @@ def unit_json(found: UnitDetail, settings: Settings) -> Shape:
             "histogram": {"edges": found.edges.tolist(), "counts": found.counts.tolist()},
         },
         "top": [_top(found.gallery, image, settings, heat=here) for image in found.top],
+        "rows": {row.name: _row(found, row, settings, heat=here) for row in found.rows} if found.rows else None,
+        "overlap": {
+            "of": found.overlaps.top,
+            "mean": found.overlaps.mean,
+            "units": [
+                {**vars(other), "links": _unit_links(found.scan, found.layer.name, other.unit, settings)}
+                for other in found.overlaps.most
+            ],
+        },
         "similar": {
             "by": "correlation of pooled embeddings over images",
             "units": [
@@ -108,6 +127,14 @@ def unit_json(found: UnitDetail, settings: Settings) -> Shape:
     }
 
 
+def _row(found: UnitDetail, row: UnitRow, settings: Settings, *, heat: str) -> Shape:
+    return {
+        "among": row.among,
+        "level": row.level,
+        "images": [_top(found.gallery, image, settings, heat=heat) for image in row.images],
+    }
+
+
 def _unit_links(scan: str, layer: str, unit: int, settings: Settings) -> dict[str, str]:
     path = f"/scans/{scan}/units/{layer}/{unit}"
     return {"self": settings.url(f"/api{path}"), "page": settings.url(path)}
@@ -124,7 +151,7 @@ def _unit_summary(scan: str, page: UnitsPage, item: UnitSummary, settings: Setti
 
 
 def _statistics(found: Statistics) -> Shape:
-    return {"mean": found.mean, "max": found.max, "share_active": found.share_active, "dead": found.dead}
+    return {**vars(found)}
 
 
 def _top(gallery: str, image: TopImage, settings: Settings, *, heat: str) -> Shape:
@@ -134,6 +161,8 @@ def _top(gallery: str, image: TopImage, settings: Settings, *, heat: str) -> Sha
         "y": image.y,
         "x": image.x,
         "box": [float(edge) for edge in image.box],
+        "region": None if image.region is None else [float(edge) for edge in image.region],
+        "seen": image.seen,
         "links": {**_image_links(gallery, image.row, settings), "heatmap": f"{heat}/heatmap?row={image.row}"},
     }
 
@@ -157,6 +186,7 @@ def _layer(record: ScanRecord, summary: LayerSummary, settings: Settings) -> Sha
         "kind": layer.kind,
         "stride": layer.stride,
         "receptive_field": layer.receptive_field,
+        "region": summary.region,
         "statistics": {
             "dead": summary.dead,
             "max": summary.maximum,

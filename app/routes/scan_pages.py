@@ -65,6 +65,8 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         best=_equations(record, found.residuals.best, settings) if found.residuals else [],
         worst=_equations(record, found.residuals.worst, settings) if found.residuals else [],
         trained_on=services.scans.trained_on(record),
+        seen=services.search_aids.seen(services.scans.reader(scan)),
+        sweeps="counts" in record.layers and services.tuning.has_sweeps(record.gallery),
     )
 
 
@@ -120,8 +122,8 @@ def _equations(record: ScanRecord, found: tuple[EquationAt, ...], settings: Sett
 
 
 def _valued(record: ScanRecord, item: Valued, settings: Settings) -> Ranked:
-    href = settings.url(f"/galleries/{record.gallery}/images/{item.row}")
-    return Ranked(item.row, _thumbnail(record, item.row, settings), href, item.value)
+    href = settings.url(f"/scans/{record.slug}/search")
+    return Ranked(item.row, _thumbnail(record, item.row, settings), f"{href}?row={item.row}", item.value)
 
 
 def _thumbnail(record: ScanRecord, row: int, settings: Settings) -> str:

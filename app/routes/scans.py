@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.routes import scan_pages
-from app.routes.scan_json import overview_json, scan_json
+from app.routes.scan_json import overview_json, scan_json, seen_json
 from app.web.responses import Json
 
 router = APIRouter()
@@ -28,8 +28,9 @@ def list_scans(
 @router.get("/api/scans/{scan}")
 def show_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> Json:
     """Layers with statistics, average count vector, magnitude ranking, how well the counting equation holds."""
-    record, info = services.scans.get(scan), services.scans.reader(scan).info
-    return Json(overview_json(record, info, services.scans.overview(scan), settings))
+    record, reader = services.scans.get(scan), services.scans.reader(scan)
+    overview = overview_json(record, reader.info, services.scans.overview(scan), settings)
+    return Json({**overview, "seen": seen_json(services.search_aids.seen(reader))})
 
 
 @router.get("/scans", include_in_schema=False)
@@ -50,6 +51,13 @@ def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings:
 def extend_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
     """Scan what the gallery got since, in the same way."""
     job, _ = services.jobs.submit("scan", services.scans.spec(scan))
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
+@router.post("/scans/{scan}/again", include_in_schema=False)
+def scan_again(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """A new scan in the same way: of scans that were made before more was kept."""
+    job, _ = services.jobs.submit("scan", services.scans.spec(scan), again=True)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 

@@ -8,9 +8,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import SEARCH_IMAGE_OPENAPI, SearchImageDep, ServicesDep, SettingsDep
 from app.routes.queries import HowParams, SearchParams, address, box_text
 from app.routes.search_page import find, show
+from app.routes.search_rows import measured_json, spaces_beside
 from app.services.search import Found
+from app.services.services import Services
 from app.settings import Settings
 from app.web.responses import Json
+
+COPIES = 50  # near copies of a hit that are named; `copies_total` counts them all
 
 router = APIRouter()
 
@@ -32,6 +36,10 @@ def found_json(scan: str, found: Found, settings: Settings, *, page: str | None 
             {
                 "row": row,
                 "distance": distance,
+                "percentile": percentile,
+                "seen": seen,
+                "copies": copies[:COPIES],
+                "copies_total": len(copies),
                 "links": {
                     "self": f"{images}/{row}",
                     "image": f"{images}/{row}/image",
@@ -40,8 +48,13 @@ def found_json(scan: str, found: Found, settings: Settings, *, page: str | None 
                     "page": f"{pages}/{row}",
                 },
             }
-            for row, distance in zip(found.rows, found.distances, strict=True)
+            for row, distance, percentile, seen, copies in zip(
+                found.rows, found.distances, found.percentiles, found.seen, found.copies, strict=True
+            )
         ],
+        "unseen_only": found.unseen,
+        "own_source_left_out": found.apart,
+        "pending": found.pending,
         "crop": found.crop,
         "recall": found.recall,
         "warnings": found.warnings,
@@ -53,11 +66,39 @@ def found_json(scan: str, found: Found, settings: Settings, *, page: str | None 
     }
 
 
+def beside_json(
+    services: Services, scan: str, params: SearchParams, settings: Settings
+) -> dict[str, dict[str, object]]:
+    """The same query in other spaces; `found` is null while it is prepared, or where a scan is missing."""
+    rows = spaces_beside(services, scan, params)
+    return {
+        row.space: {
+            "scan": row.scan,
+            "state": row.state,
+            "worse_than_pixels": row.worse,
+            "found": row.found and found_json(row.scan, row.found, settings),
+        }
+        for row in rows
+    }
+
+
 @router.get("/api/scans/{scan}/search")
 def search_by_row(scan: str, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
     """Rows nearest to a `row` of the gallery (or to an earlier `upload`), by increasing distance, itself left out."""
     page = address(settings.url(f"/scans/{scan}/search"), params, {})
-    return Json(found_json(scan, find(services, scan, params), settings, page=page))
+    answer = found_json(scan, find(services, scan, params), settings, page=page)
+    if params.spaces:
+        answer["beside"] = beside_json(services, scan, params, settings)
+    return Json(answer)
+
+
+@router.get("/api/scans/{scan}/retrieval")
+def retrieval(scan: str, services: ServicesDep, settings: SettingsDep) -> Json:
+    """How well each space of a scan retrieves: precision at five, and how much higher it is than that of raw pixels."""
+    reader = services.scans.reader(scan)
+    measured = services.search_aids.choose(scan, reader, None).measured
+    links = {"scan": settings.url(f"/api/scans/{scan}"), "page": settings.url(f"/scans/{scan}/search")}
+    return Json({**measured_json(measured, reader.layers), "links": links})
 
 
 @router.post("/api/scans/{scan}/search", openapi_extra=SEARCH_IMAGE_OPENAPI)

@@ -1,4 +1,4 @@
-"""What the search page shows: the query with its region, its neighbours, or images to start from."""
+"""What the search page shows: the query with its region, its neighbours by space, or images to start from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,38 +7,17 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from app.failures import BadQuery, Busy, NotFound
-from app.routes.pictures import Picture, Tile, gallery_picture, labels, some_rows, thumbnail, upload_picture
-from app.routes.queries import SearchParams, address
-from app.services.search import Found, default_layer
+from app.routes.pictures import Picture, Tile, gallery_picture, labels, some_rows, upload_picture
+from app.routes.queries import SearchParams
+from app.routes.search_rows import Place, neighbours, options, rows_beside, table
+from app.services.search import Found
 from app.services.services import Services
 from app.settings import Settings
 from app.web.templating import page
 from models.geometry import Box
-from models.packs import Pack
-from models.scans import ScanReader
 
 STARTS = 24
 DISTANCES = {"l2": "Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """The scan that is searched, and how links of its page are made."""
-
-    slug: str
-    reader: ScanReader
-    pack: Pack
-    params: SearchParams
-    settings: Settings
-
-    def link(self, **changes: object) -> str:
-        """This page with one thing changed."""
-        return address(self.settings.url(f"/scans/{self.slug}/search"), self.params, changes)
-
-    def tile(self, row: int, label: str | None, caption: str) -> Tile:
-        """A row that becomes the query on a click."""
-        src = thumbnail(self.settings, self.reader.info.gallery, row)
-        return Tile(row, src, self.link(row=row, upload=None, box=None, shuffle=None), caption, label)
 
 
 def find(services: Services, scan: str, params: SearchParams) -> Found:
@@ -51,29 +30,43 @@ def find(services: Services, scan: str, params: SearchParams) -> Found:
     return services.search.by_image(scan, upload, params.asked, box=params.corners)
 
 
+@dataclass(frozen=True)
+class Query:
+    """The image asked about, with the part of it that its vector was computed from."""
+
+    picture: Picture
+    part: Box | None
+    seen: bool
+
+
 def show(request: Request, scan: str, params: SearchParams, services: Services, settings: Settings) -> HTMLResponse:
     """The page; while the network is being loaded it says so and asks again by itself."""
     reader = services.scans.reader(scan)
     place = Place(scan, reader, services.galleries.pack(reader.info.gallery), params, settings)
     asked = params.row is not None or params.upload is not None
+    chosen = services.search_aids.choose(scan, reader, params.layer)
     found, busy = _patiently(lambda: find(services, scan, params)) if asked else (None, None)
-    picture = _picture(place, services) if asked else None
+    beside = rows_beside(services, place) if asked else ()
     answer = page(
         request,
         "search.html",
         status=503 if busy else 200,
         place=place,
         params=params,
+        chosen=chosen,
         sources=services.search.has_sources(reader),
         counts=services.checkpoints.get(reader.info.checkpoint).task == "counting",
-        layer=default_layer(reader, params.layer),
-        distance=DISTANCES[params.metric],
-        picture=picture,
-        seen=_seen(place, found, picture) if picture else None,
-        neighbors=_neighbors(place, found) if found else (),
+        distance=DISTANCES[found.metric if found else params.metric],
+        query=_query(place, services, found) if asked else None,
+        neighbours=neighbours(place, found) if found else (),
         found=found,
         busy=busy,
-        starts=() if asked else _starts(place),
+        seen=services.search_aids.seen(reader),
+        beside=beside,
+        options=options(place),
+        table=table(place, chosen.measured),
+        waiting=chosen.measured.preparing or any(row.state == "preparing" for row in beside),
+        starts=() if asked else _starts(place, services),
     )
     if busy:
         answer.headers["Retry-After"] = str(busy.retry_after)
@@ -87,6 +80,17 @@ def _patiently(ask: Callable[[], Found]) -> tuple[Found | None, Busy | None]:
         return None, busy
 
 
+def _query(place: Place, services: Services, found: Found | None) -> Query:
+    picture = _picture(place, services)
+    checkpoint, row = place.reader.info.checkpoint, place.params.row
+    if row is not None:
+        seen = row in services.seen.find(checkpoint, place.reader.info.gallery)
+    else:
+        name = place.params.upload or ""
+        seen = bool(services.seen.image(checkpoint, services.uploads.jpeg(name), sha256=name))
+    return Query(picture, _part(place, found, picture), seen)
+
+
 def _picture(place: Place, services: Services) -> Picture:
     row = place.params.row
     if row is None:
@@ -97,19 +101,16 @@ def _picture(place: Place, services: Services) -> Picture:
         raise NotFound("unknown_row", f"This gallery has no row {row}.") from None
 
 
-def _seen(place: Place, found: Found | None, picture: Picture) -> Box | None:
-    """The part of the query image that its vector was computed from."""
+def _part(place: Place, found: Found | None, picture: Picture) -> Box | None:
+    """The part of the query image that its vector was computed from; a space without a network sees all of it."""
     if found is None:
         return None
-    return found.crop or place.reader.crop(found.layer, width=picture.width, height=picture.height)
+    if found.crop is not None or found.layer not in place.reader.layers:
+        return found.crop
+    return place.reader.crop(found.layer, width=picture.width, height=picture.height)
 
 
-def _neighbors(place: Place, found: Found) -> list[Tile]:
-    names = labels(place.pack, found.rows)
-    rows = zip(found.rows, found.distances, names, strict=True)
-    return [place.tile(row, label, f"{distance:#.3g}".rstrip(".")) for row, distance, label in rows]
-
-
-def _starts(place: Place) -> list[Tile]:
+def _starts(place: Place, services: Services) -> list[Tile]:
     rows = some_rows(place.reader.rows, shuffle=place.params.shuffle, count=STARTS)
-    return [place.tile(row, label, "") for row, label in zip(rows, labels(place.pack, rows), strict=True)]
+    seen = services.search_aids.seen(place.reader)
+    return [place.tile(row, label, seen=row in seen) for row, label in zip(rows, labels(place.pack, rows), strict=True)]

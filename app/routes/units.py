@@ -10,6 +10,7 @@ from app.routes import unit_pages
 from app.routes.embeddings import header, row_file, stream
 from app.routes.scan_json import unit_json, units_json
 from app.services import heat_pictures
+from app.services.seen import Which
 from app.services.units import Sort
 from app.web.responses import Json, answers
 
@@ -17,6 +18,7 @@ router = APIRouter()
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 RowQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
+SeedQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
 HEAT = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -46,18 +48,28 @@ def list_units(
     sort: Sort = "unit",
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
+    per_source: bool = True,
+    seen: Which = "unseen",
 ) -> Json:
-    """Units of a layer by number, or by a statistic, largest first; each with its best images."""
-    found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor)
+    """Units of a layer by number, or by a statistic, largest first; each with its best images, one from a source."""
+    found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
     return Json(units_json(scan, found, settings))
 
 
 @router.get("/api/scans/{scan}/units/{layer}/{unit}")
 def show_unit(
-    scan: str, layer: str, unit: UnitPath, services: ServicesDep, settings: SettingsDep, per_source: bool = False
+    scan: str,
+    layer: str,
+    unit: UnitPath,
+    services: ServicesDep,
+    settings: SettingsDep,
+    per_source: bool = True,
+    seen: Which = "unseen",
+    seed: SeedQuery = 0,
 ) -> Json:
-    """A unit's statistics, histogram and top images, best first; `per_source`: at most one from each source."""
-    return Json(unit_json(services.units.unit(scan, layer, unit, per_source=per_source), settings))
+    """A unit's statistics, histogram and images over its whole range; `per_source`: at most one from each source."""
+    found = services.units.unit(scan, layer, unit, per_source=per_source, which=seen, seed=seed)
+    return Json(unit_json(found, settings))
 
 
 @router.get("/api/scans/{scan}/units/{layer}/{unit}/heatmap")
@@ -65,15 +77,18 @@ def heatmap(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: Serv
     """The unit's map (h, w) on an image, after its ReLU, and the box of the image that the network saw."""
     found = services.units.heatmap(scan, layer, unit, row)
     values, crop = found.heat.values, [float(edge) for edge in found.heat.crop]
-    return Json({"layer": layer, "unit": unit, "row": row, "values": values.tolist(), "box": crop})
+    scale = {"max": found.highest}
+    return Json({"layer": layer, "unit": unit, "row": row, "values": values.tolist(), "box": crop, "scale": scale})
 
 
 @router.get(
     "/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response, responses=answers("image/png")
 )
-def heatmap_png(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep) -> Response:
-    """The same as a picture of the stored image's size, to lay over it."""
-    picture = heat_pictures.png(services.units.heatmap(scan, layer, unit, row))
+def heatmap_png(
+    scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep, smooth: bool = False
+) -> Response:
+    """The same as a picture of the stored image's size, from 0 to the unit's largest value in the scan."""
+    picture = heat_pictures.png(services.units.heatmap(scan, layer, unit, row), smooth=smooth)
     return Response(picture, media_type="image/png", headers=HEAT)
 
 
@@ -86,8 +101,12 @@ def units_page(
     sort: Sort = "unit",
     limit: LimitQuery = 60,
     cursor: CursorQuery = None,
+    per_source: bool = True,
+    seen: Which = "unseen",
 ) -> HTMLResponse:
-    return unit_pages.show_units(request, services, scan, layer, sort=sort, limit=limit, cursor=cursor)
+    found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
+    params = unit_pages.GridParams(sort, limit, cursor is None, per_source, seen)
+    return unit_pages.show_units(request, services, scan, found, params)
 
 
 @router.get("/scans/{scan}/units/{layer}/{unit}", include_in_schema=False)

@@ -3,15 +3,28 @@
 from app.predictor.client import Predictor
 from app.services.checkpoints import CheckpointsService
 from app.services.counting import CountingService
+from app.services.evaluations import EvaluationsService
+from app.services.filter_panels import FilterPanels
 from app.services.galleries import GalleriesService
 from app.services.jobs import JobsService
+from app.services.looks import LooksService
+from app.services.preparing import Preparing
+from app.services.quality import QualityService
+from app.services.responses import ResponsesService
 from app.services.scans import ScansService
 from app.services.search import SearchService
+from app.services.search_aids import SearchAids
+from app.services.search_panel import SearchPanels
+from app.services.seen import SeenService
 from app.services.services import Services
+from app.services.truth import TruthService
+from app.services.tuning import TuningService
 from app.services.units import UnitsService
 from app.services.uploads import UploadsService
 from app.settings import Settings
 from app.store.engine import Store
+
+PREPARED = "prepared"  # what can be computed again: hashes, control spaces, measurements
 
 
 def build_services(settings: Settings, *, predictor: Predictor | None = None) -> Services:
@@ -22,15 +35,30 @@ def build_services(settings: Settings, *, predictor: Predictor | None = None) ->
     galleries = GalleriesService(store, settings, jobs)
     checkpoints = CheckpointsService(store, settings)
     scans = ScansService(store, settings, galleries, checkpoints)
+    preparing = Preparing(store.workspace / PREPARED)
+    looks = LooksService(galleries, preparing)
+    seen = SeenService(checkpoints, galleries, looks, preparing)
+    units = UnitsService(scans, galleries, checkpoints, predictor, seen)
+    quality = QualityService(scans, galleries, looks, seen, preparing)
+    aids = SearchAids(looks, seen, quality)
+    search = SearchService(scans, checkpoints, galleries, predictor, aids)
     return Services(
         settings=settings,
         store=store,
         jobs=jobs,
         galleries=galleries,
         checkpoints=checkpoints,
+        evaluations=EvaluationsService(checkpoints, galleries),
         scans=scans,
-        units=UnitsService(scans, galleries, checkpoints, predictor),
-        search=SearchService(scans, checkpoints, galleries, predictor),
+        units=units,
+        filters=FilterPanels(checkpoints, galleries, preparing),
+        search=search,
+        search_aids=aids,
+        search_panels=SearchPanels(search, scans, aids),
+        seen=seen,
         counting=CountingService(checkpoints, galleries, predictor),
         uploads=UploadsService(settings),
+        truth=TruthService(galleries),
+        tuning=TuningService(scans, galleries),
+        responses=ResponsesService(scans, units, checkpoints, predictor),
     )

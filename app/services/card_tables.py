@@ -1,12 +1,19 @@
-"""A checkpoint's card as the page shows it: measures beside their controls, curves in groups, facts in words."""
+"""A checkpoint's measures as pages show them: gates with their verdicts, measures beside controls, facts in words."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mode
-from typing import Any
+from typing import Any, Literal, TypeGuard
 
-from app.services.curve_groups import CurveGroup, curve_groups
+from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
+from models import gates
 from models.card import Card
+from models.gates import Gate, Result, Verdict
+from models.recipes import KERNELS
+
+Tone = Literal["good", "warn", "bad"]
+Measures = Mapping[str, Any]
 
 COLUMNS = {
     "network": "this checkpoint",
@@ -14,6 +21,14 @@ COLUMNS = {
     "averager": "averager",
     "constant": "constant",
     "raw_pixels": "raw pixels",
+    "edge_energy": "edge energy",
+}
+JUDGED = ("network", "random_init", "averager", "constant")
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "pass": ("passed", "good"),
+    "fail": ("missed", "bad"),
+    "unclear": ("cannot tell", "warn"),
+    "unmeasured": ("not measured", ""),
 }
 MEASURES = {
     "loss": ("Loss", "10 is a collapsed network"),
@@ -21,12 +36,19 @@ MEASURES = {
     "additivity_ratio": ("Additivity ratio", "total of φ(Dx) over total of the tiles: adding gives 1, averaging 0.25"),
     "r2_adding": ("R² of adding", "share of the variance of φ(Dx) that the sum of the tiles explains"),
     "r2_averaging": ("R² of averaging", "the same for a quarter of that sum"),
+    "r2_gain": ("R² of adding less that of averaging", "of the same images; above 0 where adding explains more"),
     "matched_to_mismatched": ("Matched / mismatched error", "0 is perfect, 1 tells no image from another"),
     "matched_to_norm_matched": ("The same, at similar norm", "adding gives 0, averaging 0.53"),
     "growth_exponent": ("Growth exponent", "β in |φ| ~ area^β: adding gives 1, averaging 0"),
-    "active_units": ("Active units", "mean above a thousandth of the largest mean"),
-    "firing_units": ("Units on more than 5 % of the images", ""),
+    "active_units": (
+        "Active units",
+        "mean above a thousandth of the largest mean; says little alone, see the next row",
+    ),
+    "firing_units": ("Units that fire on more than 5 % of the images", ""),
+    "firing_share": ("Share of images on which a unit fires", "the mean over active units"),
     "participation_ratio": ("Participation ratio", "effective number of units"),
+    "unit_and_number": ("One unit and the number of things", "Spearman's ρ, the unit chosen on the other half"),
+    "total_and_number": ("Total and the number of things", "Spearman's ρ with the number that is present in the crop"),
     "mirror_rank": ("Mirror rank correlation", "of |φ| of the images and of their mirrors"),
     "magnitude_and_intensity": ("|φ| and mean intensity", "correlation; a light meter has 1"),
     "magnitude_and_contrast": ("|φ| and RMS contrast", "correlation"),
@@ -36,13 +58,16 @@ MEASURES = {
     "crop_curve_low": ("Crop curve, low set", "the same for the 100 that count least"),
     "crop_slope_high": ("Crop slope, high set", "mean |φ| per unit of area"),
     "crop_slope_low": ("Crop slope, low set", "the same for the 100 that count least"),
-    "knn20_counts": ("20-NN accuracy, count vector", "classes of labelled photos; raw pixels are 16 x 16"),
-    "knn20_conv5": ("20-NN accuracy, conv5", "classes of labelled photos, conv5 averaged over space"),
+    **{
+        f"knn20_{layer}": (f"20-NN accuracy, {words}", "classes of labelled photos; raw pixels are 16 × 16")
+        for layer, words in (("counts", "count vector"), *((f"conv{n}", f"conv{n}") for n in (5, 4, 3, 2, 1)))
+    },
     "precision5_counts": ("Precision at 5, count vector", "share of the five nearest photos that have the same class"),
     "precision5_conv5": ("Precision at 5, conv5", "the same in conv5, averaged over space"),
     "conv1_tv_ratio": ("First filters: median TV ratio", "noise has 1.41, smooth filters are below 1.1"),
 }
-KERNELS = "relative_error_by_kernel"
+GAIN = re.compile(r"knn20_(\w+?)_gain(_pixels)?")
+ERRORS = "relative_error_by_kernel"
 
 
 @dataclass(frozen=True)
@@ -74,35 +99,101 @@ class MeasureTable:
 
 
 @dataclass(frozen=True)
+class GateCell:
+    """One gate for one column: what was measured and what follows; `word` and `tone` are the verdict as shown."""
+
+    measured: MeasureCell
+    verdict: Verdict
+    bar: float | None
+
+    @property
+    def word(self) -> str:
+        return VERDICTS[self.verdict][0]
+
+    @property
+    def tone(self) -> str:
+        return VERDICTS[self.verdict][1]
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A gate in every column."""
+
+    gate: Gate
+    cells: tuple[GateCell, ...]
+
+
+@dataclass(frozen=True)
+class GateTable:
+    """The gates of a checkpoint beside its controls, and what may be said of it; `keys` name columns in JSON."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[GateRow, ...]
+    sentence: str
+    tone: Tone
+    passed: int
+    required: int
+
+
+@dataclass(frozen=True)
+class KernelError:
+    """The equation's error under one kernel of D, and whether the training drew it."""
+
+    name: str
+    cell: MeasureCell
+    seen: bool
+
+
+@dataclass(frozen=True)
 class CardView:
     """A card in the shape of its page."""
 
-    measures: MeasureTable | None
-    kernels: list[tuple[str, float]]
     curves: list[CurveGroup]
     provenance: list[tuple[str, str]]
     config: list[tuple[str, str]]
 
 
 def card_view(card: Card) -> CardView:
-    """All that the page of a checkpoint shows beside its layers."""
-    return CardView(
-        measures=measure_table(card),
-        kernels=kernel_errors(card),
-        curves=curve_groups(_curves(card)),
-        provenance=facts(card.provenance),
-        config=facts(card.config),
+    """What the page of a checkpoint shows beside measures and layers."""
+    curves = curve_groups(_curves(card), collapsed_cost(card.config))
+    return CardView(curves=curves, provenance=facts(card.provenance), config=facts(card.config))
+
+
+def gate_table(measures: Measures) -> GateTable:
+    """Every gate for the network and those controls that were measured."""
+    columns = [name for name in JUDGED if name == "network" or _is_group(measures.get(name))]
+    judged = [gates.judge(measures, column) for column in columns]
+    own = [result for result in judged[0] if result.gate.required]
+    rows = tuple(
+        GateRow(gate, tuple(_gate_cell(results[place]) for results in judged)) for place, gate in enumerate(gates.GATES)
+    )
+    verdicts = {result.gate.name: result.verdict for result in own}
+    passed = sum(verdict == "pass" for verdict in verdicts.values())
+    worst: Tone = "bad" if verdicts["adds_not_averages"] == "fail" else "warn"
+    return GateTable(
+        keys=tuple(columns),
+        columns=tuple(COLUMNS[name] for name in columns),
+        rows=rows,
+        sentence=gates.sentence(judged[0]),
+        tone="good" if passed == len(own) else worst,
+        passed=passed,
+        required=len(own),
     )
 
 
-def measure_table(card: Card) -> MeasureTable | None:
-    """The card's measures as a table, known ones first; None where there are none."""
-    groups = {name: group for name, group in card.measures.items() if _is_group(group)}
+def _gate_cell(result: Result) -> GateCell:
+    return GateCell(MeasureCell(result.value, result.interval, result.n), result.verdict, result.bar)
+
+
+def measure_table(measures: Measures) -> MeasureTable | None:
+    """Measures as a table, known ones first; None where there are none."""
+    groups = {name: group for name, group in measures.items() if name != ERRORS and _is_group(group)}
     columns = [*(name for name in COLUMNS if name in groups), *(name for name in groups if name not in COLUMNS)]
     names = dict.fromkeys(name for column in columns for name in groups[column] if _is_cell(groups[column][name]))
     ordered = [*(name for name in MEASURES if name in names), *(name for name in names if name not in MEASURES)]
     rows = tuple(
-        MeasureRow(name, *_label(name), cells=tuple(_cell(groups[column].get(name)) for column in columns))
+        MeasureRow(name, *_label(name), cells=tuple(measure_cell(groups[column].get(name)) for column in columns))
         for name in ordered
     )
     if not rows:
@@ -115,10 +206,14 @@ def measure_table(card: Card) -> MeasureTable | None:
     )
 
 
-def kernel_errors(card: Card) -> list[tuple[str, float]]:
-    """The equation's error relative to |φ(Dx)|², for each kernel that D may use."""
-    errors = card.measures.get(KERNELS)
-    return [(str(name), float(value)) for name, value in errors.items() if value is not None] if errors else []
+def kernel_errors(card: Card, measures: Measures) -> list[KernelError]:
+    """The equation's error relative to |φ(Dx)|² for each kernel, with those that training never drew marked."""
+    drawn = {name.strip() for name in str(card.config.get("kernels") or ",".join(KERNELS)).split(",")}
+    return [
+        KernelError(str(name), cell, str(name) in drawn)
+        for name, found in (measures.get(ERRORS) or {}).items()
+        if (cell := measure_cell(found if isinstance(found, Mapping) else {"value": found})) is not None
+    ]
 
 
 def _curves(card: Card) -> dict[str, list[tuple[int, float]]]:
@@ -134,11 +229,12 @@ def _is_cell(value: object) -> bool:
     return isinstance(value, Mapping) and "value" in value
 
 
-def _is_group(value: object) -> bool:
+def _is_group(value: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping) and any(_is_cell(cell) for cell in value.values())
 
 
-def _cell(value: object) -> MeasureCell | None:
+def measure_cell(value: object) -> MeasureCell | None:
+    """A cell of a card's measures; None for what is none."""
     if not isinstance(value, Mapping) or "value" not in value:
         return None
     interval, figure = value.get("interval"), value["value"]
@@ -150,6 +246,9 @@ def _cell(value: object) -> MeasureCell | None:
 
 
 def _label(name: str) -> tuple[str, str]:
+    if found := GAIN.fullmatch(name):
+        than = "raw pixels" if found[2] else "random init"
+        return f"20-NN of {found[1]} above {than}", "difference on the same images"
     return MEASURES.get(name, (_words(name).capitalize(), ""))
 
 

@@ -1,5 +1,6 @@
 """Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
 
+import builtins
 import re
 import shutil
 import tempfile
@@ -24,8 +25,10 @@ from models import filter_pictures
 from models.atomic import replace_folder
 from models.card import Card
 from models.filter_pictures import Scale
+from models.random_init import NAME as RANDOM_INIT
+from models.seen import SEEN
 
-FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE)
+FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, SEEN)
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,27 @@ class CheckpointsService:
             next=str(shown[-1].id) if len(rows) > limit else None,
         )
 
-    def get(self, slug: str) -> CheckpointRecord:
-        """The checkpoint of that slug, with its scans. Raises NotFound."""
+    def find(self, slug: str) -> CheckpointRecord | None:
+        """The checkpoint of that slug, with its scans, where there is one."""
         scans = select(ScanRow.slug).where(ScanRow.checkpoint == slug, ScanRow.done).order_by(ScanRow.id.desc())
         with self._store.read() as session:
             row = session.scalars(select(CheckpointRow).where(CheckpointRow.slug == slug)).one_or_none()
             found = tuple(session.scalars(scans).all()) if row is not None else ()
-        if row is None:
+        return None if row is None else self._record(row, found)
+
+    def get(self, slug: str) -> CheckpointRecord:
+        """The checkpoint of that slug, with its scans. Raises NotFound."""
+        found = self.find(slug)
+        if found is None:
             raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
-        return self._record(row, found)
+        return found
+
+    def others(self, slug: str, *, limit: int = 20) -> builtins.list[tuple[str, str]]:
+        """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""
+        query = select(CheckpointRow.slug, CheckpointRow.name).where(CheckpointRow.slug != slug)
+        untrained = (CheckpointRow.slug != RANDOM_INIT, CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained).limit(limit))]
 
     def folder(self, slug: str) -> Path:
         """Where the checkpoint's files are. Raises NotFound."""

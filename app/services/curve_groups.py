@@ -1,39 +1,98 @@
-"""Curves as people look at them: what shares an axis, and without a start that would flatten the rest."""
+"""Curves as people look at them: what shares an axis, where the lines lie that one should compare with."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from app.jobs.curves import Points
 
-NAMES = {"lr": "learning rate"}
+NAMES = {
+    "lr": "learning rate",
+    "tiles_add_up": "pull",
+    "others_differ": "push",
+    "held_out_pull": "pull, held out",
+    "held_out_push": "push, held out",
+    "held_out_loss": "loss, held out",
+    "additivity_ratio": "additivity ratio",
+    "r2_adding": "R² of adding",
+    "r2_averaging": "R² of averaging",
+    "firing_units": "active units",
+    "conv1_tv_ratio": "TV ratio of the first filters",
+}
+TERMS = ("tiles_add_up", "others_differ", "held_out_pull", "held_out_push")
+LOSSES = ("loss", "held_out_loss")
+FITS = ("r2_adding", "r2_averaging")
+COLLAPSED = "collapsed: counts nothing"
+LEVELS: Mapping[str, Mapping[str, float]] = {
+    "additivity_ratio": {"adds": 1.0, "averages": 0.25},
+    "conv1_tv_ratio": {"noise": 1.414, "smooth": 1.1},
+}
+NOTES = {
+    "additivity_ratio": "held-out images: total of φ(Dx) over the total of the tiles",
+    "firing_units": "units that fire on more than 5 % of the held-out images",
+    "conv1_tv_ratio": "median filter; differences of neighbours over deviations from the mean",
+}
+LEAST = 0.001  # the bottom of the logarithmic axis, so that a 0 can be drawn
 LONG, WARM_UP = 100, 0.02  # steps of a run that counts as long; the share of it that may be left out of a chart
 
 
 @dataclass(frozen=True)
 class CurveGroup:
-    """Curves that share an axis."""
+    """Curves that share an axis. `levels` are values to compare with, by name; `low` and `high` cut the axis off."""
 
     title: str
     series: Mapping[str, Points]
+    log: bool = False
+    levels: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
-def curve_groups(series: Mapping[str, Points]) -> list[CurveGroup]:
-    """A loss and its terms on one axis, the learning rate and whatever has no loss beside it on their own."""
-    named = {NAMES.get(name, name.replace("_", " ")): points for name, points in series.items()}
-    together = {name: points for name, points in named.items() if name != NAMES["lr"]} if "loss" in named else {}
-    groups = [_settled("Loss and its terms", together)] if together else []
-    alone = (CurveGroup(name.capitalize(), {name: line}) for name, line in named.items() if name not in together)
-    return [*groups, *alone]
+def collapsed_cost(config: Mapping[str, Any]) -> float | None:
+    """The loss of a network that counts nothing, under a counting task's settings; None for another task's."""
+    if "margin" not in config or "units" not in config:
+        return None
+    return float(config["margin"]) * (int(config["units"]) if config.get("hinge") == "unit" else 1)
 
 
-def _settled(title: str, series: Mapping[str, Points]) -> CurveGroup:
+def curve_groups(series: Mapping[str, Points], collapsed: float | None = None) -> list[CurveGroup]:
+    """The terms of a counting loss, its sum, what held-out images say, and whatever else there is, one by one."""
+    line = {COLLAPSED + f" ({collapsed:.3f})": collapsed} if collapsed else {}
+    groups = []
+    if terms := _named(series, TERMS):
+        note = f"what lies below {LEAST} is drawn there; the push is 0 where every pair differs by the margin"
+        groups.append(CurveGroup("Pull and push", terms, log=True, levels=line, note=note, low=LEAST))
+    if losses := _named(series, LOSSES):
+        groups.append(_settled(CurveGroup("Loss", losses, levels=line)))
+    together = {*TERMS, *LOSSES, *FITS}
+    for name, points in sorted(series.items(), key=lambda item: item[0] == "lr"):  # the rate says least: last
+        if name == "r2_adding":
+            note = "how much of φ(Dx) the sum of the tiles explains, and a quarter of it; below −1 is drawn at −1"
+            fits = _named(series, FITS)
+            groups.append(
+                CurveGroup("R², held out", fits, levels={"explains nothing": 0.0}, note=note, low=-1.0, high=1.0)
+            )
+        elif name not in together:
+            shown = NAMES.get(name, name.replace("_", " "))
+            title = shown[:1].upper() + shown[1:]
+            groups.append(CurveGroup(title, {shown: points}, levels=LEVELS.get(name, {}), note=NOTES.get(name, "")))
+    return groups
+
+
+def _named(series: Mapping[str, Points], names: tuple[str, ...]) -> dict[str, Points]:
+    return {NAMES.get(name, name): series[name] for name in names if series.get(name)}
+
+
+def _settled(group: CurveGroup) -> CurveGroup:
     """Without the first steps of a long run where they dwarf all others: else the rest would be a flat line."""
-    last = max(line[-1][0] for line in series.values())
+    lines = group.series.values()
+    last = max(line[-1][0] for line in lines)
     begin = last * WARM_UP
-    early = [value for line in series.values() for step, value in line if step < begin]
-    later = [value for line in series.values() for step, value in line if step >= begin]
+    early = [value for line in lines for step, value in line if step < begin]
+    later = [value for line in lines for step, value in line if step >= begin]
     if last < LONG or not early or max(early) < 2 * max(later):
-        return CurveGroup(title, series)
-    shown = {name: [point for point in line if point[0] >= begin] for name, line in series.items()}
-    return CurveGroup(f"{title}, from step {math.ceil(begin)}", shown)
+        return group
+    shown = {name: [point for point in line if point[0] >= begin] for name, line in group.series.items()}
+    return CurveGroup(f"{group.title}, from step {math.ceil(begin)}", shown, levels=group.levels)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+
 from models import card as cards
 from models import filter_pictures
 from models.filter_pictures import Scale
@@ -16,13 +18,15 @@ from models.filters import (
     measure,
     noise_medians,
     order,
+    relative_change,
     smoothness,
 )
 
-Sort = Literal["filter", "norm", "colourfulness", "orientation_energy", "smoothness"]
+Sort = Literal["change", "norm", "colourfulness", "orientation_energy", "smoothness", "filter"]
 Panel = Literal["trained", "step0"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
+    "change": "norm",  # of checkpoints that did not keep their start
     "filter": "filter",
     "norm": "norm",
     "colourfulness": "colourfulness",
@@ -42,19 +46,32 @@ class FilterPanel:
 
 @dataclass(frozen=True)
 class FirstLayer:
-    """A checkpoint's first layer: as trained, as it was at step 0 where the run kept it, and noise of that shape."""
+    """A checkpoint's first layer: as trained, as it was at step 0 where the run kept it, and noise of that shape.
+
+    `change` is |w - w0| / |w0| of each filter, None without its start.
+    """
 
     layer: str
     trained: FilterPanel
     step0: FilterPanel | None
     noise: dict[str, float]
+    change: Values | None = None
+
+    @property
+    def sort(self) -> Sort:
+        """How a page orders the filters unless it is told: by how much training changed them, where that is known."""
+        return "norm" if self.change is None else "change"
 
     def order(self, sort: Sort) -> list[int]:
-        """Filter numbers in the asked order, by the measures of the trained filters."""
+        """Filter numbers in the asked order, by the measures of the trained filters; the largest change first."""
+        if sort == "change" and self.change is not None:
+            return [int(number) for number in np.argsort(-self.change, kind="stable")]
         return order(self.trained.measures, MEASURE_OF[sort])
 
     def values(self, panel: FilterPanel, sort: Sort) -> Values | None:
         """The values of a panel that the order is about; None for the plain order."""
+        if sort == "change" and self.change is not None:
+            return self.change if panel is self.trained else None
         name = MEASURE_OF[sort]
         return None if name == "filter" else panel.measures.named(name)
 
@@ -75,12 +92,13 @@ def read_first_layer(folder: Path) -> FirstLayer:
     before = cards.step0_filters(folder)
     return FirstLayer(
         layer=card.first_layer.name,
-        trained=_panel(weights, noise),
-        step0=None if before is None else _panel(before, noise),
+        trained=panel_of(weights, noise),
+        step0=None if before is None else panel_of(before, noise),
         noise=noise,
+        change=None if before is None or before.shape != weights.shape else relative_change(weights, before),
     )
 
 
-def _panel(weights: Filters, noise: dict[str, float]) -> FilterPanel:
+def panel_of(weights: Filters, noise: dict[str, float]) -> FilterPanel:
     measures = measure(weights)
     return FilterPanel(weights, measures, smoothness(measures, noise))

@@ -1,15 +1,18 @@
-"""Search indexes in memory: built once per layer and metric, shared by all threads, the oldest one leaves first."""
+"""Search indexes in memory: built once per space and metric, shared by all threads, the oldest one leaves first."""
 
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from models.packs import fingerprint
 from models.scans import ScanReader
-from models.search import EXACT_ROWS, EmbeddingIndex, Metric, build_graph, recall
+from models.search import EXACT_ROWS, EmbeddingIndex, Floats, Metric, build_graph, random_distances, recall
 from models.search_files import Graph, load_graph, save_graph
 
 MEMORY = 2 * 1024**3
@@ -28,10 +31,17 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Loaded:
-    """An index, and how well it does where it is not exact."""
+    """An index, the distances of random pairs in it, ascending, and how well it does where it is not exact."""
 
     index: EmbeddingIndex
+    pairs: Floats
     recall: float | None = None
+
+    def percentile(self, distance: float) -> float | None:
+        """The share of random pairs, 0 to 100, that are closer than this; None where there are no pairs."""
+        if not len(self.pairs):
+            return None
+        return 100 * float(np.searchsorted(self.pairs, distance)) / len(self.pairs)
 
     @property
     def size(self) -> int:
@@ -51,18 +61,26 @@ class Indexes:
     def get(self, scan: str, reader: ScanReader, layer: str, metric: Metric) -> Loaded:
         """The index of a layer; the first to ask builds it, others wait for it."""
         key = Key(scan, _fingerprint(reader), layer, metric)
+        return self._once(key, lambda: self._load(key, reader))
+
+    def of_vectors(self, space: str, fingerprint: str, vectors: Floats) -> Loaded:
+        """The index of vectors that no scan computed, (N, D); `fingerprint` is that of the gallery."""
+        key = Key("", fingerprint, space, "l2")
+        return self._once(key, lambda: _loaded(EmbeddingIndex(vectors, "l2")))
+
+    def _once(self, key: Key, load: Callable[[], Loaded]) -> Loaded:
         with self._lock:
             known = self._known.get(key)
             future = known or Future()
             self._known[key] = future
             self._known.move_to_end(key)
         if known is None:
-            self._fill(key, reader, future)
+            self._fill(key, load, future)
         return future.result()
 
-    def _fill(self, key: Key, reader: ScanReader, future: "Future[Loaded]") -> None:
+    def _fill(self, key: Key, load: Callable[[], Loaded], future: "Future[Loaded]") -> None:
         try:
-            future.set_result(self._load(key, reader))
+            future.set_result(load())
         except BaseException as error:
             with self._lock:
                 self._known.pop(key, None)
@@ -83,12 +101,12 @@ class Indexes:
     def _load(self, key: Key, reader: ScanReader) -> Loaded:
         large = reader.rows > self._exact_rows
         if large and (graph := load_graph(reader.folder / key.layer, key.metric, fingerprint=key.fingerprint)):
-            return Loaded(graph.index, graph.recall)
+            return _loaded(graph.index, graph.recall)
         dimension = reader.layer(key.layer).units
         exact = EmbeddingIndex.of_parts(reader.embedding_parts(key.layer), dimension, key.metric)
         if large:
             self._build_later(key, reader, exact)
-        return Loaded(exact)
+        return _loaded(exact)
 
     def _build_later(self, key: Key, reader: ScanReader, exact: EmbeddingIndex) -> None:
         """A graph takes minutes: until it is there, every row is compared."""
@@ -104,7 +122,7 @@ class Indexes:
             graph = Graph(index, recall(index, exact))
             save_graph(reader.folder / key.layer, graph, fingerprint=key.fingerprint)
             built: Future[Loaded] = Future()
-            built.set_result(Loaded(graph.index, graph.recall))
+            built.set_result(_loaded(graph.index, graph.recall))
             with self._lock:
                 self._known[key] = built
             log.info("built the graph of %s %s (%s), recall %.3f", key.scan, key.layer, key.metric, graph.recall)
@@ -113,6 +131,10 @@ class Indexes:
         finally:
             with self._lock:
                 self._graphs.discard(key)
+
+
+def _loaded(index: EmbeddingIndex, recall: float | None = None) -> Loaded:
+    return Loaded(index, random_distances(index), recall)
 
 
 def _fingerprint(reader: ScanReader) -> str:

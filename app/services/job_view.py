@@ -7,8 +7,11 @@ from typing import Any
 
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
+from app.services.curve_groups import NAMES
+from models.labs import lab
+from models.looks import MEASURES as LOOKED
 
-PLURALS = {"gallery": "galleries", "checkpoint": "checkpoints", "scan": "scans"}
+PLURALS = {"gallery": "galleries", "checkpoint": "checkpoints", "scan": "scans", "evaluation": "checkpoints"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,14 @@ class JobView:
     metrics: Mapping[str, float]
     seconds: float | None
     made: str | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics by the names that people read, without those of looks at held-out images."""
+        named = {
+            NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in self.metrics if name not in LOOKED
+        }
+        return {name[:1].upper() + name[1:]: value for name, value in named.items()}
 
     @property
     def ended(self) -> bool:
@@ -95,7 +106,11 @@ def _title(job: JobRecord) -> str:
         case "scan":
             return f"Scan of {spec.get('gallery')} with {spec.get('checkpoint')}"
         case "train":
-            return f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
+            title = f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
+            recipe = spec.get("recipe")
+            return f"{title}, recipe {recipe}" if isinstance(recipe, str) and lab(recipe) is not None else title
+        case "evaluate":
+            return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:

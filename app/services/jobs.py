@@ -13,13 +13,13 @@ from app.jobs.curves import CurveCache, Points
 from app.jobs.events import EVENTS
 from app.jobs.folders import announce, job_folder
 from app.jobs.identity import identity
-from app.jobs.needs import needs_of
+from app.jobs.needs import needed_by, needs_of
 from app.jobs.places import without_places
 from app.jobs.records import JobRecord, NewJob
 from app.jobs.run import LOG
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
-from app.services.submissions import import_images, scan, train
+from app.services.submissions import evaluate, import_images, scan, train
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
@@ -36,6 +36,7 @@ PREPARE: Mapping[str, Prepare] = {
     "import": import_images.prepare,
     "train": train.prepare,
     "scan": scan.prepare,
+    "evaluate": evaluate.prepare,
 }
 
 
@@ -130,6 +131,11 @@ class JobsService:
         """The jobs that this one waits for."""
         with self._store.read() as session:
             return needs_of(session, job_id)
+
+    def needed_by(self, job_id: int) -> Sequence[int]:
+        """The jobs that wait, or waited, for this one."""
+        with self._store.read() as session:
+            return needed_by(session, job_id)
 
     def cancel(self, job_id: int | str) -> JobRecord:
         """Cancel a waiting job, or ask a running one to stop. Raises NotFound, and Conflict where it has ended."""

@@ -22,13 +22,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer over all its units: how many are dead, the largest value, means over units."""
+    """One layer over all its units: how many are dead, the largest value, means over units.
+
+    `region` is the median side of the part of the receptive field that matters to a unit, in input pixels.
+    """
 
     layer: LayerCard
     dead: int
     maximum: float
     mean: float
     share_active: float
+    region: float | None
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,15 @@ def _summary(reader: ScanReader, layer: LayerCard) -> LayerSummary:
         maximum=float(table.maximum.max()),
         mean=float(table.mean.mean()),
         share_active=float(table.share_active.mean()),
+        region=_region(reader, layer.name),
     )
+
+
+def _region(reader: ScanReader, layer: str) -> float | None:
+    boxes = reader.regions(layer)
+    if boxes is None or not np.isfinite(boxes).any():
+        return None
+    return float(np.nanmedian(np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))))
 
 
 def _counts(vectors: NDArray[np.float32]) -> Counts:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.services.checkpoints import CheckpointsService
     from app.services.counting import CountingService
+    from app.services.evaluations import EvaluationsService
+    from app.services.filter_panels import FilterPanels
     from app.services.galleries import GalleriesService
     from app.services.jobs import JobsService
+    from app.services.responses import ResponsesService
     from app.services.scans import ScansService
     from app.services.search import SearchService
+    from app.services.search_aids import SearchAids
+    from app.services.search_panel import SearchPanels
+    from app.services.seen import SeenService
+    from app.services.truth import TruthService
+    from app.services.tuning import TuningService
     from app.services.units import UnitsService
     from app.services.uploads import UploadsService
     from app.settings import Settings
@@ -27,8 +35,16 @@ class Services:
     jobs: JobsService
     galleries: GalleriesService
     checkpoints: CheckpointsService
+    evaluations: EvaluationsService
     scans: ScansService
     units: UnitsService
+    filters: FilterPanels
     search: SearchService
+    search_aids: SearchAids
+    search_panels: SearchPanels
+    seen: SeenService
     counting: CountingService
     uploads: UploadsService
+    truth: TruthService
+    tuning: TuningService
+    responses: ResponsesService

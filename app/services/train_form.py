@@ -14,6 +14,7 @@ from models.recipes import RECIPES, CountingConfig
 FormFields = Mapping[str, str]
 
 TASK = "counting"
+SHOWN = ("small", "paper")  # recipes of the form; the others are labs, which have a page of their own
 FIRST = ("steps", "batch_size")  # settings that most people want to see; the others are one click away
 
 
@@ -24,10 +25,11 @@ class Setting:
     name: str
     help: str
     values: Mapping[str, object]  # by recipe
-    choices: tuple[str, ...]  # empty where it is a number
+    choices: tuple[str, ...]  # empty where it is a number or words
     low: float | None
     high: float | None
     whole: bool
+    words: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def train_form(store: Store) -> TrainForm:
     settings = [_setting(name) for name in _types()]
     return TrainForm(
         galleries=galleries,
-        recipes=tuple(sorted(RECIPES[TASK], reverse=True)),
+        recipes=SHOWN,
         first=tuple(setting for setting in settings if setting.name in FIRST),
         others=tuple(setting for setting in settings if setting.name not in FIRST),
     )
@@ -57,7 +59,7 @@ def train_form(store: Store) -> TrainForm:
 def train_spec(form: FormFields) -> dict[str, Any]:
     """The spec of a filled-in form; a setting left empty is the recipe's own. Raises BadQuery."""
     types = _types()
-    known = {"gallery", "recipe", "seed", "task", *(f"config.{name}" for name in types)}
+    known = {"gallery", "recipe", "seed", "task", "then_scan", "scan_gallery", *(f"config.{name}" for name in types)}
     if unknown := sorted(set(form) - known):
         raise BadQuery("unknown_field", f"Unknown field `{unknown[0][:80]}`.")
     config = {name: _value(name, text, types[name]) for name in types if (text := form.get(f"config.{name}"))}
@@ -70,6 +72,11 @@ def train_spec(form: FormFields) -> dict[str, Any]:
     }
 
 
+def scan_after(form: FormFields, gallery: str) -> str | None:
+    """The gallery that a filled-in form wants scanned after the training on `gallery`; None where it wants no scan."""
+    return (form.get("scan_gallery") or gallery) if form.get("then_scan") == "yes" else None
+
+
 def _types() -> Mapping[str, Any]:
     return get_type_hints(CountingConfig)
 
@@ -78,8 +85,8 @@ def _setting(name: str) -> Setting:
     kind = _types()[name]
     about = next(item.metadata for item in fields(CountingConfig) if item.name == name)
     choices = ("yes", "no") if kind is bool else tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
-    values = {recipe: _shown(getattr(config, name)) for recipe, config in RECIPES[TASK].items()}
-    return Setting(name, about["help"], values, choices, about["low"], about["high"], kind is int)
+    values = {recipe: _shown(getattr(config, name)) for recipe, config in RECIPES[TASK].items() if recipe in SHOWN}
+    return Setting(name, about["help"], values, choices, about["low"], about["high"], kind is int, kind is str)
 
 
 def _shown(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Units of a layer that fire on the same images: correlation of the columns of its pooled embeddings."""
+"""Units of a layer that fire on the same images: correlated embeddings, and top images that they share."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scans import ScanReader
+from models.unit_tables import UnitTable
 
 SAMPLE = 4096  # images that are compared, evenly spread over the scan
 SHOWN = 12
+TOP = 8  # images that overlaps are about
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,39 @@ def similar(standardised: NDArray[np.float32], unit: int, count: int = SHOWN) ->
     correlations[unit] = -np.inf
     order = np.argsort(-correlations, kind="stable")[:count]
     return tuple(SimilarUnit(int(other), float(correlations[other])) for other in order if correlations[other] > 0)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Another unit of the layer that has `shared` of a unit's top images, and the Jaccard index of the two sets."""
+
+    unit: int
+    shared: int
+    jaccard: float
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """How a unit's top images overlap with those of the layer's other live units: the most, and the mean over all."""
+
+    top: int
+    others: int
+    mean: float
+    most: tuple[Overlap, ...]
+
+
+def overlaps(table: UnitTable, unit: int, count: int = SHOWN) -> Overlaps:
+    """Jaccard index |A and B| / |A or B| of a unit's top images with those of each other unit that fires."""
+    fires = table.values[:, :TOP] > 0  # (U, 8)
+    own = table.rows[unit, :TOP][fires[unit]]
+    shared = (np.isin(table.rows[:, :TOP], own) & fires).sum(axis=1)
+    union = fires.sum(axis=1) + len(own) - shared
+    jaccard = np.where(union > 0, shared / np.maximum(union, 1), 0.0)
+    others = np.flatnonzero(fires.any(axis=1) & (np.arange(table.units) != unit))
+    order = others[np.argsort(-jaccard[others], kind="stable")]
+    most = tuple(Overlap(int(other), int(shared[other]), float(jaccard[other])) for other in order[:count])
+    mean = float(jaccard[others].mean()) if len(others) else 0.0
+    return Overlaps(len(own), len(others), mean, tuple(item for item in most if item.shared))
 
 
 def _rows(reader: ScanReader, layer: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:

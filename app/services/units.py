@@ -1,4 +1,4 @@
-"""Units of a scan: the grid of a layer's units, one unit with its top images and boxes, heat maps."""
+"""Units of a scan: the grid of a layer's units, one unit with its images and boxes, heat maps."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,40 +14,37 @@ from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
 from app.services.checkpoints import CheckpointsService
 from app.services.galleries import GalleriesService
+from app.services.scan_overview import ACTIVE_SHARE
 from app.services.scans import ScansService, guarded
-from app.services.unit_neighbors import SimilarUnit, columns, similar
+from app.services.seen import SeenService, Which
+from app.services.unit_images import TopImage
+from app.services.unit_neighbors import Overlaps, SimilarUnit, columns, overlaps, similar
+from app.services.unit_pictures import UnitPictures
+from app.services.unit_rows import UnitRow
 from models.answers import HeatMap
 from models.card import LayerCard
-from models.geometry import Box
-from models.packs import PackRow, Shard
+from models.packs import Shard
 from models.scans import ScanReader
 from models.unit_tables import EDGES, UnitTable
 
 Sort = Literal["unit", "mean", "max", "share_active"]
 SORTS: tuple[Sort, ...] = ("unit", "mean", "max", "share_active")
 KEPT_LAYERS = 4
+PANEL = 3  # units of a panel by activity, and as many at random
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of an image's largest value of the unit, over all scanned images."""
+    """Of an image's largest value of the unit, over all scanned images; `share_active` of them are above zero.
+
+    `active`: the mean is above a thousandth of the layer's largest mean.
+    """
 
     mean: float
     max: float
     share_active: float
+    active: bool
     dead: bool
-
-
-@dataclass(frozen=True)
-class TopImage:
-    """An image that fires a unit: where in the layer's map, and what that cell sees; y and x None without a map."""
-
-    row: int
-    value: float
-    y: int | None
-    x: int | None
-    box: Box
-    known: PackRow
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,21 @@ class Walk:
 
 
 @dataclass(frozen=True)
+class PanelUnit:
+    """A unit of a small panel, why it was chosen, and its best images, at most one from each source picture."""
+
+    unit: int
+    chosen: Literal["activity", "random"]
+    statistics: Statistics
+    top: tuple[TopImage, ...]
+
+
+@dataclass(frozen=True)
 class UnitDetail:
-    """One unit: statistics, histogram over `edges`, top images, and the units that fire on the same images."""
+    """One unit: statistics, histogram over `edges`, images of its whole range, and the units that fire alike.
+
+    `rows` is empty where the scan kept its top images only. `has_sources`: images of the gallery share source pictures.
+    """
 
     scan: str
     checkpoint: str
@@ -94,7 +104,10 @@ class UnitDetail:
     edges: NDArray[np.float64]
     counts: NDArray[np.int32]
     top: tuple[TopImage, ...]
+    rows: tuple[UnitRow, ...]
     similar: tuple[SimilarUnit, ...]
+    overlaps: Overlaps
+    has_sources: bool
 
     @property
     def address(self) -> str:
@@ -125,16 +138,27 @@ class UnitsService:
         galleries: GalleriesService,
         checkpoints: CheckpointsService,
         predictor: Predictor,
+        seen: SeenService,
     ) -> None:
         self._scans = scans
         self._galleries = galleries
         self._checkpoints = checkpoints
         self._predictor = predictor
+        self._seen = seen
         self._lock = Lock()
         self._columns: OrderedDict[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]] = OrderedDict()
 
     def page(
-        self, scan: str, layer: str, *, sort: Sort = "unit", limit: int = 50, cursor: str | None = None, best: int = 4
+        self,
+        scan: str,
+        layer: str,
+        *,
+        sort: Sort = "unit",
+        limit: int = 50,
+        cursor: str | None = None,
+        best: int = 4,
+        per_source: bool = True,
+        which: Which = "unseen",
     ) -> UnitsPage:
         """Units by number, or the largest statistic first; the cursor counts places. Raises NotFound, BadQuery."""
         reader, card, table = self._open(scan, layer)
@@ -143,18 +167,44 @@ class UnitsService:
         return UnitsPage(
             layer=card,
             gallery=reader.info.gallery,
-            units=self._summaries(reader, card, table, units, best),
+            units=self._summaries(reader, table, layer, units, best, per_source=per_source, which=which),
             total=table.units,
             dead=int(table.dead.sum()),
             next=str(start + limit) if start + limit < table.units else None,
         )
 
-    def some(self, scan: str, layer: str, units: Sequence[int], *, best: int = 1) -> tuple[UnitSummary, ...]:
+    def some(
+        self,
+        scan: str,
+        layer: str,
+        units: Sequence[int],
+        *,
+        best: int = 1,
+        per_source: bool = True,
+        which: Which = "unseen",
+    ) -> tuple[UnitSummary, ...]:
         """These units of a layer, each with its best images. Raises NotFound."""
         reader, card, table = self._open(scan, layer)
         for unit in units:
             _check_unit(card, unit)
-        return self._summaries(reader, card, table, units, best)
+        return self._summaries(reader, table, layer, units, best, per_source=per_source, which=which)
+
+    def panel(self, scan: str, layer: str, *, seed: int = 0, crops: int = 6) -> tuple[PanelUnit, ...]:
+        """Three units by activity (their mean) and three at random among the other live ones. Raises NotFound."""
+        _, _, table = self._open(scan, layer)
+        alive = [int(unit) for unit in _order(table, "mean") if not table.dead[unit]]
+        first, rest = alive[:PANEL], np.array(alive[PANEL:], dtype=np.int64)
+        drawn = np.random.default_rng(seed).permutation(rest)[:PANEL].tolist()
+        found = self.some(scan, layer, [*first, *drawn], best=crops)
+        return tuple(
+            PanelUnit(
+                item.unit,
+                "activity" if place < len(first) else "random",
+                item.statistics,
+                tuple(image for image in item.top if image.value > 0),
+            )
+            for place, item in enumerate(found)
+        )
 
     def walk(self, scan: str, layer: str, unit: int, sort: Sort) -> Walk:
         """Where a unit stands in its layer in this order, and its neighbours there. Raises NotFound."""
@@ -166,11 +216,26 @@ class UnitsService:
         after = int(order[place + 1]) if place + 1 < len(order) else None
         return Walk(place, len(order), before, after)
 
-    def unit(self, scan: str, layer: str, unit: int, *, per_source: bool = False) -> UnitDetail:
-        """One unit. `per_source`: at most one top image from each source picture. Raises NotFound."""
+    def unit(
+        self,
+        scan: str,
+        layer: str,
+        unit: int,
+        *,
+        per_source: bool = True,
+        which: Which = "unseen",
+        seed: int = 0,
+    ) -> UnitDetail:
+        """One unit. `per_source`: at most one image from each source picture; `seed` draws the random ones.
+
+        `which` "unseen" leaves out images seen in training where there are others. Raises NotFound.
+        """
         reader, card, table = self._open(scan, layer)
         _check_unit(card, unit)
-        (top,) = self._tops(reader, card, table, [unit], table.values.shape[1])
+        pictures = self._pictures(reader, table, layer, which)
+        sources = pictures.sources()
+        kept = sources if per_source and (sources >= 0).any() else None
+        (top,) = pictures.tops([unit], table.values.shape[1], kept)
         return UnitDetail(
             scan=scan,
             checkpoint=reader.info.checkpoint,
@@ -180,8 +245,11 @@ class UnitsService:
             statistics=_statistics(table, unit),
             edges=EDGES,
             counts=table.histogram[unit],
-            top=_one_per_source(top) if per_source else top,
+            top=top,
+            rows=pictures.rows(unit, kept, seed=seed),
             similar=similar(self._standardised(scan, reader, layer), unit),
+            overlaps=overlaps(table, unit),
+            has_sources=bool((sources >= 0).any()),
         )
 
     def heatmap(self, scan: str, layer: str, unit: int, row: int) -> RowHeat:
@@ -198,6 +266,11 @@ class UnitsService:
         side = info.trunk.side(width, height)
         return RowHeat(card, unit, row, heat, side, width, height, float(table.maximum[unit]))
 
+    def has_sources(self, scan: str) -> bool:
+        """Whether images of the scanned gallery are known to share source pictures. Raises NotFound, Conflict."""
+        pack = self._galleries.pack(self._scans.reader(scan).info.gallery)
+        return bool((guarded(pack.sources) >= 0).any())
+
     def reader(self, scan: str, layer: str) -> ScanReader:
         """The scan, which holds this layer. Raises NotFound, Conflict."""
         reader = self._scans.reader(scan)
@@ -210,25 +283,24 @@ class UnitsService:
         return reader, reader.layer(layer), guarded(reader.units, layer)
 
     def _summaries(
-        self, reader: ScanReader, card: LayerCard, table: UnitTable, units: Sequence[int], best: int
+        self,
+        reader: ScanReader,
+        table: UnitTable,
+        layer: str,
+        units: Sequence[int],
+        best: int,
+        *,
+        per_source: bool,
+        which: Which,
     ) -> tuple[UnitSummary, ...]:
-        tops = self._tops(reader, card, table, units, best)
+        pictures = self._pictures(reader, table, layer, which)
+        sources = pictures.sources() if per_source else None
+        tops = pictures.tops(units, best, sources)
         return tuple(UnitSummary(unit, _statistics(table, unit), top) for unit, top in zip(units, tops, strict=True))
 
-    def _tops(
-        self, reader: ScanReader, card: LayerCard, table: UnitTable, units: Sequence[int], count: int
-    ) -> list[tuple[TopImage, ...]]:
-        """The best images of each unit, with what is known of them read once."""
-        alive = [unit for unit in units if not table.dead[unit]]
-        rows = sorted({int(row) for row in table.rows[alive, :count].flat})
-        pack = self._galleries.pack(reader.info.gallery)
-        known = dict(zip(rows, guarded(pack.metadata, rows), strict=True))
-        return [
-            ()
-            if table.dead[unit]
-            else tuple(_image(reader, card, table, unit, rank, known) for rank in _ranks(table, count))
-            for unit in units
-        ]
+    def _pictures(self, reader: ScanReader, table: UnitTable, layer: str, which: Which) -> UnitPictures:
+        seen = self._seen.find(reader.info.checkpoint, reader.info.gallery).first(reader.rows)
+        return UnitPictures(reader, self._galleries.pack(reader.info.gallery), table, layer, seen, which)
 
     def _standardised(self, scan: str, reader: ScanReader, layer: str) -> NDArray[np.float32]:
         key = (scan, reader.info.shards, layer)
@@ -243,38 +315,12 @@ class UnitsService:
         return found
 
 
-def _ranks(table: UnitTable, count: int) -> range:
-    return range(min(count, table.values.shape[1]))
-
-
-def _image(
-    reader: ScanReader, card: LayerCard, table: UnitTable, unit: int, rank: int, known: dict[int, PackRow]
-) -> TopImage:
-    row, y, x = (int(array[unit, rank]) for array in (table.rows, table.ys, table.xs))
-    size = known[row]
-    return TopImage(
-        row=row,
-        value=float(table.values[unit, rank]),
-        y=y if card.kind == "conv" else None,
-        x=x if card.kind == "conv" else None,
-        box=reader.box(card.name, y, x, width=size.jpeg_width, height=size.jpeg_height),
-        known=size,
-    )
-
-
-def _one_per_source(top: tuple[TopImage, ...]) -> tuple[TopImage, ...]:
-    """The best image of each source; images without one are sources of their own."""
-    best: dict[str | int, TopImage] = {}
-    for image in top:
-        best.setdefault(image.known.source if image.known.source is not None else image.row, image)
-    return tuple(best.values())
-
-
 def _statistics(table: UnitTable, unit: int) -> Statistics:
     return Statistics(
         mean=float(table.mean[unit]),
         max=float(table.maximum[unit]),
         share_active=float(table.share_active[unit]),
+        active=bool(table.mean[unit] > ACTIVE_SHARE * table.mean.max() > 0),
         dead=bool(table.dead[unit]),
     )
 

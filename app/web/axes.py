@@ -69,5 +69,8 @@ def _round_ticks(low: float, high: float, wanted: int) -> list[float]:
 def _log_ticks(low: float, high: float) -> list[float]:
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     powers = range(first, last + 1)
+    if len(powers) < 3:  # one power of ten, or two, say little
+        fine = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
+        return [tick for tick in fine if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)] or _round_ticks(low, high, 3)
     stride = max(1, math.ceil(len(powers) / 6))
-    return [10.0**power for power in powers[::stride]] or _round_ticks(low, high, 3)
+    return [10.0**power for power in powers[::stride]]

@@ -6,6 +6,7 @@ so that text keeps its size on a narrow screen.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -17,6 +18,7 @@ MOST_POINTS = 600
 COLOURS = 6
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
+Banded = Mapping[str, Sequence[tuple[float, float, float, float]]]
 
 
 def line_chart(
@@ -27,14 +29,20 @@ def line_chart(
     y_label: str = "",
     log_y: bool = False,
     markers: Mapping[str, float] | None = None,
+    levels: Mapping[str, float] | None = None,
+    low: float | None = None,
+    high: float | None = None,
     height: int = 220,
 ) -> Markup:
     """Named series of (x, y) on shared axes; a value that is not finite leaves a gap.
 
-    `markers` are named values of x shown as vertical lines.
+    `markers` are named values of x shown as vertical lines, `levels` named values of y as horizontal ones. What lies
+    below `low` or above `high` is drawn there.
     """
+    series = {name: [(a, _within(b, low, high)) for a, b in points] for name, points in series.items()}
+    values = [point[1] for points in series.values() for point in points]
     x = axis_over((point[0] for points in series.values() for point in points), snug=True)
-    y = axis_over((point[1] for points in series.values() for point in points), log=log_y)
+    y = axis_over([*values, *(levels or {}).values()] if values else [], log=log_y)
     paths = [
         Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(
             _colour(place), _path(points, x, y), name
@@ -44,7 +52,38 @@ def line_chart(
     keys = _keys(list(series)) if len(series) > 1 else Markup("")
     named = label or ", ".join(series)
     flags = Markup("").join(_marker(name, value, x) for name, value in (markers or {}).items())
+    flags += Markup("").join(_level(name, value, y) for name, value in (levels or {}).items() if values)
     return _figure(Markup("").join(paths), x, y, named, _caption(y_label, keys), x_label, height, flags)
+
+
+def band_chart(
+    series: Banded,
+    *,
+    ticks: Sequence[tuple[float, str]] | None = None,
+    guide: Sequence[tuple[float, float]] = (),
+    label: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    keys: bool = True,
+    height: int = 200,
+) -> Markup:
+    """Named series of (x, y, low, high): a line with its band each, on axes that begin at 0.
+
+    `ticks` name places on x; `guide` is a line to compare with, drawn thin and dashed below the others.
+    """
+    x = axis_over((point[0] for points in series.values() for point in points), snug=True)
+    ends = (end for points in series.values() for point in points for end in (point[1], point[3]))
+    y = axis_over([*ends, *(value for _, value in guide)], from_zero=True)
+    shapes = [Markup('<path class="guide" d="{}"/>').format(_path(guide, x, y))]
+    named = list(enumerate(series.items()))
+    for place, (name, points) in reversed(named):  # the first lies on top
+        shapes.append(
+            Markup('<g class="s{}"><title>{}</title><path class="band" d="{}"/><path class="line" d="{}"/></g>').format(
+                _colour(place), name, _band(points, x, y), _path([(at, value) for at, value, _, _ in points], x, y)
+            )
+        )
+    caption = _caption(y_label, _keys(list(series)) if keys and len(series) > 1 else Markup(""))
+    return _figure(Markup("").join(shapes), x, y, label, caption, x_label, height, x_ticks=ticks)
 
 
 def bar_chart(
@@ -80,26 +119,89 @@ def histogram(
     y_label: str = "",
     even: bool = False,
     log_y: bool = False,
+    zero: float | None = None,
+    ticks: Sequence[float] = (),
     markers: Mapping[str, float] | None = None,
     height: int = 180,
 ) -> Markup:
     """Counts between edges (one more than counts); `even` draws all bins equally wide, for bins that grow.
 
-    `markers` are named values shown as vertical lines.
+    `markers` are named values shown as vertical lines, `ticks` values to name on the axis. `zero`, with `even`, counts
+    what is exactly 0: a bar of its own, apart from the others.
     """
-    places = [float(place) for place in range(len(edges))] if even else [float(edge) for edge in edges]
-    x = axis_over(places, snug=True)
+    first = 0.0 if zero is None else 2.0
+    places = [first + place for place in range(len(edges))] if even else [float(edge) for edge in edges]
+    x = axis_over(places if zero is None else [0.0, *places], snug=True)
     heights = [math.log10(1 + count) for count in counts] if log_y else [float(count) for count in counts]
-    y = axis_over(heights, from_zero=True)
+    nothing = 0.0 if zero is None else math.log10(1 + zero) if log_y else zero
+    y = axis_over([*heights, nothing], from_zero=True)
     bars = [
         _bar(places[i], places[i + 1], heights[i], x, y, f"{short(edges[i])} – {short(edges[i + 1])}: {count:,.6g}")
         for i, count in enumerate(counts)
     ]
     lines = [_marker(name, _place(value, edges, places), x) for name, value in (markers or {}).items()]
-    ticks = _bin_ticks(edges, places) if even else None
+    x_ticks = _bin_ticks(edges, places) if even else None
+    if ticks:
+        x_ticks = [(_place(value, edges, places), short(value)) for value in ticks]
+    if zero is not None:
+        bars.append(_bar(0, 1, nothing, x, y, f"exactly 0: {zero:,.6g}", "bar marked"))
+        x_ticks = [(0.5, "0"), *(x_ticks or ())]
     drawing, flags = Markup("").join(bars), Markup("").join(lines)
     y_ticks = [(math.log10(1 + 10**power), short(10**power)) for power in range(int(y.high) + 1)] if log_y else None
-    return _figure(drawing, x, y, label, _caption(y_label), x_label, height, flags, ticks, y_ticks)
+    return _figure(drawing, x, y, label, _caption(y_label), x_label, height, flags, x_ticks, y_ticks)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a scatter chart. `title` shows on hover, `label` beside it; with `href` it is a link."""
+
+    x: float
+    y: float
+    title: str = ""
+    label: str = ""
+    href: str = ""
+    marked: bool = False
+
+
+def scatter_chart(
+    dots: Sequence[Dot],
+    *,
+    rays: Mapping[str, float],
+    label: str = "",
+    x_label: str = "",
+    y_label: str = "",
+    height: int = 300,
+) -> Markup:
+    """Points on two axes of one length, both from zero; `rays` are named lines through the origin, by their slope."""
+    axis = axis_over((value for dot in dots for value in (dot.x, dot.y)), from_zero=True)
+    lines, names = [], []
+    for place, (name, slope) in enumerate(rays.items()):
+        end = (axis.high, slope * axis.high) if slope <= 1 else (axis.high / slope, axis.high)
+        path = _path([(0.0, 0.0), end], axis, axis)
+        lines.append(Markup('<path class="line ray s{}" d="{}"></path>').format(_colour(place + 1), path))
+        names.append(_beside(end, name, axis, f"ray s{_colour(place + 1)}"))
+    plain = Markup("").join(_dot(dot, axis) for dot in dots if not dot.marked)
+    marked = Markup("").join(_dot(dot, axis) for dot in dots if dot.marked)
+    names += [_beside((dot.x, dot.y), dot.label, axis, "dot-name") for dot in dots if dot.label]
+    drawing = Markup("").join(lines) + plain + marked
+    return _figure(drawing, axis, axis, label, _caption(y_label), x_label, height, Markup("").join(names))
+
+
+def _dot(dot: Dot, axis: Axis) -> Markup:
+    point = Markup('<path class="dot{}" d="{}">{}</path>').format(
+        " marked" if dot.marked else "",
+        _path([(dot.x, dot.y)], axis, axis),
+        Markup("<title>{}</title>").format(dot.title) if dot.title else "",
+    )
+    return Markup('<a href="{}">{}</a>').format(dot.href, point) if dot.href else point
+
+
+def _beside(at: tuple[float, float], name: str, axis: Axis, kind: str) -> Markup:
+    left, bottom = axis.share(at[0]), axis.share(at[1])
+    side = " left" if left > 0.8 else ""
+    return Markup('<span class="{}{}" style="left:{}%;bottom:{}%">{}</span>').format(
+        kind, side, _cent(left), _cent(bottom), name
+    )
 
 
 def _figure(
@@ -153,6 +255,16 @@ def _path(points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
+def _band(points: Sequence[tuple[float, float, float, float]], x: Axis, y: Axis) -> str:
+    """The `d` of the area between low and high, cut at the axis; nothing where a value is not finite."""
+    if not all(math.isfinite(number) for point in points for number in point):
+        return ""
+    upper = [(at, high) for at, _, _, high in points]
+    lower = [(at, max(low, y.low)) for at, _, low, _ in reversed(points)]
+    places = [f"{SIZE * x.share(at):.1f} {_down(y.share(value))}" for at, value in (*upper, *lower)]
+    return f"M{'L'.join(places)}Z" if places else ""
+
+
 def _bar(start: float, end: float, value: float, x: Axis, y: Axis, title: str, kind: str = "bar") -> Markup:
     left, right = SIZE * x.share(start), SIZE * x.share(end)
     gap = min(0.12 * (right - left), 3.0)
@@ -167,6 +279,20 @@ def _marker(name: str, value: float, x: Axis) -> Markup:
     at = min(max(x.share(value), 0.0), 1.0)
     side = " left" if at > 0.6 else ""
     return Markup('<span class="marker{}" style="left:{}%"><b>{}</b></span>').format(side, _cent(at), name)
+
+
+def _level(name: str, value: float, y: Axis) -> Markup:
+    """A horizontal line with its name above it, or below where there is no room."""
+    at = y.share(value)
+    side = " under" if at > 0.85 else ""
+    return Markup('<span class="level{}" style="bottom:{}%"><b>{}</b></span>').format(side, _cent(at), name)
+
+
+def _within(value: float, low: float | None, high: float | None) -> float:
+    """The value, or the bound that it passes; what is not a number stays so."""
+    if math.isnan(value):
+        return value
+    return min(max(value, value if low is None else low), math.inf if high is None else high)
 
 
 def _place(value: float, edges: Sequence[float], places: Sequence[float]) -> float:

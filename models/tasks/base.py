@@ -32,6 +32,13 @@ class Task(nn.Module, ABC):
     def build(cls, config: CountingConfig, rng: torch.Generator) -> Self:
         """The untrained task, its weights drawn from `rng`."""
 
+    def begin(self, views: Tensor) -> float:  # noqa: ARG002 - for those that look at the first batch
+        """Adjust the untrained weights to the first batch; the factor is what `rescale` does the same with."""
+        return 1.0
+
+    def rescale(self, factor: float) -> None:
+        """Repeat on another untrained copy what `begin` did."""
+
     @abstractmethod
     def views(self, images: Tensor, rng: torch.Generator) -> Views:
         """Crops (B, 3, crop, crop) uint8 -> what the network sees. `rng` is a CPU generator, for any device."""

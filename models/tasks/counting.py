@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
-from models.initialisation import gaussian, he
-from models.recipes import KERNELS, CountingConfig
+from models.initialisation import gaussian, he, scale_to, uniform
+from models.recipes import CountingConfig
 from models.resampling import halve, standardise
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
@@ -39,7 +39,7 @@ class Counting(Task):
     def __init__(self, encoder: nn.Module, head: nn.Module, config: CountingConfig) -> None:
         super().__init__()
         self.encoder, self.head, self.config = encoder, head, config
-        self.kernels: Sequence[str] = KERNELS
+        self.kernels: Sequence[str] = config.kernel_names
 
     @classmethod
     def build(cls, config: CountingConfig, rng: torch.Generator) -> Self:
@@ -48,10 +48,28 @@ class Counting(Task):
             features = encoder(torch.zeros(1, 3, config.size, config.size)).numel()
         head = CountingHead(features=features, hidden=config.hidden, units=config.units)
         he(encoder, rng)
-        he(head, rng)
+        draw_head = uniform if config.head_init == "uniform" else he
+        draw_head(head, rng)
         if config.conv1_std:
             gaussian(encoder.get_parameter("conv1.weight"), config.conv1_std, rng)
         return cls(encoder, head, config)
+
+    def begin(self, views: Tensor) -> float:
+        """Bring the mean |phi(Dx)|^2 of the first batch (B, 5, 3, s, s) to `start_norm` by scaling conv1."""
+        if not self.config.start_norm:
+            return 1.0
+        shown = views[:, 0]  # (B, 5, 3, s, s) -> (B, 3, s, s)
+
+        def squared_norm() -> float:
+            with torch.no_grad():
+                return float(self.head(self.encoder(shown)).square().sum(dim=1).mean())
+
+        return scale_to(self.encoder.get_parameter("conv1.weight"), squared_norm, self.config.start_norm)
+
+    def rescale(self, factor: float) -> None:
+        """What `begin` did to another copy of the untrained task."""
+        with torch.no_grad():
+            self.encoder.get_parameter("conv1.weight").mul_(factor)
 
     def views(self, images: Tensor, rng: torch.Generator) -> Views:
         """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
@@ -83,7 +101,11 @@ class Counting(Task):
         other = whole.roll(1, dims=0)  # y is the next image of the batch, never x itself
         # The hinge is on the squared norm of the whole vector: M bounds |.|^2, not each coordinate.
         same = (whole - total).square().sum(dim=1)
-        apart = F.relu(self.config.margin - (other - total).square().sum(dim=1))
+        squares = (other - total).square()  # (B, K)
+        if self.config.hinge == "unit":  # a mistake on purpose, to be looked at: every unit has to differ by itself
+            apart = F.relu(self.config.margin - squares).sum(dim=1)
+        else:
+            apart = F.relu(self.config.margin - squares.sum(dim=1))
         return {"tiles_add_up": same.mean(), "others_differ": apart.mean()}
 
     def architecture(self) -> dict[str, Any]:

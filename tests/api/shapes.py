@@ -111,7 +111,7 @@ IMAGE = {
 }
 JOB = {
     "id": str,
-    "kind": one_of("import", "train", "scan"),
+    "kind": one_of("import", "train", "scan", "evaluate"),
     "state": one_of(*STATES),
     "progress": or_null(share),
     "step": or_null(natural),
@@ -177,6 +177,19 @@ COUNTED = {
 FOUND = {
     "layer": str,
     "metric": one_of("l2", "cosine"),
-    "neighbors": [{"row": natural, "distance": number, "links": {**LINKS, "image": path, "thumbnail": path}}],
+    "neighbors": [
+        {
+            "row": natural,
+            "distance": number,
+            "percentile": or_null(number),
+            "seen": bool,
+            "copies": [natural],
+            "copies_total": natural,
+            "links": {**LINKS, "image": path, "thumbnail": path},
+        }
+    ],
+    "unseen_only": bool,
+    "own_source_left_out": bool,
+    "pending": [str],
 }
 ITEMS = {"galleries": GALLERY, "checkpoints": CHECKPOINT, "scans": SCAN, "jobs": JOB}

@@ -1,6 +1,7 @@
 """Checkpoints and their filters by REST."""
 
 import io
+import time
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.card import first_layer_filters, read_card
+from models.card import first_layer_filters, read_card, step0_filters
 from models.filters import MEASURES
 from tests.conftest import Client, Server
 from tests.making import Workspace
@@ -77,6 +78,26 @@ def test_every_filter_has_every_measure(filters: dict[str, Any]) -> None:
     assert {len(values) for values in filters["measures"].values()} == {96}
     weights = np.array(filters["weights"])
     np.testing.assert_allclose(filters["measures"]["norm"], np.sqrt((weights**2).sum(axis=(1, 2, 3))), rtol=1e-5)
+
+
+def test_the_change_is_measured_against_the_run_s_own_start(filters: dict[str, Any], server: Server) -> None:
+    folder = server.services.checkpoints.folder(server.workspace.checkpoint)
+    now, start = first_layer_filters(folder), step0_filters(folder)
+    assert start is not None
+    moved, before = (np.sqrt(np.square(part).sum(axis=(1, 2, 3))) for part in (now - start, start))
+    np.testing.assert_allclose(filters["relative_change"], moved / before, rtol=1e-3)
+
+
+def test_k_means_of_the_gallery_s_patches_stands_beside(web: httpx.Client, workspace: Workspace) -> None:
+    address = f"/api/checkpoints/{workspace.checkpoint}/filters"
+    deadline = time.monotonic() + 60
+    while (kmeans := web.get(address).json()["kmeans"])["preparing"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert kmeans["gallery"] == workspace.gallery and np.array(kmeans["weights"]).shape == (96, 3, 11, 11)
+    np.testing.assert_allclose(kmeans["measures"]["norm"], 1, rtol=1e-4)
+    assert web.get(f"{address}.png?panel=kmeans").headers["content-type"] == "image/png"
+    assert web.get(f"{address}?gallery=nowhere").status_code == 404
 
 
 def test_three_steps_leave_noise_and_the_answer_says_so(filters: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def test_best_equations_are_not_the_faint_images(web: httpx.Client, server: Serv
 def test_a_unit_has_its_top_images_best_first_with_boxes_on_the_image(
     web: httpx.Client, server: Server, workspace: Workspace, where: str
 ) -> None:
-    answer = web.get(f"{where}/units/conv3/5").json()
+    answer = web.get(f"{where}/units/conv3/5", params={"seen": "all"}).json()
     assert answer["unit"] == 5 and answer["layer"] == "conv3"
     assert answer["address"] == f"{workspace.checkpoint}:conv3:5"
     histogram = answer["statistics"]["histogram"]
@@ -70,6 +70,40 @@ def test_a_unit_has_its_top_images_best_first_with_boxes_on_the_image(
         assert 0 <= x0 < x1 <= known.jpeg_width and 0 <= y0 < y1 <= known.jpeg_height
         assert max(x1 - x0, y1 - y0) <= layer.receptive_field
         assert web.get(image["links"]["thumbnail"]).status_code == 200
+
+
+def test_the_part_that_matters_lies_inside_the_field(web: httpx.Client, where: str) -> None:
+    for image in web.get(f"{where}/units/conv3/5").json()["top"][:10]:
+        (x0, y0, x1, y1), (a0, b0, a1, b1) = image["box"], image["region"]
+        assert x0 <= a0 < a1 <= x1 and y0 <= b0 < b1 <= y1
+    layers = {layer["name"]: layer for layer in web.get(where).json()["layers"]}
+    assert 0 < layers["conv5"]["region"] < layers["conv5"]["receptive_field"]
+    assert layers["counts"]["region"] is None
+
+
+def test_a_unit_s_whole_range_is_shown(web: httpx.Client, server: Server, workspace: Workspace, where: str) -> None:
+    found = web.get(f"{where}/units/conv3/5", params={"seed": 3, "seen": "all"}).json()
+    rows, values = found["rows"], reader(server).maxima("conv3")[:, 5]
+    assert list(rows) == ["top", "p90", "median", "random", "zero"]
+    assert [image["row"] for image in rows["top"]["images"]] == [image["row"] for image in found["top"][:8]]
+    assert rows["random"]["among"] == workspace.rows
+    assert rows["zero"]["among"] == int((values <= 0).sum()) == found["statistics"]["histogram"]["counts"][0]
+    assert rows["median"]["level"] == pytest.approx(np.median(values[values > 0]), rel=0.2)
+    for image in rows["random"]["images"]:
+        assert image["value"] == pytest.approx(values[image["row"]], rel=1e-3)
+    same, other = (
+        web.get(f"{where}/units/conv3/5", params={"seed": seed, "seen": "all"}).json()["rows"]["random"]
+        for seed in (3, 4)
+    )
+    assert rows["random"] == same != other
+
+
+def test_overlap_counts_shared_top_images(web: httpx.Client, where: str) -> None:
+    first = web.get(f"{where}/units/conv3/5", params={"seen": "all"}).json()
+    best = first["overlap"]["units"][0]
+    other = web.get(best["links"]["self"], params={"seen": "all"}).json()
+    one, two = ({image["row"] for image in unit["top"][:8]} for unit in (first, other))
+    assert best["shared"] == len(one & two) and best["jaccard"] == pytest.approx(len(one & two) / len(one | two))
 
 
 def test_units_of_vector_layers_have_no_place_and_the_scanned_crop_as_box(web: httpx.Client, where: str) -> None:
@@ -156,6 +190,8 @@ def test_the_heat_map_of_a_vector_layer_is_one_cell(web: httpx.Client, where: st
         ("{where}/units/conv1?sort=colour", 422),
         ("{where}/units/conv1?limit=0", 422),
         ("{where}/units/conv1?cursor=-3", 422),
+        ("{where}/units/conv1/0?seed=-1", 422),
+        ("{where}/units/conv1/0?per_source=x", 422),
         ("{where}/units/conv1/0/heatmap", 422),
         ("{where}/units/conv1/0/heatmap?row=999", 404),
         ("{where}/embeddings/conv9.npy", 404),

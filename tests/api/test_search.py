@@ -25,6 +25,13 @@ def embeddings(server: Server, layer: str) -> Any:
     return server.services.scans.reader(server.workspace.scan).embeddings(layer)
 
 
+def _search(server: Server, predictor: Any, *, indexes: Indexes | None = None) -> SearchService:
+    services = server.services
+    return SearchService(
+        services.scans, services.checkpoints, services.galleries, predictor, services.search_aids, indexes=indexes
+    )
+
+
 def as_png(image: Image.Image) -> bytes:
     sink = io.BytesIO()
     image.save(sink, "PNG")
@@ -34,7 +41,7 @@ def as_png(image: Image.Image) -> bytes:
 def test_neighbours_of_a_row_by_increasing_distance_without_itself(
     web: httpx.Client, server: Server, where: str
 ) -> None:
-    answer = web.get(where, params={"row": 3, "layer": "conv5", "k": 5}).json()
+    answer = web.get(where, params={"row": 3, "layer": "conv5", "k": 5, "seen": "all"}).json()
     vectors = embeddings(server, "conv5")
     expected = np.linalg.norm(vectors - vectors[3], axis=1)
     order = [row for row in np.argsort(expected, kind="stable").tolist() if row != 3][:5]
@@ -51,14 +58,87 @@ def test_cosine_distance_is_one_minus_the_cosine(web: httpx.Client, server: Serv
         assert hit["distance"] == pytest.approx(1 - unit[0] @ unit[hit["row"]], abs=1e-5)
 
 
-def test_the_default_is_twenty_neighbours_by_the_count_vectors(web: httpx.Client, where: str) -> None:
-    answer = web.get(where, params={"row": 0}).json()
-    assert answer["layer"] == "counts" and len(answer["neighbors"]) == 20
+def test_the_default_is_twenty_neighbours_by_the_best_measured_layer(web: httpx.Client, where: str) -> None:
+    measured = web.get(where.replace("search", "retrieval")).json()
+    assert measured["state"] == "measured" and not measured["unseen_only"]
+    values = {space: scores["label"]["value"] for space, scores in measured["spaces"].items()}
+    layers = [space for space in values if space not in ("pixels", "colours")]
+    assert values[measured["best"]] == max(values[layer] for layer in layers)
+    answer = web.get(where, params={"row": 0, "seen": "all"}).json()
+    assert answer["layer"] == measured["best"] and len(answer["neighbors"]) == 20
+
+
+def test_what_is_measured_is_precision_at_five_and_how_much_more_than_that_of_raw_pixels(
+    web: httpx.Client, server: Server, where: str
+) -> None:
+    measured = web.get(where.replace("search", "retrieval")).json()
+    vectors = embeddings(server, "conv5").astype(np.float64)
+    labels = server.services.galleries.pack(server.workspace.gallery).label_codes()
+    distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    right = (labels[np.argsort(distances, axis=1, kind="stable")[:, :5]] == labels[:, None]).mean(axis=1)
+    score = measured["spaces"]["conv5"]["label"]
+    assert measured["queries"] == len(labels) and measured["chance"]["label"] == pytest.approx(9 / 39)
+    assert score["value"] == pytest.approx(right.mean())
+    pixels = measured["spaces"]["pixels"]["label"]["value"]
+    assert score["over_pixels"]["value"] == pytest.approx(right.mean() - pixels)
+    _low, high = score["over_pixels"]["interval"]
+    assert ("conv5" in measured["worse_than_pixels"]) == (high < 0)
 
 
 def test_more_than_there_is_gives_all_but_the_query(web: httpx.Client, workspace: Workspace, where: str) -> None:
-    rows = [hit["row"] for hit in web.get(where, params={"row": 1, "k": 1000}).json()["neighbors"]]
+    asked = {"row": 1, "k": 1000, "seen": "all", "copies": 1}
+    rows = [hit["row"] for hit in web.get(where, params=asked).json()["neighbors"]]
     assert sorted(rows) == [row for row in range(workspace.rows) if row != 1]
+
+
+def test_only_rows_that_were_not_seen_in_training_are_found_unless_all_are_asked_for(
+    web: httpx.Client, server: Server, where: str
+) -> None:
+    workspace = server.workspace
+    seen = server.services.seen.find(workspace.checkpoint, workspace.gallery)
+    assert 0 < seen.count < workspace.rows
+    provenance = web.get(f"/api/checkpoints/{workspace.checkpoint}").json()["provenance"]
+    assert seen.count == provenance["images_trained"]
+    some = web.get(where, params={"row": 1, "k": 1000, "copies": 1}).json()
+    assert some["unseen_only"] and not any(hit["seen"] for hit in some["neighbors"])
+    assert sorted(hit["row"] for hit in some["neighbors"]) == [
+        row for row in range(workspace.rows) if row not in seen and row != 1
+    ]
+    every = web.get(where, params={"row": 1, "k": 1000, "copies": 1, "seen": "all"}).json()
+    assert not every["unseen_only"]
+    assert {hit["row"] for hit in every["neighbors"] if hit["seen"]} == {
+        row for row in range(workspace.rows) if row in seen and row != 1
+    }
+
+
+def test_a_percentile_is_the_share_of_random_pairs_that_are_closer(
+    web: httpx.Client, server: Server, where: str
+) -> None:
+    hits = web.get(where, params={"row": 3, "layer": "conv5", "seen": "all"}).json()["neighbors"]
+    vectors = embeddings(server, "conv5")
+    distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    pairs = distances[~np.eye(len(vectors), dtype=bool)]
+    for hit in hits:
+        assert hit["percentile"] == pytest.approx(100 * (pairs < hit["distance"]).mean(), abs=2)
+
+
+def test_raw_pixels_and_colours_are_spaces_of_their_own_and_can_stand_beside(web: httpx.Client, where: str) -> None:
+    alone = web.get(where, params={"row": 3, "layer": "pixels", "k": 4, "metric": "cosine"}).json()
+    assert alone["layer"] == "pixels" and alone["metric"] == "l2"
+    beside = web.get(where, params={"row": 3, "k": 4, "beside": "colours,pixels,random-init,nonsense"}).json()["beside"]
+    assert list(beside) == ["pixels", "colours", "random-init"]
+    assert beside["pixels"]["found"]["neighbors"] == alone["neighbors"]
+    assert beside["random-init"]["state"] == "unscanned" and beside["random-init"]["found"] is None
+
+
+def test_an_image_is_found_by_its_pixels_without_any_network(
+    web: httpx.Client, workspace: Workspace, where: str
+) -> None:
+    source = next(workspace.photos.rglob("*.jpg")).read_bytes()
+    answer = web.post(where, params={"layer": "pixels", "seen": "all"}, files={"file": ("x.jpg", source)}).json()
+    assert answer["neighbors"][0]["distance"] == pytest.approx(0, abs=1e-3)
+    assert answer["neighbors"][0]["percentile"] == 0
 
 
 def test_every_link_of_a_hit_answers(web: httpx.Client, where: str) -> None:
@@ -107,7 +187,7 @@ def test_an_unknown_scan_is_not_found(web: httpx.Client) -> None:
 
 def test_a_vector_finds_the_row_it_is_of(web: httpx.Client, server: Server, where: str) -> None:
     vector = embeddings(server, "conv4")[7].tolist()
-    answer = web.post(where, params={"layer": "conv4", "k": 1}, json={"vector": vector}).json()
+    answer = web.post(where, params={"layer": "conv4", "k": 1, "seen": "all"}, json={"vector": vector}).json()
     assert answer["neighbors"][0]["row"] == 7
     assert answer["neighbors"][0]["distance"] == pytest.approx(0, abs=1e-5)
 
@@ -128,7 +208,8 @@ def test_a_body_names_exactly_one_query(web: httpx.Client, where: str, body: Any
 
 
 def test_a_zero_vector_under_cosine_ties_with_all_and_says_so(web: httpx.Client, where: str) -> None:
-    answer = web.post(where, params={"layer": "conv5", "metric": "cosine", "k": 3}, json={"vector": [0.0] * 256}).json()
+    asked = {"layer": "conv5", "metric": "cosine", "k": 3, "seen": "all"}
+    answer = web.post(where, params=asked, json={"vector": [0.0] * 256}).json()
     assert answer["warnings"] == ["zero_vector"]
     assert [(hit["row"], hit["distance"]) for hit in answer["neighbors"]] == [(0, 1), (1, 1), (2, 1)]
 
@@ -146,7 +227,7 @@ def test_a_gallery_image_uploaded_again_finds_itself_first(
 ) -> None:
     gallery = web.get(f"/api/galleries/{workspace.gallery}/images").json()["images"][11]
     source = (workspace.photos / gallery["path"]).read_bytes()
-    answer = web.post(where, params={"layer": layer, "k": 3}, files={"file": ("x.jpg", source)}).json()
+    answer = web.post(where, params={"layer": layer, "k": 3, "seen": "all"}, files={"file": ("x.jpg", source)}).json()
     best = answer["neighbors"][0]
     scale = answer["neighbors"][2]["distance"]
     assert best["distance"] <= 1e-3 * max(scale, 1e-6)
@@ -195,7 +276,7 @@ def test_two_files_or_other_content_are_refused(web: httpx.Client, where: str) -
 
 def test_without_a_predictor_rows_are_found_and_images_have_to_wait(server: Server) -> None:
     services = server.services
-    idle = SearchService(services.scans, services.checkpoints, services.galleries, Predictor(server.services.settings))
+    idle = _search(server, Predictor(services.settings))
     scan = server.workspace.scan
     assert len(idle.by_row(scan, 0, Asked(k=2)).rows) == 2
     with pytest.raises(Exception, match="being loaded"):
@@ -203,8 +284,8 @@ def test_without_a_predictor_rows_are_found_and_images_have_to_wait(server: Serv
 
 
 def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
-    services, indexes = server.services, Indexes()
-    search = SearchService(services.scans, services.checkpoints, services.galleries, None, indexes=indexes)  # type: ignore[arg-type]
+    indexes = Indexes()
+    search = _search(server, None, indexes=indexes)
     found: list[tuple[int, ...]] = []
     threads = [
         threading.Thread(target=lambda: found.append(search.by_row(server.workspace.scan, 1, Asked("conv5", 5)).rows))
@@ -229,6 +310,7 @@ def test_the_least_used_index_leaves_when_memory_runs_out(server: Server) -> Non
 
 
 def test_one_hit_a_source_where_the_gallery_has_none_changes_nothing(web: httpx.Client, where: str) -> None:
-    plain = web.get(where, params={"row": 2, "layer": "conv5", "k": 6}).json()["neighbors"]
-    apart = web.get(where, params={"row": 2, "layer": "conv5", "k": 6, "per_source": 1}).json()["neighbors"]
+    asked = {"row": 2, "layer": "conv5", "k": 6, "seen": "all"}
+    plain = web.get(where, params=asked).json()["neighbors"]
+    apart = web.get(where, params={**asked, "per_source": 1}).json()["neighbors"]
     assert [hit["row"] for hit in apart] == [hit["row"] for hit in plain]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
 from models.images import store_image
+from models.looks import VIEWS, picture_path, read_looks
 from models.packs import Pack, PackRow, write_manifest, write_shard
 from tests.making import write_photos
 
@@ -52,7 +54,7 @@ def start(place: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "app.jobs.run", str(place)])
 
 
-def events(place: Path, kind: str) -> list[dict[str, object]]:
+def events(place: Path, kind: str) -> list[dict[str, Any]]:
     lines = (place / "events.jsonl").read_text().splitlines()
     return [event for line in lines if (event := json.loads(line))["type"] == kind]
 
@@ -94,11 +96,41 @@ def test_the_card_says_where_the_checkpoint_came_from(finished: Path) -> None:
     assert before.shape == (96, 3, 11, 11)
 
 
+def test_a_run_looks_at_held_out_images_from_step_0_on(workspace: Path, finished: Path) -> None:
+    place = workspace / "jobs" / "1"
+    looks = read_looks(place / "state")
+    assert looks is not None
+    assert (looks.looks[0].step, looks.looks[-1].step, looks.images) == (0, 40, 4)
+    told = [event["metrics"] for event in events(place, "progress") if "additivity_ratio" in event["metrics"]]
+    assert 2 <= len(told) <= len(looks.looks)  # at most two events a second; the file holds every look
+    card = read_card(finished)
+    for name in ("held_out_pull", "additivity_ratio", "firing_units", "conv1_tv_ratio"):
+        assert card.curves[name][-1] == [40, looks.looks[-1].measures[name]]
+    scored = card.measures["network"]["additivity_ratio"]["value"]  # the stored weights, on the same four images
+    assert looks.looks[-1].measures["additivity_ratio"] == pytest.approx(scored, rel=0.05)
+    assert all(picture_path(place / "state", name).exists() for name in VIEWS)
+
+
 def test_the_artefact_is_named_after_it_is_on_disk(workspace: Path, finished: Path) -> None:
     (artefact,) = events(workspace / "jobs" / "1", "artefact")
     assert (artefact["kind"], artefact["slug"], artefact["path"]) == ("checkpoint", "run-1", "checkpoints/run-1")
     with Pack.open(workspace / "galleries" / "photos") as pack:
         assert read_card(finished).provenance["gallery_fingerprint"] == pack.fingerprint
+
+
+def test_a_start_norm_holds_for_the_network_its_step_0_and_its_control(workspace: Path) -> None:
+    place = prepare(workspace, 4, start_norm=10.0, conv1_std=0.01, steps=2, lr=1e-8, kernels="area")
+    train.run(JobContext.open(place))
+    folder = workspace / "checkpoints" / "run-4"
+    card, before = read_card(folder), step0_filters(folder)
+    assert before is not None
+    scale = card.provenance["conv1_scale"]
+    assert before.std() == pytest.approx(0.01 * scale, rel=0.02)
+    assert abs(scale - 1) > 0.1
+    pulls = [card.measures[of]["pull"]["value"] for of in ("network", "random_init")]  # it has learned next to nothing
+    assert pulls[0] == pytest.approx(pulls[1], rel=0.01)
+    assert 10 < pulls[0] < 9 * 20  # four tiles of the norm that was asked for: about 9 times 10
+    assert card.config["kernels"] == "area"
 
 
 def test_images_that_are_all_too_small_are_explained(workspace: Path) -> None:

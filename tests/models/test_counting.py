@@ -70,6 +70,27 @@ def test_the_hand_value_comes_out_of_the_task_itself(task: Counting) -> None:
     assert float(values["others_differ"]) == pytest.approx(10 - 9.0625)
 
 
+def test_a_hinge_on_every_unit_is_the_mistake_of_the_specification(task: Counting) -> None:
+    """|(0,0,0)-(1,0,1.75)|^2 by unit is (1, 0, 3.0625): 9 + 10 + 6.9375 is missing, and .0625 does not add up."""
+    config = build_config("counting", "small", {**TINY, "hinge": "unit"})
+    broken = Counting(task.encoder, task.head, config)
+    terms = broken.loss(pair([0.0] * 3), None)
+    of_y = 10 - 1 + 10 + 10 - 4  # |(1,0,2) - 0|^2 by unit is (1, 0, 4)
+    assert float(terms["others_differ"]) * 2 - of_y == pytest.approx(26.0 - 0.0625)
+    assert config.collapsed_cost == 80
+    assert loss_of(broken, torch.zeros(4, 5, 8)) == 80.0
+    assert (task.config.collapsed_cost, build_config("counting", "small", {"margin": 0.0}).collapsed_cost) == (10, 0)
+
+
+def test_only_the_kernels_that_are_asked_for_are_drawn(task: Counting) -> None:
+    config = build_config("counting", "small", {**TINY, "kernels": "lanczos, area"})
+    assert (config.kernels, config.kernel_names) == ("area,lanczos", ("area", "lanczos"))
+    assert config == build_config("counting", "small", {**TINY, "kernels": "area,lanczos,area"})
+    some = Counting(task.encoder, task.head, config)
+    assert {some.draw(1, generator(4, i)).kernel for i in range(40)} == {"area", "lanczos"}
+    assert {task.draw(1, generator(4, i)).kernel for i in range(80)} == set(KERNELS)
+
+
 def test_counting_nothing_costs_the_whole_margin(task: Counting) -> None:
     assert loss_of(task, torch.zeros(4, 5, 8)) == 10.0
 

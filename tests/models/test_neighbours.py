@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.neighbours import knn_accuracy, precision, wilson
+from models.neighbours import gain, knn_accuracy, precision, wilson
 
 
 def test_two_clouds_are_told_apart_and_noise_is_not() -> None:
@@ -45,3 +45,17 @@ def test_precision_is_the_share_of_neighbours_of_the_same_class() -> None:
     labels = np.array([0, 1, 0, 0])
     found = precision(database, labels, np.array([[0.1]], np.float32), np.array([0]), k=3)
     assert found["value"] == pytest.approx(2 / 3)
+
+
+def test_a_gain_counts_only_the_images_on_which_two_disagree() -> None:
+    one, two = np.array([True] * 30 + [False] * 70), np.array([True] * 20 + [False] * 80)
+    found = gain(one, two)
+    low, high = found["interval"]  # type: ignore[misc]
+    assert (found["value"], found["n"]) == (0.1, 100)
+    assert 0 < low < 0.1 < high  # Wilson's intervals of .3 and .2 overlap by far
+
+
+def test_two_that_never_disagree_still_have_an_interval() -> None:
+    hits = np.array([True, False] * 50)
+    low, high = gain(hits, hits)["interval"]  # type: ignore[misc]
+    assert low == -high and 0 < high < 0.05

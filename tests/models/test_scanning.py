@@ -1,5 +1,7 @@
 """The scan against a loop over single images; stopped, resumed and extended scans; boxes against gradients."""
 
+import json
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,6 +14,7 @@ import torch
 
 from models import checkpoints
 from models.card import Card, Preprocess, write_card
+from models.effective_fields import answers, steps_to
 from models.encoders import alexnet_torchvision, layers
 from models.equation import count_crops, count_view, trunk_square
 from models.images import store_image
@@ -20,8 +23,10 @@ from models.network import Network
 from models.packs import Pack, PackRow, Shard, write_manifest, write_shard
 from models.receptive_field import reach
 from models.recipes import build_config
+from models.scan_geometry import Trunk, receptive_box
+from models.scan_maxima import storable
 from models.scanning import BadPlan, Eyes, Plan, scan
-from models.scans import ScanReader, ScanUnreadable, ScanWriter, Trunk, covers_start, receptive_box
+from models.scans import ScanReader, ScanUnreadable, ScanWriter, covers_start
 from models.tasks.counting import Counting
 from models.unit_tables import UnitTable
 from tests.making import TINY, photo
@@ -161,7 +166,8 @@ def test_an_extended_scan_equals_a_new_one_and_reads_only_the_new_shard(
     run(start, counting, tmp_path)
     early = ScanReader(tmp_path)
     assert covers_start(early.info, pack.shards) and early.rows == 4
-    assert len(run(pack, counting, tmp_path, precision="auto")) == 1 + 3  # "auto" takes the precision it began with
+    # "auto" takes the precision it began with; only the rows of the new shard are read
+    assert sorted(set(run(pack, counting, tmp_path, precision="auto"))) == [4, 5, 6, 7]
     extended = ScanReader(tmp_path)
     assert extended.info.precision == "fp32"
     assert all(same(extended.units(name), scanned.units(name)) for name in scanned.layers)
@@ -281,3 +287,80 @@ def test_the_seconds_of_an_interrupted_scan_are_those_of_all_its_shards(tmp_path
     second.write(1, shards[1], {}, None, seconds=4.0)
     assert second.seconds(2) == 7.0
     assert not ScanWriter(tmp_path, {"precision": "bf16"}).has(0, shards[0])
+
+
+def test_every_image_s_maxima_are_kept_with_their_cells(pack: Pack, counting: Path, scanned: ScanReader) -> None:
+    network = checkpoints.load(counting)
+    found = [maps_of(network, pack.jpeg(row), ["conv4"])["conv4"] for row in range(len(pack))]
+    kept = scanned.maxima("conv4")
+    assert kept is not None and kept.shape == (7, 384)
+    assert np.allclose(kept, [maps.amax(dim=(1, 2)).numpy() for maps in found], rtol=1e-3, atol=1e-4)
+    for unit in range(0, 384, 41):
+        firing = scanned.firing("conv4", unit)
+        assert firing is not None and np.array_equal(firing.values, kept[:, unit])
+        for row, maps in enumerate(found):
+            y, x = firing.cell(row)
+            assert abs(float(maps[unit, y, x]) - float(maps[unit].max())) < 1e-4
+
+
+def test_values_of_vector_layers_are_their_embeddings(scanned: ScanReader) -> None:
+    firing = scanned.firing("counts", 3)
+    assert firing is not None and firing.cell(0) == (-1, -1)
+    assert np.array_equal(firing.values, scanned.embeddings("counts")[:, 3])
+    assert np.array_equal(scanned.maxima("counts"), scanned.embeddings("counts"))  # type: ignore[arg-type]
+
+
+def test_what_is_above_zero_stays_above_zero_at_half_precision() -> None:
+    kept = storable(np.array([[1e-9, 0.0, 1e6]], np.float32), *np.zeros((2, 1, 3), np.int16))
+    assert kept.values[0, 0] > 0 and kept.values[0, 1] == 0 and np.isfinite(kept.values[0, 2])
+    assert kept.cells.dtype == np.uint8
+
+
+def test_scans_without_maxima_still_open_and_say_so(scanned: ScanReader, tmp_path: Path) -> None:
+    copy = tmp_path / "scan"
+    shutil.copytree(scanned.folder, copy)
+    for path in [*copy.rglob("maxima-*"), *copy.rglob("places-*"), *copy.rglob("regions.npy")]:
+        path.unlink()
+    told = json.loads((copy / "scan.json").read_text())
+    del told["maxima"], told["regions"]
+    (copy / "scan.json").write_text(json.dumps(told))
+    old = ScanReader(copy)
+    assert same(old.units("conv2"), scanned.units("conv2"))
+    assert old.maxima("conv2") is None and old.firing("conv2", 0) is None and old.regions("conv2") is None
+    assert old.firing("counts", 0) is not None
+
+
+def test_a_receptive_field_alone_answers_what_the_whole_image_did(
+    pack: Pack, counting: Path, scanned: ScanReader
+) -> None:
+    """Cells whose field lies inside: cut out and run without padding, they give the scan's value."""
+    network, checked = checkpoints.load(counting), 0
+    for name in ("conv2", "conv3"):
+        layer, table = scanned.layer(name), scanned.units(name)
+        steps = list(steps_to(network.encoder, layer.module))
+        stride, offset, field = layer.stride or 1, layer.offset or 0.0, layer.receptive_field or 1
+        for unit in range(0, table.units, 7):
+            row, y, x = (int(part[unit, 0]) for part in (table.rows, table.ys, table.xs))
+            square = trunk_square(decode(pack.jpeg(row)), network.card.preprocess)[0]
+            pixels = network.trunk_input(square[None])
+            top, left = (round(offset + cell * stride - field / 2) for cell in (y, x))
+            patch = pixels[:, :, top : top + field, left : left + field]
+            if min(top, left) < 0 or patch.shape[2:] != (field, field) or table.dead[unit]:
+                continue
+            assert abs(float(answers(steps, patch)[0, unit]) - table.values[unit, 0]) < 1e-4
+            checked += 1
+    assert checked > 10
+
+
+def test_regions_lie_inside_the_exact_field_and_are_smaller(scanned: ScanReader) -> None:
+    smaller = 0
+    for name in ("conv1", "conv3", "conv5"):
+        table = scanned.units(name)
+        for unit in np.flatnonzero(~table.dead)[::9].tolist():
+            y, x = int(table.ys[unit, 0]), int(table.xs[unit, 0])
+            outer = scanned.box(name, y, x, width=72, height=64)
+            inner = scanned.region(name, unit, y, x, width=72, height=64)
+            assert inner is not None
+            assert outer[0] <= inner[0] < inner[2] <= outer[2] and outer[1] <= inner[1] < inner[3] <= outer[3]
+            smaller += inner != outer
+    assert smaller > 20

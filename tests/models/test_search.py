@@ -90,16 +90,6 @@ def test_a_vector_that_is_not_finite_is_refused(embeddings: Floats, bad: float) 
         EmbeddingIndex(query[None], "l2")
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_one_hit_a_source_leaves_out_the_source_of_the_query(embeddings: Floats, metric: Metric) -> None:
-    groups = np.repeat(np.arange(30), 10)
-    near = EmbeddingIndex(embeddings, metric).search_groups(embeddings[42], 29, groups, exclude=42)
-    assert sorted(groups[near.rows].tolist()) == [group for group in range(30) if group != 4]
-    expected = by_hand(embeddings, embeddings[42].astype(np.float64), metric)
-    for row in near.rows:
-        assert expected[row] == pytest.approx(expected[groups == groups[row]].min(), abs=1e-5)
-
-
 def test_an_index_in_parts_is_the_index_of_the_whole(embeddings: Floats) -> None:
     whole = EmbeddingIndex(embeddings.astype(np.float16), "cosine")
     parts = EmbeddingIndex.of_parts(np.array_split(embeddings.astype(np.float16), 3), 16, "cosine")

@@ -327,9 +327,9 @@ def test_a_sample_crop_is_a_square_of_its_photo_pixel_by_pixel() -> None:
     left, top, side = map(int, place.split(","))
     with Image.open(source.folder / file) as photo:
         square = np.asarray(photo.convert("RGB"))[top : top + side, left : left + side]
-    with Image.open(io.BytesIO(source.load(item))) as crop:
+    with Image.open(io.BytesIO(source.load(item).data)) as crop:
         assert np.array_equal(np.asarray(crop), square)
-    stored_crop = store_image(source.load(item))
+    stored_crop = store_image(source.load(item).data)
     assert (stored_crop.jpeg_width, stored_crop.jpeg_height) == (side, side)
 
 

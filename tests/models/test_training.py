@@ -137,8 +137,79 @@ def test_a_region_is_never_enlarged() -> None:
         ({"normalise": "tile"}, "normalise must be one of crop, input"),
         ({"crop": 145}, "crop must be even"),
         ({"crop": 40, "region": 40}, "too small"),
+        ({"kernels": "area,lancsoz"}, "got 'lancsoz'"),
+        ({"kernels": ""}, "kernels must be some of"),
+        ({"kernels": 3}, "kernels must be str"),
+        ({"hinge": "units"}, "hinge must be one of vector, unit"),
     ],
 )
 def test_a_wrong_setting_is_named(overrides: dict[str, object], words: str) -> None:
     with pytest.raises(BadConfig, match=words):
         build_config("counting", "small", overrides)
+
+
+def test_a_start_norm_is_reached_by_scaling_conv1_alone() -> None:
+    crops = batches().draw(0)
+    for head_init in ("he", "uniform"):
+        plain = TASKS["counting"].build(
+            build_config("counting", "small", {**TINY, "head_init": head_init}), generator(3)
+        )
+        wanted = build_config("counting", "small", {**TINY, "start_norm": 10.0, "head_init": head_init})
+        task = TASKS["counting"].build(wanted, generator(3))
+        views = task.views(crops, generator(1)).inputs
+        assert plain.begin(views) == 1.0
+        factor = task.begin(views)
+        with torch.no_grad():
+            norm = task(views)[:, 0].square().sum(dim=1).mean()
+        assert float(norm) == pytest.approx(10, rel=1e-3)
+        plain.rescale(factor)
+        changed = [
+            name for name, value in plain.state_dict().items() if not torch.equal(value, task.state_dict()[name])
+        ]
+        assert changed == []
+        fresh = TASKS["counting"].build(wanted, generator(3)).state_dict()
+        moved = [name for name, value in task.state_dict().items() if not torch.equal(value, fresh[name])]
+        assert moved == ["encoder.conv1.weight"]
+
+
+def test_a_start_that_no_scale_reaches_is_refused() -> None:
+    task = TASKS["counting"].build(build_config("counting", "small", {**TINY, "start_norm": 5.0}), generator(3))
+    with torch.no_grad():
+        task.head.get_parameter("counts.weight").zero_()
+    with pytest.raises(ValueError, match="no scale of conv1"):
+        task.begin(task.views(batches().draw(0), generator(1)).inputs)
+
+
+def test_the_heads_uniform_start_is_that_of_pytorch() -> None:
+    task = TASKS["counting"].build(build_config("counting", "small", {**TINY, "head_init": "uniform"}), generator(3))
+    for name, fan_in in (("fc7", 16), ("counts", 16)):
+        for part in ("weight", "bias"):
+            drawn = task.head.get_parameter(f"{name}.{part}").detach().abs()
+            assert 0.7 * fan_in**-0.5 < float(drawn.max()) <= fan_in**-0.5
+
+
+def test_a_cosine_ends_at_zero_and_is_half_way_at_half_time() -> None:
+    how = FitConfig(steps=100, lr=1.0, schedule="cosine")
+    assert [how.learning_rate(step) for step in (0, 50, 100)] == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_a_factor_of_zero_keeps_conv1_and_an_interrupted_run_keeps_its_factors(tmp_path: Path) -> None:
+    ends = []
+    for stops in ((), (2,)):
+        folder = tmp_path / str(len(stops))
+        folder.mkdir()
+        task = new_task()
+        before = weights(task)
+        how = FitConfig(
+            steps=5, lr=1e-3, schedule="cosine", factors={"encoder.conv1.": 0.0}, seed=3, report_seconds=0.0
+        )
+        for progress in (iterator := fit(task, batches(), how, folder)):
+            if progress.step in stops:
+                iterator.close()
+        if stops:
+            task = new_task()
+            list(fit(task, batches(), how, folder))
+        ends.append(weights(task))
+        assert torch.equal(before[0], ends[-1][0])
+        assert not torch.equal(before[2], ends[-1][2])
+    assert all(torch.equal(one, two) for one, two in zip(*ends, strict=True))

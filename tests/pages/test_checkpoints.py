@@ -37,7 +37,7 @@ def test_the_card_shows_layers_controls_curves_and_origin(web: httpx.Client, wor
     page = unescape(web.get(f"/checkpoints/{workspace.checkpoint}").text)
     for text in ("Receptive field", "random init", "averager", "constant", "Additivity ratio", workspace.gallery):
         assert text in page
-    assert "held-out images only, n = " in page
+    assert "images that training never saw" in page and ", n = " in page
     assert '<figure class="chart">' in page
     assert f"/scans/{workspace.scan}" in page
     assert f'value="{workspace.gallery}"' in page  # what can be scanned next
@@ -46,13 +46,15 @@ def test_the_card_shows_layers_controls_curves_and_origin(web: httpx.Client, wor
 def test_every_filter_is_on_the_page_with_its_norm(filters: str) -> None:
     assert sorted(order(filters)) == list(range(96))
     assert order(filters) == order(filters, "step0")  # the same place, so that both can be compared
-    assert filters.count("data:image/png;base64,") == 2 * 96
+    for panel in ("trained", "step0"):
+        section = filters.split(f'id="{panel}"')[1].split("</section>")[0]
+        assert section.count("data:image/png;base64,") == 96
     assert len(re.findall(r'filter-norm" title="norm">‖[\d.]+‖', filters)) == 2 * 96
 
 
 def test_the_page_says_whether_the_filters_beat_noise(filters: str) -> None:
     assert "not clearly smoother than noise" in filters
-    assert "Before training: median" in filters
+    assert filters.count("median total-variation ratio") >= 2  # now and at the start
 
 
 def test_one_scale_is_the_default_and_the_other_comes_with_a_warning(
@@ -61,6 +63,15 @@ def test_one_scale_is_the_default_and_the_other_comes_with_a_warning(
     warning = "noise looks like structure"
     assert warning not in filters and "same scale" in filters
     assert warning in web.get(f"/checkpoints/{workspace.checkpoint}/filters?scale=own").text
+
+
+def test_filters_come_by_their_change_beside_their_start_and_k_means(
+    filters: str, web: httpx.Client, workspace: Workspace
+) -> None:
+    change = web.get(f"/api/checkpoints/{workspace.checkpoint}/filters").json()["relative_change"]
+    shown = [change[number] for number in order(filters)]
+    assert shown == sorted(shown, reverse=True)
+    assert "At the start" in filters and "K-means of whitened patches" in filters and "Training changed" in filters
 
 
 @pytest.mark.parametrize("sort", ["norm", "colourfulness", "orientation_energy", "smoothness", "filter"])

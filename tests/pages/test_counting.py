@@ -11,7 +11,9 @@ from playwright.sync_api import Page, expect
 
 from app.predictor.client import Predictor
 from app.routes.count_figure import draw
-from models.answers import CountAnswer
+from app.web.charts import Dot, scatter_chart
+from app.web.templating import number
+from models.answers import CountAnswer, Inputs
 from tests.conftest import Server
 from tests.making import Workspace
 
@@ -28,7 +30,7 @@ def links(html: str, part: str) -> list[str]:
 def test_without_an_image_there_are_images_to_choose_and_a_way_to_bring_ones_own(web: httpx.Client, where: str) -> None:
     page = web.get(where)
     assert page.status_code == 200
-    assert len(links(page.text, "row=")) == 12
+    assert page.text.count('class="tile-link"') == 12
     assert 'type="file"' in page.text and 'enctype="multipart/form-data"' in page.text
 
 
@@ -40,7 +42,11 @@ def test_an_image_is_counted_without_javascript(web: httpx.Client, workspace: Wo
         "Whole counts",
         "Tiles count together",
         "Additivity ratio",
-        "mismatched pairs",
+        "What the network saw",
+        "Adds or averages?",
+        "The loss of this image",
+        "Among strangers of similar size",
+        "Best and worst equations",
         "How much a crop counts",
     ):
         assert part in page.text, part
@@ -138,7 +144,8 @@ def test_a_pasted_image_is_counted(tab: Page, where: str) -> None:
 
 def test_the_bars_are_as_high_as_the_counts() -> None:
     tiles = np.float32([[1, 0], [2, 0], [0, 0], [1, 0.5]])
-    figure = draw(CountAnswer(np.float32([2, 1]), tiles, (0, 0, 8, 8), False), [0, 1], "/units/")
+    inputs = Inputs(np.zeros((5, 4, 4, 3), np.uint8), 0.5, 0.2, 0.2)
+    figure = draw(CountAnswer(np.float32([2, 1]), tiles, (0, 0, 8, 8), False, inputs), [0, 1], "/units/")
     first, second = figure.units
     assert (first.unit, second.unit) == (0, 1) and first.href == "/units/0"
     heights = {block.kind: block.height for block in first.blocks}
@@ -151,3 +158,60 @@ def test_the_bars_are_as_high_as_the_counts() -> None:
     assert first.residual == -2 and second.residual == 0.5
     below = next(block for block in first.blocks if block.kind == "residual")
     assert below.y == pytest.approx(figure.zero)  # fewer in the whole: the bar hangs down
+
+
+@pytest.mark.usefixtures("predictor")
+def test_the_page_says_what_its_json_says(web: httpx.Client, workspace: Workspace, where: str) -> None:
+    image = {"gallery": workspace.gallery, "row": 2, "other": 9}
+    page, body = web.get(where, params=image).text, web.get(f"/api{where}", params=image).json()
+    summary, loss = body["summary"], body["loss"]
+    for value in (summary["whole"], summary["sum"], summary["average"], summary["ratio"], summary["residual"]):
+        assert f">{number(value)}<" in page
+    assert f"{number(loss['pull'])} + max(0, 10 − {number(loss['apart'])})" in page
+    assert f"{number(loss['pull'])} + {number(loss['push'])} = <b>{number(loss['loss'])}</b>" in page
+    assert "An all-zero network scores exactly 10: 0 + max(0, 10 − 0)" in page
+    assert f"Of the {summary['strangers']} held-out images" in page
+    assert (
+        page.count('<path class="dot') == len(body["active_units"]) + 1 + web.get(f"/api{where}/reference").json()["n"]
+    )
+    assert page.count('<li class="input ') == 5
+
+
+@pytest.mark.usefixtures("predictor")
+def test_the_other_image_is_in_the_address_and_never_the_image_itself(
+    web: httpx.Client, workspace: Workspace, where: str
+) -> None:
+    image: dict[str, str | int] = {"gallery": workspace.gallery, "row": 2}
+    page = web.get(where, params={**image, "other": 1}).text
+    assert f"y, row 1 of {workspace.gallery}" in page
+    assert links(page, "other=") and all("other=3" in link for link in links(page, "#loss"))  # 2 is x
+    assert web.get(where, params={**image, "other": 2}, headers={"Accept": "text/html"}).status_code == 422
+
+
+@pytest.mark.usefixtures("predictor")
+def test_an_upload_is_set_against_an_image_of_a_gallery(web: httpx.Client, workspace: Workspace, where: str) -> None:
+    source = next(workspace.photos.rglob("*.jpg")).read_bytes()
+    at = web.post(where, files={"file": ("x.jpg", source)}).headers["location"]
+    assert f"y, row 0 of {workspace.gallery}" in web.get(at).text
+    assert f"y, row 5 of {workspace.gallery}" in web.get(f"{at}&other=5").text
+
+
+@pytest.mark.usefixtures("predictor")
+def test_thirds_lead_to_the_benches_of_their_images(web: httpx.Client, workspace: Workspace, where: str) -> None:
+    page = web.get(where, params={"gallery": workspace.gallery, "row": 1}).text
+    table = page[page.index('class="equations"') : page.index("</table>", page.index('class="equations"'))]
+    bands = web.get(f"/api{where}/equations", params={"gallery": workspace.gallery}).json()["bands"]
+    rows = [item["row"] for band in bands for item in (*band["best"], *band["worst"])]
+    assert [int(row) for row in re.findall(r"[?&]row=([0-9]+)", unescape(table))] == rows
+    assert web.get(links(table, "row=")[0]).status_code == 200 if rows else "none" in table
+
+
+def test_points_of_a_scatter_lie_on_one_scale_with_its_rays() -> None:
+    chart = scatter_chart(
+        [Dot(4, 1, label="unit 3"), Dot(2, 2, href="/units/1", marked=True)], rays={"y = x": 1, "quarter": 0.25}
+    )
+    assert 'd="M0.0 1000.0L0.0 1000.0L1000.0 0.0"' in chart and 'L1000.0 750.0"' in chart
+    assert '<path class="dot" d="M1000.0 750.0L1000.0 750.0">' in chart
+    assert '<a href="/units/1"><path class="dot marked" d="M500.0 500.0' in chart
+    assert '<span class="dot-name left" style="left:100.00%;bottom:25.00%">unit 3</span>' in chart
+    assert "&lt;b&gt;" in scatter_chart([Dot(1, 1, label="<b>")], rays={})

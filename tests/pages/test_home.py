@@ -1,15 +1,21 @@
 """The first page: what is there, and the next step one click away."""
 
+import io
 import re
 from datetime import UTC, datetime, timedelta
 
+import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
+from app.web.axes import axis_over
 from app.web.charts import bar_chart, histogram, line_chart
 from app.web.templating import ago, coded, count, duration, file_size, number, percent
 from tests.conftest import Client, Server
+from tests.making import photo
 
 
 def add(client, *rows: Base) -> None:
@@ -68,7 +74,14 @@ def test_a_scan_is_there_to_be_explored(client: Client) -> None:
     assert client.get("/api").json()["next_step"] == "explore"
     for path in ("/scans/net-on-birds", "/scans/net-on-birds/search", "/checkpoints/net/count"):
         assert f'href="{path}"' in page
-    assert 'action="/start/scan"' not in page  # all pairs have met
+    assert "Scan birds with net" in page  # its files are gone: the panels offer to make them anew
+
+
+def test_the_first_screen_is_about_the_scan_there_is(web: httpx.Client, server: Server) -> None:
+    panels = web.get("/api").json()["panels"]
+    used = server.workspace
+    assert (panels["checkpoint"], panels["gallery"], panels["scan"]) == (used.checkpoint, used.gallery, used.scan)
+    assert web.get("/api?scan=nothing").status_code == 404
 
 
 def test_names_are_escaped(client: Client) -> None:
@@ -130,6 +143,51 @@ def test_a_page_carries_neither_inline_script_nor_style(client: Client, path: st
     assert "<style" not in page and not re.search(r"<script(?![^>]*src=)", page) and " onclick=" not in page
 
 
+@pytest.mark.usefixtures("predictor")
+def test_the_numbers_of_the_first_screen_are_those_of_the_network(web: httpx.Client, server: Server) -> None:
+    used, services = server.workspace, server.services
+    panels = web.get("/api?row=5").json()["panels"]
+    counted = services.counting.count(used.checkpoint, services.counting.gallery_image(used.gallery, 5))
+    count = panels["count"]
+    assert count["tiles"] == pytest.approx(counted.answer.tiles.sum(axis=1).tolist())
+    assert count["sum"] == pytest.approx(sum(count["tiles"]), rel=1e-5)
+    assert count["ratio"] == pytest.approx(counted.answer.whole.sum() / counted.answer.tiles.sum(), rel=1e-5)
+    page = web.get("/?row=5").text
+    assert f"<b>{count['ratio']:.2f}</b>" in page and number(count["whole"]) in page
+
+
+def test_units_stand_out_by_their_distance_from_the_usual(web: httpx.Client, server: Server) -> None:
+    found = web.get("/api?row=5").json()["panels"]["units"]
+    embeddings = server.services.scans.reader(server.workspace.scan).embeddings(found["layer"]).astype("float32")
+    scores = (embeddings[5] - embeddings.mean(axis=0)) / np.maximum(embeddings.std(axis=0), 1e-12)
+    for unit in found["units"]:
+        assert unit["score"] == pytest.approx(scores[unit["unit"]], abs=0.02)
+    best = [unit["score"] for unit in found["units"] if unit["chosen"] == "activity"]
+    rest = [unit["score"] for unit in found["units"] if unit["chosen"] == "random"]
+    assert best == sorted(best, reverse=True) and min(best) >= max(rest)
+
+
+def test_reshuffling_draws_other_units_and_leaves_the_rest(web: httpx.Client) -> None:
+    first, second = (web.get(f"/api?row=5&shuffle={seed}").json()["panels"] for seed in (0, 1))
+    drawn = [[unit["unit"] for unit in panels["units"]["units"]] for panels in (first, second)]
+    assert drawn[0][:3] == drawn[1][:3] and drawn[0][3:] != drawn[1][3:]
+
+
+def test_before_the_first_scan_the_panels_say_what_is_missing(client: Client) -> None:
+    add(client, gallery(rows=0), checkpoint(), job("import", "running", step=30, total=120))
+    with client.app.state.services.store.write() as session:
+        session.scalars(select(GalleryRow)).one().job_id = session.scalars(select(JobRow)).one().id
+    panels = client.get("/api").json()["panels"] if client.get("/").status_code == 200 else None
+    assert panels is not None and panels["units"] == {"waiting": True, "reason": None}
+
+
+def test_a_photo_without_a_network_says_what_is_missing(client: Client) -> None:
+    sink = io.BytesIO()
+    photo(3).save(sink, "JPEG")
+    answer = client.post("/photo", files={"file": ("own.jpg", sink.getvalue())})
+    assert answer.status_code == 409 and "train one" in answer.text
+
+
 def test_the_page_is_well_behaved_in_a_browser(server: Server, tab: Page) -> None:
     for width in (1280, 390):
         tab.set_viewport_size({"width": width, "height": 800})
@@ -144,6 +202,17 @@ def test_the_page_is_well_behaved_in_a_browser(server: Server, tab: Page) -> Non
 def test_a_line_with_a_hole_is_drawn_in_two_parts() -> None:
     drawn = line_chart({"loss": [(0, 1), (1, 2), (2, float("nan")), (3, 1), (4, 0)]})
     assert drawn.count("M") == 2 and "nan" not in drawn
+
+
+def test_a_level_lies_where_its_value_does_and_widens_the_axis() -> None:
+    drawn = line_chart({"push": [(0, 0.0), (1, 0.1), (2, 1.0)]}, log_y=True, levels={"collapsed": 10.0}, low=0.001)
+    assert '<span class="level under" style="bottom:100.00%"><b>collapsed</b>' in drawn
+    assert 'd="M0.0 1000.0L0.0 1000.0L500.0 500.0L1000.0 250.0"' in drawn  # 0 at the bottom, then two and one decades
+
+
+def test_a_logarithmic_axis_of_one_decade_has_ticks_between() -> None:
+    assert axis_over([5, 30], log=True).ticks() == [5, 10, 20]
+    assert axis_over([0.001, 1000], log=True).ticks()[0] == pytest.approx(0.001)
 
 
 def test_a_bar_is_as_high_as_its_value() -> None:

@@ -58,12 +58,13 @@ def test_a_sorted_grid_leads_to_units_that_walk_in_that_order(web: httpx.Client,
 def test_a_unit_shows_whole_images_with_the_box_and_the_crop(
     web: httpx.Client, workspace: Workspace, where: str
 ) -> None:
-    page = web.get(f"{where}/units/conv4/3?k=5")
+    page = web.get(f"{where}/units/conv4/3?k=5&seen=all")
     assert page.status_code == 200
-    best = web.get(f"/api{where}/units/conv4/3").json()["top"][0]
-    x0, y0, *_ = best["box"]
+    best = web.get(f"/api{where}/units/conv4/3?seen=all").json()["top"][0]
     assert page.text.count('class="shot"') == 5
-    assert f'<rect x="{x0}" y="{y0}"' in page.text
+    for kind in ("box", "region"):
+        x0, y0, *_ = best[kind]
+        assert f'x="{x0}" y="{y0}"' in page.text
     assert f"{workspace.checkpoint}:conv4:3" in page.text
     assert "heatmap.png" not in page.text and "heatmap.png" in web.get(f"{where}/units/conv4/3?heat=1").text
 
@@ -102,4 +103,56 @@ def test_a_crop_shows_the_box_of_its_image(tab: Page, where: str) -> None:
     scale = frame["width"] / (x1 - x0)
     assert (frame["x"] - image["x"]) / scale == pytest.approx(x0, abs=0.5)
     assert (frame["y"] - image["y"]) / scale == pytest.approx(y0, abs=0.5)
-    assert float(rect.get_attribute("x") or 0) == x0
+    assert float(rect.get_attribute("x") or 0) == best["region"][0]
+
+
+def test_a_unit_shows_its_whole_range_and_random_images_can_be_drawn_again(web: httpx.Client, where: str) -> None:
+    page = web.get(f"{where}/units/conv3/5")
+    for words in (
+        "90th percentile",
+        "Median",
+        "Random",
+        "Silent",
+        "Overlap of its top 8",
+        "above zero on",
+        "exactly 0:",
+    ):
+        assert words in page.text
+    (again,) = links(page.text, "seed=1")
+    assert web.get(again.partition("#")[0]).status_code == 200
+
+
+def test_a_layer_opens_in_index_order(web: httpx.Client, where: str) -> None:
+    (address,) = [link for link in links(web.get(where).text, "/units/conv4") if link.endswith("/units/conv4")]
+    shown = re.findall(r'data-unit="(\d+)"', web.get(address).text)
+    assert shown == [str(unit) for unit in range(60)]
+
+
+def test_a_click_on_an_image_of_a_unit_shows_its_neighbours(tab: Page, where: str) -> None:
+    tab.goto(f"{where}/units/conv3/5?k=1")
+    tab.locator(".shot .whole").first.click()
+    tab.wait_for_url(f"**{where}/search?row=*&layer=conv3")
+
+
+def test_back_from_a_walk_shows_the_grid_where_it_was_with_the_unit_seen_last(tab: Page, where: str) -> None:
+    tab.goto(f"{where}/units/conv2?sort=mean")
+    tile = tab.locator(".unit-tile").nth(30)
+    tile.scroll_into_view_if_needed()
+    before = tab.evaluate("window.scrollY")
+    assert before > 0
+    tile.locator("a").click()
+    tab.wait_for_url(f"**{where}/units/conv2/*?sort=mean")
+    following = tab.locator("a[rel=next]").inner_text().split()[0]
+    tab.keyboard.press("ArrowRight")
+    tab.wait_for_url(f"**{where}/units/conv2/{following}?sort=mean")
+    tab.go_back()
+    tab.wait_for_url(f"**{where}/units/conv2?sort=mean")
+    expect(tab.locator(f".unit-tile.here[data-unit='{following}']")).to_be_visible()
+    assert abs(tab.evaluate("window.scrollY") - before) < 40
+
+
+def test_heat_maps_are_cells_unless_smoothing_is_asked_for(web: httpx.Client, where: str) -> None:
+    plain = web.get(f"{where}/units/conv3/5?heat=1").text
+    assert "heatmap.png?row=" in plain
+    assert not re.search(r"heatmap\.png\?row=\d+&(amp;)?smooth", plain) and "one square a cell" in plain
+    assert re.search(r"heatmap\.png\?row=\d+&(amp;)?smooth=1", web.get(f"{where}/units/conv3/5?heat=1&smooth=1").text)

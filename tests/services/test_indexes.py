@@ -11,7 +11,8 @@ from app.services.indexes import Indexes
 from models.atomic import write_json
 from models.card import LayerCard
 from models.packs import Shard
-from models.scans import CountPath, ScanInfo, ScanReader, ScanUnreadable, Trunk
+from models.scan_geometry import CountPath, Trunk
+from models.scans import ScanInfo, ScanReader, ScanUnreadable
 
 
 def write_scan(folder: Path, *, seed: int = 0) -> ScanReader:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from app.jobs.context import JobContext, JobFailed
 from models import atomic
+from models.countables.source import CountablesSource
 from models.images import StoredImage
 from models.intake import pack_row, stored
 from models.manifests import ManifestSource
@@ -30,6 +31,7 @@ from models.sources import FolderSource, Item, Skipped, Source, UploadSource
 LISTING: Final = "listing.jsonl"
 SKIPPED: Final = "skipped.jsonl"
 STATE: Final = "import.json"
+FIRST_ROWS: Final = 64
 
 Rows = Generator[tuple[PackRow, StoredImage], None, None]
 Hashes = npt.NDArray[np.uint64]
@@ -75,9 +77,22 @@ def run(job: JobContext) -> None:
         with closing(_rows(job, source, tally, known)) as rows:
             while tally.taken < progress.items:
                 index = len(progress.base) + len(progress.shards)
-                shard = write_shard(job.output, index, islice(rows, SHARD_ROWS))
+                shard = write_shard(job.output, index, islice(rows, _shard_rows(job, progress)))
                 tally.commit(shard, job)
+                if _grows(job):
+                    write_manifest(job.output, progress.base + progress.shards)
+                    job.grown()
     _finish(job, progress)
+
+
+def _grows(job: JobContext) -> bool:
+    """Whether what is there already may be looked at: drawing takes long, and nothing about it can turn out wrong."""
+    return bool(job.spec["source"]["kind"] == "countables")
+
+
+def _shard_rows(job: JobContext, progress: Progress) -> int:
+    """How many rows the next shard gets: the first of a growing gallery is small, each further one twice as large."""
+    return min(SHARD_ROWS, FIRST_ROWS << len(progress.shards)) if _grows(job) else SHARD_ROWS
 
 
 def _source(job: JobContext) -> Source:
@@ -92,6 +107,8 @@ def _source(job: JobContext) -> Source:
             return UploadSource(job.inputs.get("source"))
         case "sample":
             return SampleSource()
+        case "countables":
+            return CountablesSource(spec["seed"], spec["scenes"], spec["split"], sweeps=spec["sweeps"])
         case kind:
             raise JobFailed("unknown_source", f"Images cannot be imported from a source of kind {kind!r}.")
 
@@ -105,7 +122,8 @@ def _resumable(job: JobContext, progress: Progress | None) -> Progress | None:
         Pack(job.output, progress.shards).verify()
     except PackDamaged:
         return None
-    return progress if listed in (progress.base, progress.base + progress.shards) else None
+    mine = progress.base + progress.shards
+    return progress if listed == mine[: max(len(listed), len(progress.base))] else None
 
 
 def _freeze(job: JobContext, source: Source) -> Progress:

@@ -1,8 +1,15 @@
 """Scan a checkpoint over a gallery: top images and statistics of every unit, embeddings, counts and their equation."""
 
-from app.jobs.context import JobContext
-from models.packs import Pack
+from functools import partial
+from time import monotonic, sleep
+
+from app.jobs.context import JobContext, JobFailed
+from models import predictors
+from models.geometry import count_crop
+from models.packs import MANIFEST, Pack
 from models.scanning import Plan, scan
+
+FIRST_IMAGES = 120.0  # seconds that a gallery which is just being filled has for its first shard
 
 
 def run(job: JobContext) -> None:
@@ -11,6 +18,8 @@ def run(job: JobContext) -> None:
     The scan's own shards are its state: a new attempt, and a scan of a gallery that has grown, go on after them.
     """
     spec = job.spec
+    if spec.get("start"):
+        _wait_for_images(job)
     plan = Plan(
         checkpoint=spec["checkpoint"],
         gallery=spec["gallery"],
@@ -18,6 +27,7 @@ def run(job: JobContext) -> None:
         residual=spec["residual"],
         precision=spec["precision"],
         top=spec["top"],
+        regions=not spec.get("start"),
     )
     with Pack.open(job.inputs["gallery"]) as pack:
         rows = len(pack)
@@ -29,6 +39,19 @@ def run(job: JobContext) -> None:
             device=job.device,
             tick=lambda done: job.progress(done, rows, "images"),
         )
+        if info.counts is not None and any(pack.scenes()):
+            crop = partial(count_crop, crop=info.counts.crop, region=info.counts.region)
+            predictors.save(job.output, predictors.measure(pack, crop, job.check))
     layers = ", ".join(f"{layer.name} ({layer.units})" for layer in info.layers)
     job.log(f"{info.rows} images in {info.precision}; layers: {layers}")
     job.artefact("scan", job.slug, job.output, rows=info.rows, layers=list(info.names))
+
+
+def _wait_for_images(job: JobContext) -> None:
+    """Until the gallery has its first shard; importing torch took most of that time."""
+    until = monotonic() + FIRST_IMAGES
+    while not (job.inputs["gallery"] / MANIFEST).exists():
+        job.check()
+        if monotonic() > until:
+            raise JobFailed("no_images", "The gallery has no images yet. Resume this scan once its import has begun.")
+        sleep(0.2)

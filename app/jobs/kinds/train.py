@@ -19,18 +19,18 @@ from models.atomic import replace_folder, write_json
 from models.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
 from models.card import Card, write_card
 from models.curves import thin
-from models.evaluation import evaluate, held_out_regions, sides
-from models.measures import loss
+from models.evaluation import evaluate, held_out_regions
+from models.looking import Watch
 from models.network import Network, resolve_precision
 from models.packs import Pack
 from models.recipes import BadConfig, CountingConfig, build_config
+from models.seen import SEEN, write_seen
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.training import FitConfig, fit, saved_state
 
 CURVE_POINTS = 400
-LOOKS = 10  # how often a run looks at the held-out images
-LOOKED = "held-out.json"
+STARTED = "started.json"
 
 
 def run(job: JobContext) -> None:
@@ -49,11 +49,15 @@ def run(job: JobContext) -> None:
         job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
         regions = load_regions(job, pack, split.train, config)
         held_out = held_out_regions(pack, split.held_out, config.region)
+        batches = Batches(regions, crop=config.crop, batch_size=config.batch_size, seed=seed)
         task = TASKS[job.spec["task"]].build(config, generator(seed, 0, 0))
+        scale = begin(job, task, batches, seed)
         first = task.encoder.get_parameter("conv1.weight").detach().clone()
         task.to(job.device).to(memory_format=torch.channels_last)
-        curves = train(job, task, regions, held_out, config, seed)
-        provenance = _provenance(job, pack, split, config, seed)
+        card = checkpoints.describe(task, name="training", recipe=None, config=asdict(config))
+        curves = train(job, task, batches, Watch(task, card, held_out, split.held_out, job.state), config, seed)
+        provenance = {**_provenance(job, pack, split, config, seed), "conv1_scale": scale}
+        write_seen(job.state, pack, split.train)
         keep(job, task, first, held_out, config, curves, provenance)
 
 
@@ -77,44 +81,50 @@ def free_memory(device: str) -> int:
     return int(facts["MemAvailable"].split()[0]) * 1024
 
 
+def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> float:
+    """Let the task adjust its untrained weights to the first batch; a resumed run repeats what was done."""
+    kept = job.state / STARTED
+    if kept.exists():
+        scale = float(json.loads(kept.read_text())["conv1_scale"])
+        task.rescale(scale)
+        return scale
+    try:
+        scale = task.begin(task.views(batches.draw(0), generator(seed, 0, 3)).inputs.cpu())
+    except ValueError as error:
+        raise JobFailed("bad_start", f"The start cannot be brought to start_norm: {error}.") from error
+    write_json(kept, {"conv1_scale": scale})
+    return scale
+
+
 def train(
-    job: JobContext, task: Task, regions: Regions, held_out: list[Tensor], config: CountingConfig, seed: int
+    job: JobContext, task: Task, batches: Batches, watch: Watch, config: CountingConfig, seed: int
 ) -> dict[str, list[list[float]]]:
-    """Fit the task, reporting each term; the held-out loss is looked at ten times. Returns the curves."""
-    batches = Batches(regions, crop=config.crop, batch_size=config.batch_size, seed=seed)
+    """Fit the task, reporting each term, and now and then what held-out images say. Returns the curves."""
     precision = resolve_precision(config.precision, job.device)
     how = FitConfig(
         steps=config.steps,
         lr=config.lr,
         lr_decay=config.lr_decay,
         lr_every=config.lr_every,
+        schedule=config.schedule,
+        warmup=config.warmup,
+        factors={"encoder.conv1.": config.conv1_lr},
         weight_decay=config.weight_decay,
         precision=precision,
         seed=seed,
     )
-    looks = _read_points(job.state / LOOKED)
+    if saved_state(job.state) is None and watch.due(0, config.steps):
+        job.progress(0, config.steps, "steps", watch.look(0))
     with contextlib.closing(fit(task, batches, how, job.state)) as steps:
         for progress in steps:
             metrics = dict(progress.metrics)
-            if progress.step >= (len(looks) + 1) * config.steps / LOOKS or progress.step == config.steps:
-                metrics["held_out_loss"] = look(task, held_out, config)
-                looks.append([progress.step, metrics["held_out_loss"]])
-                write_json(job.state / LOOKED, looks)
+            if watch.due(progress.step, config.steps):
+                metrics |= watch.look(progress.step)
             job.progress(progress.step, progress.total, "steps", metrics, rate=progress.rate)
     state = saved_state(job.state)
     assert state is not None
-    return {**state["curves"], "held_out_loss": looks}  # type: ignore[dict-item]
-
-
-def look(task: Task, held_out: list[Tensor], config: CountingConfig) -> float:
-    """The loss on at most 128 held-out images, with the area kernel and in colour."""
-    device = str(next(task.parameters()).device)
-    task.eval()
-    network = Network(_bare_card(task, config), task.encoder, task.head, device, torch.float32)
-    value = loss(sides(network, held_out[:128]))
-    task.train()
-    assert value is not None
-    return value
+    looks = {name: [list(point) for point in line] for name, line in watch.seen.curves.items()}
+    return {**state["curves"], **looks}  # type: ignore[dict-item]
 
 
 def keep(
@@ -136,9 +146,10 @@ def keep(
     card = replace(card, weights_sha256=sha256, dtype="fp16", provenance=provenance, curves=kept)
     write_card(folder, card)
     checkpoints.write_step0(folder, first.numpy())
+    shutil.copyfile(job.state / SEEN, folder / SEEN)
     measures, reference = evaluate(
         checkpoints.load(folder, device=job.device),
-        _untrained(card, job, config),
+        _untrained(card, job, config, provenance["conv1_scale"]),
         held_out,
         seed=provenance["seed"],
         tick=job.log,
@@ -149,22 +160,15 @@ def keep(
     job.artefact("checkpoint", job.slug, job.output, sha256=sha256, architecture=card.architecture, task=card.task)
 
 
-def _untrained(card: Card, job: JobContext, config: CountingConfig) -> Network:
+def _untrained(card: Card, job: JobContext, config: CountingConfig, scale: float) -> Network:
     """The network as it was before the first step, for comparison."""
     task = TASKS[job.spec["task"]].build(config, generator(int(job.spec["seed"]), 0, 0))
+    task.rescale(scale)
     return Network(card, task.encoder, task.head, job.device, torch.float32)
-
-
-def _bare_card(task: Task, config: CountingConfig) -> Card:
-    return checkpoints.describe(task, name="training", recipe=None, config=asdict(config))
 
 
 def _thinned(points: list[list[float]]) -> list[list[float]]:
     return [list(point) for point in thin([(step, value) for step, value in points], CURVE_POINTS)]
-
-
-def _read_points(path: Path) -> list[list[float]]:
-    return json.loads(path.read_text()) if path.exists() else []
 
 
 def _count(split: Split) -> str:

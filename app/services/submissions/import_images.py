@@ -4,9 +4,10 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -48,6 +49,23 @@ class SampleFrom(_Strict):
     kind: Literal["sample"]
 
 
+class CountablesFrom(_Strict):
+    """Generated scenes of things to count, with their truth; each split draws its seeds from a stream of its own."""
+
+    kind: Literal["countables"]
+    seed: StrictInt = Field(0, ge=0, lt=1 << 20)
+    scenes: StrictInt = Field(1400, ge=0, le=100_000, description="mixed scenes")
+    sweeps: StrictBool = Field(True, description="600 more scenes in which one factor moves at a time")
+    split: Literal["train", "test", "both"] = Field("both", description="which grounds, coins and colourings to use")
+
+    @model_validator(mode="after")
+    def not_empty(self) -> Self:
+        """Refuse to make a gallery of nothing."""
+        if not self.scenes and not self.sweeps:
+            raise PydanticCustomError("no_scenes", "Ask for mixed scenes, for sweeps, or for both")
+        return self
+
+
 class UploadFrom(_Strict):
     """Files that are uploaded to `/images` afterwards; `batch` names files that the server has received already."""
 
@@ -55,7 +73,9 @@ class UploadFrom(_Strict):
     batch: str | None = Field(None, pattern=r"^[0-9a-f]{32}$")
 
 
-GallerySource = Annotated[FolderFrom | ManifestFrom | SampleFrom | UploadFrom, Field(discriminator="kind")]
+GallerySource = Annotated[
+    FolderFrom | ManifestFrom | SampleFrom | CountablesFrom | UploadFrom, Field(discriminator="kind")
+]
 
 
 class NewGallery(_Strict):

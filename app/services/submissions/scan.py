@@ -4,21 +4,27 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
+from app.jobs.records import JobRecord, record
 from app.jobs.spec import Output
+from app.jobs.states import ENDED
 from app.services.submissions.inputs import Input, checkpoint_input, gallery_input, validated
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from app.store.tables import ScanRow
+from app.store.tables import JobRow, ScanRow
 from models.card import Card, NotACheckpoint, read_card
 from models.scans import ScanInfo, ScanUnreadable, covers_start, read_info
 from models.unit_tables import TOP_K
 
 
 class ScanSpec(BaseModel):
-    """What a scan can be told. `layers` None: all; `residual` None: wherever there is a counting head."""
+    """What a scan can be told. `layers` None: all; `residual` None: wherever there is a counting head.
+
+    `start`: scan what there is of a gallery that is still growing; a scan without it waits, and extends that one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,6 +34,7 @@ class ScanSpec(BaseModel):
     residual: bool | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     top: int = Field(TOP_K, ge=1, le=1000)
+    start: bool = False
 
 
 def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
@@ -38,18 +45,32 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         gallery = gallery_input(session, asked.gallery)
         query = select(ScanRow).where(ScanRow.checkpoint == asked.checkpoint, ScanRow.gallery == asked.gallery)
         earlier = list(session.scalars(query.where(ScanRow.done).order_by(ScanRow.id.desc())))
+        begun = None if asked.start else _begun(session, asked)
     filled = asked if checkpoint.job else _fill(asked, _card(store, checkpoint))
     slug = f"{asked.checkpoint}-on-{asked.gallery}"
     grown = next((row for row in earlier if _extends(store, row, filled, checkpoint, gallery)), None)
+    output = Output("scan", slug, f"scans/{slug}")
+    if grown is not None:
+        output = Output("scan", grown.slug, grown.folder)
+    elif begun is not None and begun.output is not None:
+        output = begun.output
+    waits = [checkpoint.job, None if asked.start else gallery.job, None if begun is None else begun.id]
     return Prepared(
-        spec=filled.model_dump(mode="json"),
-        output=Output("scan", grown.slug, grown.folder) if grown else Output("scan", slug, f"scans/{slug}"),
+        spec=filled.model_dump(mode="json", exclude=None if asked.start else {"start"}),
+        output=output,
         lane="device",
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
-        needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
+        needs=tuple(job for job in waits if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
-        keep_slug=grown is not None,
+        keep_slug=grown is not None or begun is not None,
     )
+
+
+def _begun(session: Session, asked: ScanSpec) -> JobRecord | None:
+    """The unfinished scan of the gallery's start, which this one goes on from."""
+    query = select(JobRow).where(JobRow.kind == "scan", JobRow.state.not_in(ENDED)).order_by(JobRow.id.desc())
+    wanted = asked.model_dump(mode="json", include={"checkpoint", "gallery"}) | {"start": True}
+    return next((record(row) for row in session.scalars(query) if wanted.items() <= dict(row.spec).items()), None)
 
 
 def _card(store: Store, checkpoint: Input) -> Card:

@@ -1,0 +1,13 @@
+"""A group of training curves as a chart."""
+
+from markupsafe import Markup
+
+from app.services.curve_groups import CurveGroup
+from app.web.charts import line_chart
+
+
+def curve_chart(group: CurveGroup) -> Markup:
+    """The group on its axis, with the lines to compare it with."""
+    return line_chart(
+        group.series, label=group.title, log_y=group.log, levels=group.levels, low=group.low, high=group.high
+    )

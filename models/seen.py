@@ -1,0 +1,74 @@
+"""Which images a checkpoint was trained on: kept beside its weights, matched by content and by looks. Free of torch.
+
+seen.npz holds, for each training image, the first eight bytes of its file's SHA-256, its perceptual hash and its row.
+A checkpoint without that file does not say; one whose file lists nothing was trained on no stored image.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.atomic import write_bytes
+from models.packs import Pack
+from models.phash import FEATURELESS, Hashes, near_any, phashes
+
+SEEN: Final = "seen.npz"
+
+
+@dataclass(frozen=True)
+class SeenImages:
+    """The images of a training, one an entry: (N,) each."""
+
+    sha256: Hashes
+    phash: Hashes
+    rows: NDArray[np.int64]
+
+
+def write_seen(folder: Path, pack: Pack, rows: Sequence[int]) -> None:
+    """Keep which rows of the pack a checkpoint is trained on."""
+    chosen = np.asarray(rows, dtype=np.int64)
+    hashes = pack.phashes()
+    looks = phashes(pack.jpeg(int(row)) for row in chosen) if hashes is None else hashes[chosen]
+    drawn = np.array([scene is not None for scene in pack.scenes()], dtype=np.bool_)[chosen]
+    # Two generated scenes may look alike and be different scenes: of those only the same file counts as seen.
+    looks = np.where(drawn, np.uint64(FEATURELESS), looks)
+    write_seen_images(folder, SeenImages(prefixes(pack.sha256s())[chosen], looks, chosen))
+
+
+def write_seen_images(folder: Path, seen: SeenImages) -> None:
+    """Keep a list of images; an empty one says that no stored image was trained on."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, sha256=seen.sha256, phash=seen.phash, rows=seen.rows)
+    write_bytes(folder / SEEN, buffer.getvalue())
+
+
+def nothing_seen() -> SeenImages:
+    """Of a network that was never trained, or trained on images that were made on the way."""
+    none = np.empty(0, dtype=np.uint64)
+    return SeenImages(none, none, np.empty(0, dtype=np.int64))
+
+
+def read_seen(folder: Path) -> SeenImages | None:
+    """What a checkpoint was trained on; None where it does not say, or the file is damaged."""
+    try:
+        with np.load(folder / SEEN, allow_pickle=False) as arrays:
+            seen = SeenImages(arrays["sha256"], arrays["phash"], arrays["rows"])
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None
+    return seen if seen.sha256.dtype == seen.phash.dtype == np.uint64 else None
+
+
+def prefixes(sha256s: Iterable[str]) -> Hashes:
+    """The first eight bytes of each hash as a number, (N,)."""
+    return np.fromiter((int(value[:16], 16) for value in sha256s), dtype=np.uint64)
+
+
+def was_seen(seen: SeenImages, sha256s: Iterable[str], hashes: Hashes) -> NDArray[np.bool_]:
+    """Which images were trained on: the same file, or one that looks the same, (N,)."""
+    return np.isin(prefixes(sha256s), seen.sha256) | near_any(hashes, seen.phash)
