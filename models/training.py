@@ -33,7 +33,8 @@ class Diverged(ValueError):
 class FitConfig:
     """How to optimise: Adam with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
 
-    `factors` multiply the learning rate of the parameters whose names begin so: {"encoder.conv1.": 3.0}.
+    It rises to `lr` over the first `warmup` steps, or over the first quarter of a shorter run. `factors` multiply the
+    learning rate of the parameters whose names begin so: {"encoder.conv1.": 3.0}.
     """
 
     steps: int
@@ -50,7 +51,8 @@ class FitConfig:
     save_seconds: float = 60.0
 
     def learning_rate(self, step: int) -> float:
-        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        warmup = min(self.warmup, self.steps // 4)
+        rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
         if self.schedule == "cosine":
             return rise * self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
         return rise * self.lr * self.lr_decay ** (step // self.lr_every)

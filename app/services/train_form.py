@@ -14,7 +14,7 @@ from models.recipes import RECIPES, CountingConfig
 FormFields = Mapping[str, str]
 
 TASK = "counting"
-SHOWN = ("small", "paper")  # recipes of the form; the others are labs, which have a page of their own
+SHOWN = ("small", "sample", "paper")  # recipes of the form; the others are labs, which have a page of their own
 FIRST = ("steps", "batch_size")  # settings that most people want to see; the others are one click away
 
 
