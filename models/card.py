@@ -15,6 +15,9 @@ from models.atomic import write_json
 
 CARD, WEIGHTS, STEP0, REFERENCE = "checkpoint.json", "weights.safetensors", "filters-step0.npy", "reference.npz"
 FORMAT = 1
+FILTERS_ONLY = "filters-only"
+Colour = Literal["rgb", "bgr", "gray", "lab", "l"]
+CHANNELS: dict[Colour, int] = {"rgb": 3, "bgr": 3, "gray": 1, "lab": 3, "l": 1}
 Floats = NDArray[np.float32]
 
 
@@ -35,7 +38,11 @@ class LayerCard:
     """One layer that can be looked at, named after its conv or fc although values are taken after the ReLU.
 
     A cell (y, x) of a conv layer has its receptive field centred on `offset + stride * (x, y)` input pixels and
-    `receptive_field` pixels wide; vector layers have neither stride nor field.
+    `receptive_field` pixels wide, None where every cell sees the whole input; vector layers have neither stride nor
+    field. `kind` "conv" is any layer with a map: the tokens of a transformer are one too. `layout` is how `module`
+    gives the values: channels first, as `tokens` extra ones and then a square of patches, or channels last. `path` is
+    the way of the images that the module lies on; None: the trunk for maps, the count path for vectors. `value` says
+    in words what is read.
     """
 
     name: str
@@ -45,19 +52,37 @@ class LayerCard:
     stride: int | None = None
     receptive_field: int | None = None
     offset: float | None = None
+    layout: Literal["plain", "tokens", "channels_last"] = "plain"
+    tokens: int = 0
+    path: Literal["trunk", "count"] | None = None
+    value: str = "after its ReLU"
+
+    @property
+    def on_trunk(self) -> bool:
+        """Whether the encoder's own pass over an image gives the values; else the count path does."""
+        return self.path == "trunk" if self.path else self.kind == "conv"
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How pixels become input. `trunk_size` None: the conv trunk sees the native central square of the image."""
+    """How pixels become input. `trunk_size` None: the conv trunk sees the native central square of the image.
+
+    With `resize` the shorter side is brought to so many pixels before the middle `trunk_size` of it is taken; without,
+    the middle is taken at native size. Pixels 0..1 are brought into `colour`, then multiplied by `scale` (255 for
+    networks of the Caffe days; Lab has its own range: L 0..100, a and b about -100..100), then by `mean_std` each
+    channel loses its mean and is divided by its deviation.
+    """
 
     crop: int
     region: int
     size: int
     trunk_size: int | None
     normalise: Literal["per_crop", "per_input", "mean_std"]
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    resize: int | None = None
+    colour: Colour = "rgb"
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +109,17 @@ class Card:
         return any(layer.kind == "counts" for layer in self.layers)
 
     @property
+    def filters_only(self) -> bool:
+        """Whether nothing but the filters of a first layer is known: they can be looked at, images cannot be shown."""
+        return self.architecture == FILTERS_ONLY
+
+    @property
     def first_layer(self) -> LayerCard:
         return self.layers[0]
 
     @property
     def trunk_layers(self) -> tuple[LayerCard, ...]:
-        return tuple(layer for layer in self.layers if layer.kind == "conv")
+        return tuple(layer for layer in self.layers if layer.on_trunk)
 
     def layer(self, name: str) -> LayerCard:
         """The layer of that name. Raises KeyError with the names there are."""

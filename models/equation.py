@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from models.card import Preprocess
-from models.geometry import Box, central_square, count_crop
+from models.geometry import Box, count_crop, trunk_box
 from models.network import Network
 from models.resampling import fit_square
 from models.tasks.counting import stack
@@ -53,20 +53,17 @@ def count_view(image: Tensor, how: Preprocess, box: Box | None = None) -> tuple[
     return crop, square, enlarged
 
 
-def trunk_square(image: Tensor, how: Preprocess) -> tuple[Tensor, Box, bool]:
+def trunk_square(image: Tensor, how: Preprocess, *, whole: bool = False) -> tuple[Tensor, Box, bool]:
     """What the conv trunk reads of an image (3, H, W): its native central square, or the middle `trunk_size` of it.
 
-    A square smaller than the network's smallest input is enlarged to it, and said so.
+    A square smaller than the network's smallest input is enlarged to it, and said so; `whole` brings the whole square
+    to that size instead of taking its middle.
     """
-    x0, y0, x1, _ = (int(value) for value in central_square(image.shape[2], image.shape[1]))
-    side = x1 - x0
-    if how.trunk_size is not None and side > how.trunk_size:
-        margin = (side - how.trunk_size) // 2
-        x0, y0, side = x0 + margin, y0 + margin, how.trunk_size
-    least = how.trunk_size or how.size
-    square = image[:, y0 : y0 + side, x0 : x0 + side]
-    box = (float(x0), float(y0), float(x0 + side), float(y0 + side))
-    return fit_square(square, max(side, least)), box, side < least
+    size = None if whole else how.trunk_size
+    box = trunk_box(image.shape[2], image.shape[1], size=size, resize=how.resize)
+    x0, y0, x1, y1 = (int(edge) for edge in box)
+    side, least = x1 - x0, how.trunk_size or how.size
+    return fit_square(image[:, y0:y1, x0:x1], how.trunk_size or max(side, least)), box, side < least
 
 
 def squared_residual(equation: Equation) -> Tensor:

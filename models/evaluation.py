@@ -16,8 +16,9 @@ from models.equation import count_crops, crop_image
 from models.filters import measure as filter_measures
 from models.loading import decode_rows
 from models.measures import Doubles, Sides, bootstrapped, growth_exponent, measure
-from models.network import Network, normalise
+from models.network import Network
 from models.packs import Pack
+from models.preprocessing import normalise
 from models.recipes import KERNELS, CountingConfig
 from models.tasks import TASKS
 

@@ -11,6 +11,19 @@ def central_square(width: int, height: int) -> Box:
     return (left, top, left + side, top + side)
 
 
+def trunk_box(width: int, height: int, *, size: int | None, resize: int | None = None) -> Box:
+    """The part of an image that the conv trunk sees, in whole pixels of the image.
+
+    The central square; with `size` the middle `size` pixels of it, or with `resize` as well what these are of a square
+    of `resize` pixels.
+    """
+    left, top, right, _ = (int(edge) for edge in central_square(width, height))
+    square = right - left
+    kept = square if size is None else min(square, size if resize is None else max(1, round(square * size / resize)))
+    margin = (square - kept) // 2
+    return (left + margin, top + margin, left + margin + kept, top + margin + kept)
+
+
 def clip_box(box: Box, width: int, height: int) -> Box:
     """The part of `box` inside the image. Raises ValueError where nothing is left of it."""
     x0, y0 = max(0.0, box[0]), max(0.0, box[1])

@@ -33,9 +33,10 @@ def embed(network: Network, jpeg: bytes, layer: str, box: Box | None = None) -> 
     """The layer's mean over space after its ReLU, (D,) float32; of a box, the central square of the box."""
     card = _layer(network, layer)
     image = decode(jpeg)
-    if card.kind == "conv":
+    if card.on_trunk:
         values, seen, enlarged = _trunk(network, image, card, box)
-        pooled = values.mean(dim=(2, 3), dtype=torch.float32)[0]  # (1, C, h, w) -> (C,)
+        # (1, C, h, w) or (1, C) -> (C,)
+        pooled = values.mean(dim=(2, 3), dtype=torch.float32)[0] if card.kind == "conv" else values[0]
         return EmbedAnswer(_as_scanned(pooled, card), seen, enlarged)
     crop, seen, enlarged = count_view(image, network.card.preprocess, _checked(image, box))
     with network.hooks([layer]) as found:
@@ -97,7 +98,7 @@ def _inputs(crop: Tensor, shown: Tensor) -> Inputs:
 
 def _as_scanned(pooled: Tensor, layer: LayerCard) -> Floats:
     """Rounded as a scan stores it: float16, count vectors float32."""
-    kept = pooled.float() if layer.kind == "counts" else pooled.float().clamp(max=HALF_MAX).half()
+    kept = pooled.float() if layer.kind == "counts" else pooled.float().clamp(-HALF_MAX, HALF_MAX).half()
     return np.asarray(kept.float().cpu().numpy())
 
 
@@ -126,14 +127,14 @@ def _checked(image: Tensor, box: Box | None) -> Box | None:
 
 
 def _trunk(network: Network, image: Tensor, layer: LayerCard, box: Box | None) -> tuple[Tensor, Box, bool]:
-    """A conv layer's values (1, C, h, w), the box of the image they cover, and whether it was enlarged."""
+    """A layer's values (1, C, h, w) or (1, C), the box of the image they cover, and whether it was enlarged."""
     how = network.card.preprocess
     left, top = 0, 0
     if (drawn := _checked(image, box)) is not None:
         x0, y0, x1, y1 = count_crop(image.shape[2], image.shape[1], crop=how.crop, region=how.region, box=drawn)
         left, top = int(x0), int(y0)
         image = image[:, top : int(y1), left : int(x1)]
-    square, (x0, y0, x1, y1), enlarged = trunk_square(image, how)
+    square, (x0, y0, x1, y1), enlarged = trunk_square(image, how, whole=drawn is not None)
     with network.hooks([layer.name]) as found:
         network.run_trunk(network.trunk_input(square[None]))
     return found[layer.name], (x0 + left, y0 + top, x1 + left, y1 + top), enlarged

@@ -1,20 +1,21 @@
 """A checkpoint ready to be looked at: encoder, head, and the two paths that images take through them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from models.card import Card, Preprocess
-from models.resampling import standardise
+from models.card import Card, LayerCard
+from models.preprocessing import normalise
 
 
 class Network:
     """Encoder and head of a checkpoint in evaluation mode.
 
-    The conv trunk sees whole images (`run_trunk`); fully connected layers see the count path's small views
-    (`run_counts`). Values of a layer are taken after the ReLU that follows it.
+    The encoder sees whole images (`run_trunk`); the layers of a head see the count path's small views
+    (`run_counts`). Values of a layer are those that its card says, as a rule after the ReLU that follows it.
     """
 
     def __init__(self, card: Card, encoder: nn.Module, head: nn.Module | None, device: str, dtype: torch.dtype) -> None:
@@ -49,11 +50,11 @@ class Network:
         try:
             for name in names:
                 layer = self.card.layer(name)
-                owner = self.encoder if layer.kind == "conv" else self.head
+                owner = self.encoder if layer.on_trunk else self.head
                 assert owner is not None
 
-                def keep(_module: nn.Module, _args: object, output: Tensor, name: str = name) -> None:
-                    seen[name] = output
+                def keep(_module: nn.Module, _args: object, output: Tensor, layer: LayerCard = layer) -> None:
+                    seen[layer.name] = as_read(output, layer)
 
                 handles.append(owner.get_submodule(layer.module).register_forward_hook(keep))
             yield seen
@@ -66,15 +67,17 @@ class Network:
         return pixels.to(device=self.device, dtype=self.dtype).contiguous(memory_format=torch.channels_last)
 
 
-def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
-    """Pixels (B, 3, h, w) in 0..1 -> zero mean and unit deviation, as the checkpoint was trained."""
-    if how.normalise == "mean_std":
-        # Whole rows of channels-last pixels at once: a broadcast over three channels takes three times as long.
-        rows = pixels.permute(0, 2, 3, 1)  # (B, 3, h, w) -> (B, h, w, 3)
-        mean, std = (pixels.new_tensor(values).repeat(pixels.shape[3]) for values in (how.mean, how.std))
-        scaled: Tensor = (rows.flatten(2) - mean) / std
-        return scaled.view(rows.shape).permute(0, 3, 1, 2)
-    return standardise(pixels)
+def as_read(output: Tensor, layer: LayerCard) -> Tensor:
+    """What a module gave as a map (B, U, h, w), or as vectors (B, U) for layers without one."""
+    if layer.kind != "conv":
+        return output.flatten(1)  # (B, U, 1, 1) -> (B, U)
+    if layer.layout == "channels_last":
+        return output.permute(0, 3, 1, 2)  # (B, h, w, U) -> (B, U, h, w)
+    if layer.layout == "tokens":
+        patches = output[:, layer.tokens :]
+        side = math.isqrt(patches.shape[1])
+        return patches.transpose(1, 2).reshape(len(patches), -1, side, side)  # (B, h w, U) -> (B, U, h, w)
+    return output
 
 
 def native_bf16(device: str) -> bool:

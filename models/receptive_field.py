@@ -2,6 +2,10 @@
 
 A cell c (row or column) of a layer has its centre at `offset + c * stride` and sees `receptive_field` pixels around it.
 Coordinates are continuous: pixel i covers [i, i + 1); an 11-pixel window that starts at pixel 0 has its centre at 5.5.
+
+Networks are chains of modules in the order they are registered. A residual block is its longest path: the shortcut
+must see no more around the same centre, which is checked. After global pooling, attention or a gate that looks at the
+whole map there is no closed form: every cell sees everything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,19 +13,30 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from torch import nn
+from torchvision.models.convnext import CNBlock, LayerNorm2d
+from torchvision.models.regnet import ResBottleneckBlock
+from torchvision.models.shufflenetv2 import InvertedResidual as ShuffleBlock
+from torchvision.ops import StochasticDepth
 
 _POINTWISE = (
     nn.ReLU,
+    nn.ReLU6,
     nn.LeakyReLU,
+    nn.ELU,
     nn.GELU,
     nn.SiLU,
+    nn.Hardswish,
     nn.Identity,
     nn.Dropout,
     nn.Dropout2d,
     nn.BatchNorm2d,
     nn.LocalResponseNorm,
+    LayerNorm2d,
+    StochasticDepth,
 )
 _WINDOWED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+_SHORTCUTS = {"downsample", "shortcut"}  # what residual blocks call the way around their convolutions
+_CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 
 class UnknownGeometry(ValueError):
@@ -46,6 +61,10 @@ class Window:
         return max(0, cells)
 
 
+Step = tuple[str, "Window | UnknownGeometry | None"]
+"""A module by name and its window; None where it works point by point."""
+
+
 @dataclass(frozen=True)
 class Field:
     """Geometry of one layer's map, in input pixels."""
@@ -64,16 +83,42 @@ class Field:
 
 
 def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, Field]:
-    """The field of the output of each named module of a chain, whose leaves run in the order they are registered.
+    """The field of the output of each named module.
 
     Raises UnknownGeometry at a module that is neither pointwise nor a square window, KeyError at an unknown name.
     """
-    found: dict[str, Field] = {}
-    field = Field()
-    for name, window in _windows(encoder, wanted := list(module_names)):
-        field = field.through(window) if window else field
+    found, field = dict[str, Field](), Field()
+    for name, step in _steps_until(encoder, wanted := list(module_names)):
+        if isinstance(step, UnknownGeometry):
+            raise step
+        field = field.through(step) if step else field
         found[name] = field
     return {name: found[name] for name in wanted}
+
+
+def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, tuple[Field, bool]]:
+    """The fields of those named modules, and whether they are exact.
+
+    After the first module that looks at everything (a gate, attention, a norm over the map) they are not: stride and
+    offset still say where a cell lies, and it sees the whole input.
+    """
+    found, field, exact = dict[str, tuple[Field, bool]](), Field(), True
+    wanted = set(module_names)
+    for name, step in _steps("", encoder):
+        exact = exact and not isinstance(step, UnknownGeometry)
+        field = field.through(step) if isinstance(step, Window) else field
+        if name in wanted:
+            found[name] = (field, exact)
+    return found
+
+
+def is_chain(encoder: nn.Module) -> bool:
+    """Whether the network is nothing but modules one after the other, without blocks of their own."""
+    return all(
+        name == "" or isinstance(module, _CONTAINERS)
+        for name, module in encoder.named_modules()
+        if list(module.children())
+    )
 
 
 def reach(encoder: nn.Module, module_names: Iterable[str], side: int) -> dict[str, int]:
@@ -84,10 +129,12 @@ def reach(encoder: nn.Module, module_names: Iterable[str], side: int) -> dict[st
     """
     found: dict[str, int] = {}
     windows: list[tuple[Window, int]] = []  # with the side that each runs over
-    for name, window in _windows(encoder, wanted := list(module_names)):
-        if window:
-            windows.append((window, side))
-            side = window.cells(side) if side else 0
+    for name, step in _steps_until(encoder, wanted := list(module_names)):
+        if isinstance(step, UnknownGeometry):
+            raise step
+        if step:
+            windows.append((step, side))
+            side = step.cells(side) if side else 0
         found[name] = _end_of_last_cell(windows, side)
     return {name: found[name] for name in wanted}
 
@@ -108,29 +155,66 @@ def _end_of_last_cell(windows: list[tuple[Window, int]], cells: int) -> int:
     return end
 
 
-def _windows(encoder: nn.Module, wanted: list[str]) -> Iterator[tuple[str, Window | None]]:
-    """Each leaf up to the last wanted one with its window; None where it works point by point."""
+def _steps_until(encoder: nn.Module, wanted: list[str]) -> Iterator[Step]:
+    """The steps up to the last wanted name. Raises KeyError where there is no such module."""
     missing = set(wanted)
-    for name, module in encoder.named_modules():
+    for step in _steps("", encoder) if missing else []:
+        yield step
+        missing.discard(step[0])
         if not missing:
             return
-        if not list(module.children()):
-            yield name, _window(name, module)
-            missing.discard(name)
     if missing:
         raise KeyError(f"no such module: {', '.join(sorted(missing))}")
 
 
-def _window(name: str, module: nn.Module) -> Window | None:
+def _steps(name: str, module: nn.Module) -> list[Step]:
+    """What an image goes through inside a module: its leaves in order and, after them, itself."""
+    if isinstance(module, CNBlock):  # the rest of it works point by point
+        return [(name, Window(7, 1, 3, ceil_mode=False))]
+    children = [(f"{name}.{short}" if name else short, short, child) for short, child in module.named_children()]
+    if not children:
+        return [(name, _window(name, module))]
+    around = _SHORTCUTS | ({"proj"} if isinstance(module, ResBottleneckBlock) else set())
+    around |= {"branch1"} if isinstance(module, ShuffleBlock) else set()
+    main = [step for full, short, child in children if short not in around for step in _steps(full, child)]
+    if not isinstance(module, _CONTAINERS) and type(module).__name__.startswith("Inception"):
+        main.append((name, UnknownGeometry(f"{name} has branches of several sizes")))
+    for full, short, child in children:
+        if short in around and not _within(_steps(full, child), main):
+            main.append((full, UnknownGeometry(f"{full} sees other pixels than the block that it goes around")))
+    return [*main, (name, None)]
+
+
+def _within(side: list[Step], main: list[Step]) -> bool:
+    """Whether one path ends in cells with the same centres as the other, which see no more."""
+    ends = []
+    for steps in (side, main):
+        field = Field()
+        for _, step in steps:
+            if isinstance(step, UnknownGeometry):
+                return step in [known for _, known in main]  # then the main path has none either
+            field = field.through(step) if step else field
+        ends.append(field)
+    around, through = ends
+    same = around.stride == through.stride and around.offset == through.offset
+    return same and around.receptive_field <= through.receptive_field
+
+
+def _window(name: str, module: nn.Module) -> "Window | UnknownGeometry | None":
     if isinstance(module, _POINTWISE):
         return None
     if not isinstance(module, _WINDOWED):
-        raise UnknownGeometry(f"{name} ({type(module).__name__}) has no receptive field in closed form")
+        return UnknownGeometry(f"{name} ({type(module).__name__}) has no receptive field in closed form")
     padding = module.padding
     if isinstance(padding, str):
-        raise UnknownGeometry(f"{name}: padding {padding!r} is not supported, give it in pixels")
-    kernel, stride, before = (_side(name, value) for value in (module.kernel_size, module.stride, padding))
-    dilation = 1 if isinstance(module, nn.AvgPool2d) else _side(name, module.dilation)
+        return UnknownGeometry(f"{name}: padding {padding!r} is not supported, give it in pixels")
+    dilated = 1 if isinstance(module, nn.AvgPool2d) else module.dilation
+    try:
+        kernel, stride, before, dilation = (
+            _side(name, value) for value in (module.kernel_size, module.stride, padding, dilated)
+        )
+    except UnknownGeometry as error:
+        return error
     ceil_mode = not isinstance(module, nn.Conv2d) and module.ceil_mode
     return Window(dilation * (kernel - 1) + 1, stride, before, ceil_mode)
 

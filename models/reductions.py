@@ -36,14 +36,16 @@ def reduce_map(maps: Tensor) -> Reduced:
     maxima, places = _maximum(maps)
     width = maps.shape[3]
     ys, xs = places // width, places % width
-    return Reduced(maxima.float(), ys.to(torch.int16), xs.to(torch.int16), _mean(maps).clamp_(max=HALF_MAX).half())
+    return Reduced(
+        maxima.float(), ys.to(torch.int16), xs.to(torch.int16), _mean(maps).clamp_(-HALF_MAX, HALF_MAX).half()
+    )
 
 
 def reduce_vector(values: Tensor, *, keep_float: bool) -> Reduced:
     """(B, U) -> itself; count vectors keep float32."""
     maxima = values.float()
     none = torch.full_like(maxima, -1, dtype=torch.int16)
-    return Reduced(maxima, none, none, maxima if keep_float else maxima.clamp(max=HALF_MAX).half())
+    return Reduced(maxima, none, none, maxima if keep_float else maxima.clamp(-HALF_MAX, HALF_MAX).half())
 
 
 def _maximum(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.card import LayerCard
-from models.geometry import Box, central_square
+from models.geometry import Box, trunk_box
 
 Region = tuple[float, float, float, float]
 """Left, top, right, bottom of a part of a receptive field, in input pixels from its centre."""
@@ -15,19 +15,18 @@ class Trunk:
     """How the conv path saw an image: its central square at native size, or the middle `size` pixels of it.
 
     A square smaller than that, or than `smallest`, was enlarged. `reach` gives, by layer and by the side of the input,
-    one past the last pixel that any cell sees.
+    one past the last pixel that any cell sees. With `resize` the `size` pixels are the middle of a square that was
+    brought to `resize` pixels.
     """
 
     size: int | None
     smallest: int
     reach: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    resize: int | None = None
 
     def box(self, width: int, height: int) -> Box:
         """The square of a (width, height) image that became the network's input."""
-        left, top, right, _ = (int(edge) for edge in central_square(width, height))
-        side = min(self.size or right - left, right - left)
-        margin = (right - left - side) // 2
-        return (left + margin, top + margin, left + margin + side, top + margin + side)
+        return trunk_box(width, height, size=self.size, resize=self.resize)
 
     def side(self, width: int, height: int) -> int:
         """Side of the network's input for a (width, height) image."""
@@ -49,14 +48,17 @@ def receptive_box(
 ) -> Box:
     """The pixels of a (width, height) image that cell (y, x) of a conv layer sees, exactly; or this region of them.
 
+    All that was shown for a layer whose cells see everything.
     Padding is not part of the image: the box ends where the network's input ends.
     """
+    if layer.receptive_field is None:
+        return trunk.box(width, height)
     stride, offset = layer.stride or 1, layer.offset or 0.0
     left, top, right, _ = trunk.box(width, height)
     side = trunk.side(width, height)
     scale = (right - left) / side
     end = trunk.reach.get(layer.name, {}).get(str(side), side)
-    half = (layer.receptive_field or 1) / 2
+    half = layer.receptive_field / 2
     before_x, before_y, after_x, after_y = region or (-half, -half, half, half)
 
     def span(cell: int, start: float, before: float, after: float) -> tuple[float, float]:

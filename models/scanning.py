@@ -20,7 +20,7 @@ from models.equation import count_view, trunk_square, views
 from models.loading import decode_rows
 from models.network import Network, resolve_precision
 from models.packs import Pack
-from models.receptive_field import reach
+from models.receptive_field import is_chain, reach
 from models.reductions import LayerRows, Reduced, reduce_map, reduce_vector
 from models.scan_geometry import CountPath, Trunk
 from models.scans import Equations, LayerPart, ScanInfo, ScanWriter, read_info
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Eyes:
-    """The networks of a scan and what is read of them: `trunk` conv layers, `counts` vector layers."""
+    """The networks of a scan, and what is read of them: `conv` on the trunk, `vector` on the count path."""
 
     trunk: Network
     counts: Network
@@ -87,8 +87,8 @@ class Eyes:
         layers, residual = plan.chosen(trunk.card), plan.wants_residual(trunk.card)
         exact = residual and precision != "fp32"
         counts = checkpoints.load(folder, device=device, precision="fp32") if exact else trunk
-        conv = tuple(layer for layer in layers if layer.kind == "conv")
-        vector = tuple(layer for layer in layers if layer.kind != "conv")
+        conv = tuple(layer for layer in layers if layer.on_trunk)
+        vector = tuple(layer for layer in layers if not layer.on_trunk)
         return cls(trunk, counts, conv, vector, residual, precision)
 
     def how(self, plan: Plan) -> dict[str, object]:
@@ -103,16 +103,31 @@ class Eyes:
         }
 
     @property
+    def mapped(self) -> tuple[LayerCard, ...]:
+        """The layers with a map of their own units."""
+        return tuple(layer for layer in self.conv if layer.kind == "conv")
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether gradients can be taken on receptive fields alone: networks whose modules just follow each other."""
+        return is_chain(self.trunk.encoder) and all(layer.receptive_field is not None for layer in self.mapped)
+
+    @property
     def counting(self) -> bool:
         """Whether the count path is walked at all."""
         return bool(self.vector) or self.residual
 
     @torch.inference_mode()
     def look(self, squares: Tensor) -> dict[str, Reduced]:
-        """The conv layers' numbers for squares (B, 3, S, S) uint8."""
+        """The trunk layers' numbers for squares (B, 3, S, S) uint8."""
         with self.trunk.hooks([layer.name for layer in self.conv]) as seen:
             self.trunk.run_trunk(self.trunk.trunk_input(squares))
-        return {layer.name: reduce_map(seen[layer.name]) for layer in self.conv}
+        return {
+            layer.name: reduce_map(seen[layer.name])
+            if layer.kind == "conv"
+            else reduce_vector(seen[layer.name], keep_float=False)
+            for layer in self.conv
+        }
 
     @torch.inference_mode()
     def count(self, crops: Tensor) -> tuple[dict[str, Reduced], Tensor | None]:
@@ -191,7 +206,7 @@ def scan(
         writer.write(index, pack.shards[index], *current.result(), seconds=now - began)
         began = now
     info = describe(eyes, pack, plan, seconds=writer.seconds(len(pack.shards)))
-    tables = {layer.name: writer.merged(layer.name, info) for layer in eyes.conv if plan.regions}
+    tables = {layer.name: writer.merged(layer.name, info) for layer in eyes.mapped if info.regions}
     regions = effective_fields.regions(eyes.trunk, pack, tables, tick=lambda: tick(done)) if tables else {}
     info = replace(info, seconds=round(info.seconds + time.monotonic() - began, 2))
     writer.finish(info, regions)
@@ -238,10 +253,11 @@ def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:
     """What scan.json will say."""
     card = eyes.trunk.card
     how = card.preprocess
-    trunk = Trunk(size=how.trunk_size, smallest=how.size)
+    trunk = Trunk(size=how.trunk_size, smallest=how.size, resize=how.resize)
     sides = {trunk.side(row.jpeg_width, row.jpeg_height) for row in pack.metadata(range(len(pack)))}
-    ends = {side: reach(eyes.trunk.encoder, [layer.module for layer in eyes.conv], side) for side in sorted(sides)}
-    seen = {layer.name: {str(side): ends[side][layer.module] for side in ends} for layer in eyes.conv}
+    local = [layer for layer in eyes.conv if layer.receptive_field is not None]
+    ends = {side: reach(eyes.trunk.encoder, [layer.module for layer in local], side) for side in sorted(sides)}
+    seen = {layer.name: {str(side): ends[side][layer.module] for side in ends} for layer in local}
     counts = CountPath(how.crop, how.region, how.size, KERNEL) if eyes.counting else None
     return ScanInfo(
         checkpoint=plan.checkpoint,
@@ -258,7 +274,7 @@ def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:
         counts=counts,
         seconds=round(seconds, 2),
         maxima=True,
-        regions=plan.regions,
+        regions=plan.regions and eyes.has_regions,
     )
 
 

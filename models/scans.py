@@ -303,7 +303,7 @@ class ScanReader:
     def crop(self, name: str, *, width: int, height: int) -> Box:
         """The part of a (width, height) image that the path through this layer looked at."""
         counts = self.info.counts
-        if self.layer(name).kind == "conv" or counts is None:
+        if self.layer(name).on_trunk or counts is None:
             return self.info.trunk.box(width, height)
         return count_crop(width, height, crop=counts.crop, region=counts.region)
 

@@ -207,7 +207,7 @@ class SearchService:
         record = self._checkpoints.get(info.checkpoint)
         if record.sha256 != info.checkpoint_sha256:
             raise Conflict("checkpoint_changed", "This scan was made with other weights; scan the gallery again.")
-        precision = info.precision if info.layer(place.layer).kind == "conv" else info.count_precision
+        precision = info.precision if info.layer(place.layer).on_trunk else info.count_precision
         return NetworkRef(str(record.folder), info.checkpoint_sha256, "bf16" if precision == "bf16" else "fp32")
 
 

@@ -259,7 +259,7 @@ class UnitsService:
         info = reader.info
         jpeg, known = self._galleries.jpeg(info.gallery, row), self._galleries.image(info.gallery, row)
         record = self._checkpoints.get(info.checkpoint)
-        precision = info.precision if card.kind == "conv" else info.count_precision
+        precision = info.precision if card.on_trunk else info.count_precision
         network = NetworkRef(str(record.folder), record.sha256, "bf16" if precision == "bf16" else "fp32")
         heat = self._predictor.heatmap(network, jpeg, layer, unit)
         width, height = known.jpeg_width, known.jpeg_height

@@ -1,10 +1,15 @@
 """Receptive fields in closed form against what gradients and impulses really reach."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.models import ConvNeXt, ResNet, mobilenet_v2, mobilenet_v3_small
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from models.receptive_field import Field, UnknownGeometry, fields, reach, smallest_side
+from models.receptive_field import Field, UnknownGeometry, fields, is_chain, known_fields, reach, smallest_side
 
 TAIL = [(5, 1, 2, "conv"), (3, 2, 0, "pool"), (3, 1, 1, "conv")]
 CHAINS = {
@@ -106,3 +111,55 @@ def test_an_input_one_pixel_smaller_than_the_smallest_side_leaves_a_layer_empty(
     side = smallest_side(net, ["conv4"])
     assert net(torch.zeros(1, 3, side, side)).shape[2] == 1
     assert reach(net, ["conv4"], side - 1) == {"conv4": 0}
+
+
+def basic() -> nn.Module:
+    return ResNet(BasicBlock, [1, 1, 1, 1])
+
+
+BLOCKS: dict[str, tuple[Callable[[], nn.Module], str, int]] = {
+    "a residual network": (basic, "layer2.0", 161),
+    "bottlenecks": (lambda: ResNet(Bottleneck, [1, 1, 1, 1]), "layer3.0", 161),
+    "a mobile network": (lambda: mobilenet_v2(width_mult=0.25), "features.6", 161),
+    "convnext": (lambda: ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)]), "features.3.0", 161),
+}
+
+
+@pytest.mark.parametrize("case", BLOCKS)
+def test_a_residual_block_sees_what_its_longest_path_sees(case: str) -> None:
+    make, name, side = BLOCKS[case]
+    torch.manual_seed(0)
+    net = make().double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.ReLU6 | nn.ReLU):
+            module.register_forward_hook(lambda _m, args, _out: args[0])  # so that every path carries a gradient
+    found: list[Tensor] = []
+    net.get_submodule(name).register_forward_hook(lambda _m, _args, out: found.append(out))
+    image = torch.randn(1, 3, side, side, dtype=torch.double, requires_grad=True)
+    net(image)
+    cell = found[0].shape[-1] // 2
+    (gradient,) = torch.autograd.grad(found[0][0, :, cell, cell].sum(), image)
+    columns = torch.nonzero(gradient.abs().sum(dim=(0, 1, 2)))[:, 0]
+    field = fields(net, [name])[name]
+    centre = field.offset + cell * field.stride
+    assert columns[0] == centre - field.receptive_field / 2
+    assert columns[-1] + 1 == centre + field.receptive_field / 2
+
+
+def test_a_gate_over_the_whole_map_ends_what_is_exact() -> None:
+    found = known_fields(mobilenet_v3_small(), ["features.0.2", "features.1", "features.12"])
+    assert found["features.0.2"] == (Field(2, 3, 0.5), True)
+    assert not found["features.1"][1]
+    assert found["features.12"][0].stride == 32
+
+
+def test_a_shortcut_that_looks_elsewhere_has_no_closed_form() -> None:
+    net = basic()
+    net.layer2[0].downsample[0] = nn.Conv2d(64, 128, 2, stride=2)  # its windows lie half a cell further
+    with pytest.raises(UnknownGeometry, match=r"layer2\.0\.downsample"):
+        fields(net, ["layer2.0"])
+
+
+def test_only_modules_one_after_the_other_are_a_chain() -> None:
+    assert is_chain(nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())))
+    assert not is_chain(basic())

@@ -1,0 +1,51 @@
+"""From pixels to what a network was trained on: colour space, range, mean and deviation.
+
+Lab is CIE 1976 L*a*b* under D65, from sRGB (IEC 61966-2-1), as the colour networks of Zhang, Isola, Efros (ECCV 2016,
+CVPR 2017) take it.
+"""
+
+import torch
+from torch import Tensor
+
+from models.card import Colour, Preprocess
+from models.resampling import standardise
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and OpenCV's gray
+_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_WHITE = (0.95047, 1.0, 1.08883)
+
+
+def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
+    """Pixels (B, 3, h, w) in 0..1 -> what the checkpoint was trained on, (B, channels, h, w)."""
+    pixels = in_colour(pixels, how.colour)
+    if how.scale != 1.0:
+        pixels = pixels * how.scale
+    if how.normalise == "mean_std":
+        # Whole rows of channels-last pixels at once: a broadcast over three channels takes three times as long.
+        rows = pixels.permute(0, 2, 3, 1)  # (B, C, h, w) -> (B, h, w, C)
+        mean, std = (pixels.new_tensor(values).repeat(pixels.shape[3]) for values in (how.mean, how.std))
+        scaled: Tensor = (rows.flatten(2) - mean) / std
+        return scaled.view(rows.shape).permute(0, 3, 1, 2)
+    return standardise(pixels)
+
+
+def in_colour(pixels: Tensor, colour: Colour) -> Tensor:
+    """RGB (B, 3, h, w) in 0..1 in another colour space: (B, 3, h, w), (B, 1, h, w) for `gray` and `l`."""
+    if colour == "bgr":
+        return pixels.flip(1)
+    if colour == "gray":
+        return (pixels * pixels.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    if colour in ("lab", "l"):
+        found = lab(pixels)
+        return found[:, :1] if colour == "l" else found
+    return pixels
+
+
+def lab(pixels: Tensor) -> Tensor:
+    """sRGB (B, 3, h, w) in 0..1 -> L 0..100, a and b about -100..100."""
+    linear = torch.where(pixels > 0.04045, ((pixels + 0.055) / 1.055) ** 2.4, pixels / 12.92)
+    matrix = pixels.new_tensor(_XYZ) / pixels.new_tensor(_WHITE)[:, None]
+    xyz = torch.einsum("kc,bchw->bkhw", matrix, linear)
+    curve = torch.where(xyz > 0.008856, xyz.clamp_min(1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = curve.unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
