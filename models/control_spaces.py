@@ -53,9 +53,14 @@ def control_spaces(jpegs: Iterable[bytes]) -> dict[ControlSpace, Floats]:
     }
 
 
+def colour_shares(pixels: NDArray[np.uint8], bins: tuple[int, int, int]) -> NDArray[np.float64]:
+    """The share of HSV pixels (P, 3) in each bin of hue, saturation and value, flat in that order."""
+    values = pixels.astype(np.int64)
+    hue, saturation, value = (values[:, channel] * count // 256 for channel, count in enumerate(bins))
+    codes = (hue * bins[1] + saturation) * bins[2] + value
+    return np.bincount(codes, minlength=int(np.prod(bins))) / len(codes)
+
+
 def _colours(picture: Image.Image) -> Floats:
-    values = np.asarray(picture.convert("HSV"), dtype=np.int64).reshape(-1, 3)  # (P, 3)
-    hue, saturation, value = (values[:, channel] * bins // 256 for channel, bins in enumerate(_BINS))
-    codes = (hue * _BINS[1] + saturation) * _BINS[2] + value
-    shares = np.bincount(codes, minlength=int(np.prod(_BINS))) / len(codes)
+    shares = colour_shares(np.asarray(picture.convert("HSV")).reshape(-1, 3), _BINS)
     return np.sqrt(shares).astype(np.float32)
