@@ -16,6 +16,7 @@ from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
 from app.routes import (
     checkpoints,
+    clusters,
     compare,
     counting,
     evaluations,
@@ -55,6 +56,7 @@ ROUTERS = (
     filters,
     counting,
     scans,
+    clusters,
     truth,
     tuning,
     units,

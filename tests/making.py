@@ -31,6 +31,7 @@ class Workspace:
     checkpoint: str
     scan: str
     rows: int
+    clustering: str
 
 
 def photo(seed: int, width: int = 160, height: int = 128) -> Image.Image:
@@ -60,7 +61,7 @@ def write_photos(folder: Path, count: int = 40) -> Path:
 
 
 def fill(services: Services, photos: Path) -> Workspace:
-    """A gallery of the photos, a network trained for three steps, and its scan of all layers."""
+    """A gallery of the photos, a network trained for three steps, its scan of all layers, and clusters of one."""
     source = FolderFrom(kind="folder", path=str(photos))
     gallery = services.galleries.create(NewGallery(name="Photos", source=source)).gallery.slug
     run_jobs(services)
@@ -71,8 +72,13 @@ def fill(services: Services, photos: Path) -> Workspace:
     scan, _ = services.jobs.submit("scan", {"checkpoint": train.output.slug, "gallery": gallery})
     run_jobs(services)
     assert scan.output is not None
+    group, _ = services.jobs.submit("cluster", {"scan": scan.output.slug, "layer": "conv5", "k": 5})
+    run_jobs(services)
+    assert group.output is not None
     rows = services.galleries.get(gallery).rows
-    return Workspace(services.store.workspace, photos, gallery, train.output.slug, scan.output.slug, rows)
+    return Workspace(
+        services.store.workspace, photos, gallery, train.output.slug, scan.output.slug, rows, group.output.slug
+    )
 
 
 def run_jobs(services: Services) -> None:

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.jobs.spec import Output
-from app.store.tables import CheckpointRow, GalleryRow, ScanRow
+from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 
-# The names are those of models.packs, models.card and models.scans, which would bring pyarrow and numpy to the
+# The names are those of models.packs, card, scans and clusterings, which would bring pyarrow and numpy to the
 # supervisor, a process that stays small; a test holds them together.
 MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
+CLUSTERING = "clustering.json"
 
 Register = Callable[[Session], None]
 
@@ -75,6 +76,22 @@ def scan(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) ->
     return register
 
 
+def clustering(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A clustering, from its clustering.json."""
+    info = _read_json(folder / CLUSTERING)
+
+    def register(session: Session) -> None:
+        row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == output.slug))
+        if row is None:
+            row = ClusteringRow(slug=output.slug, folder=output.path)
+            session.add(row)
+        row.scan, row.checkpoint, row.gallery = info["scan"], info["checkpoint"], info["gallery"]
+        row.layer, row.method, row.k = info["layer"], info["options"]["method"], int(info["options"]["k"])
+        row.rows, row.job_id = int(info["rows"]), job_id
+
+    return register
+
+
 def evaluation(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
     """A file beside a checkpoint's card, which is read where it lies: that it can be read is all there is to do."""
     _read_json(folder)["measures"]
@@ -86,5 +103,6 @@ READERS: Mapping[str, Reader] = {
     "gallery": gallery,
     "checkpoint": checkpoint,
     "scan": scan,
+    "clustering": clustering,
     "evaluation": evaluation,
 }

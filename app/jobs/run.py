@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "import": "app.jobs.kinds.import_images",
     "train": "app.jobs.kinds.train",
     "scan": "app.jobs.kinds.scan",
+    "cluster": "app.jobs.kinds.cluster",
     "evaluate": "app.jobs.kinds.evaluate",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"

@@ -13,13 +13,14 @@ from app.jobs.needs import block_dependents, broken_need, unblock_dependents
 from app.jobs.records import JobError, JobRecord, NewJob, record
 from app.jobs.spec import Output
 from app.jobs.states import ACTIVE, WAITING, State
-from app.store.tables import CheckpointRow, GalleryRow, JobNeed, JobRow, ScanRow, now
+from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, JobNeed, JobRow, ScanRow, now
 
 MAX_ATTEMPTS = 3  # per submission, and again per resume
 SLUGS: Mapping[str, InstrumentedAttribute[str]] = {
     "gallery": GalleryRow.slug,
     "checkpoint": CheckpointRow.slug,
     "scan": ScanRow.slug,
+    "clustering": ClusteringRow.slug,
 }
 
 

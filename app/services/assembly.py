@@ -2,6 +2,7 @@
 
 from app.predictor.client import Predictor
 from app.services.checkpoints import CheckpointsService
+from app.services.clusterings import ClusteringsService
 from app.services.counting import CountingService
 from app.services.evaluations import EvaluationsService
 from app.services.filter_panels import FilterPanels
@@ -50,6 +51,7 @@ def build_services(settings: Settings, *, predictor: Predictor | None = None) ->
         checkpoints=checkpoints,
         evaluations=EvaluationsService(checkpoints, galleries),
         scans=scans,
+        clusterings=ClusteringsService(store, galleries, preparing),
         units=units,
         filters=FilterPanels(checkpoints, galleries, preparing),
         search=search,

@@ -11,7 +11,13 @@ from app.services.curve_groups import NAMES
 from models.labs import lab
 from models.looks import MEASURES as LOOKED
 
-PLURALS = {"gallery": "galleries", "checkpoint": "checkpoints", "scan": "scans", "evaluation": "checkpoints"}
+PLURALS = {
+    "gallery": "galleries",
+    "checkpoint": "checkpoints",
+    "scan": "scans",
+    "clustering": "clusters",
+    "evaluation": "checkpoints",
+}
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,20 @@ def _title(job: JobRecord) -> str:
             title = f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
             recipe = spec.get("recipe")
             return f"{title}, recipe {recipe}" if isinstance(recipe, str) and lab(recipe) is not None else title
+        case "cluster":
+            return _cluster_title(spec)
         case "evaluate":
             return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:
             return f"{job.kind} {job.id}"
+
+
+def _cluster_title(spec: Mapping[str, Any]) -> str:
+    """What is grouped, into how many and by which centres."""
+    what = f"{spec.get('layer')} of {spec.get('scan')}"
+    if spec.get("centres"):
+        return f"Pseudo-labels for {what} from {spec['centres']}"
+    kind = "random groups" if spec.get("method") == "random" else "clusters"
+    return f"{spec.get('k')} {kind} of {what}"

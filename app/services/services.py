@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.services.checkpoints import CheckpointsService
+    from app.services.clusterings import ClusteringsService
     from app.services.counting import CountingService
     from app.services.evaluations import EvaluationsService
     from app.services.filter_panels import FilterPanels
@@ -37,6 +38,7 @@ class Services:
     checkpoints: CheckpointsService
     evaluations: EvaluationsService
     scans: ScansService
+    clusterings: ClusteringsService
     units: UnitsService
     filters: FilterPanels
     search: SearchService

@@ -143,6 +143,25 @@ class ScanRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ClusteringRow(Base):
+    """A grouping of a scan's images, made from one of its layers."""
+
+    __tablename__ = "clusterings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    scan: Mapped[str] = mapped_column(index=True)
+    checkpoint: Mapped[str]
+    gallery: Mapped[str] = mapped_column(index=True)
+    layer: Mapped[str]
+    method: Mapped[str]
+    k: Mapped[int]
+    rows: Mapped[int]
+    folder: Mapped[str]
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class NoteRow(Base):
     """What a person wrote about something; `subject` is an address such as `checkpoint:layer:unit`."""
 

@@ -21,6 +21,7 @@ NAVIGATION = (
     ("Galleries", "/galleries"),
     ("Checkpoints", "/checkpoints"),
     ("Scans", "/scans"),
+    ("Clusters", "/clusters"),
     ("Jobs", "/jobs"),
     ("API", "/docs"),
 )

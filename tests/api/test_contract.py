@@ -68,7 +68,13 @@ def test_a_gallery_and_its_images(web: httpx.Client, workspace: Workspace) -> No
 
 
 def test_a_job_that_is_done_tells_what_it_made(web: httpx.Client) -> None:
-    made = {"import": "gallery", "train": "checkpoint", "scan": "scan", "evaluate": "evaluation"}
+    made = {
+        "import": "gallery",
+        "train": "checkpoint",
+        "scan": "scan",
+        "evaluate": "evaluation",
+        "cluster": "clustering",
+    }
     for job in web.get("/api/jobs").json()["jobs"]:
         shown = web.get(job["links"]["self"]).json()
         fits(shown, JOB)

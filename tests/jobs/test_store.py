@@ -14,6 +14,7 @@ from app.store.engine import Store
 from app.store.migrations import HEAD, SCRIPTS, SchemaTooNew
 from app.store.tables import Base, NoteRow
 from models.card import CARD
+from models.clusterings import CLUSTERING
 from models.packs import MANIFEST
 from models.scans import SCAN
 
@@ -76,4 +77,5 @@ def test_the_journal_is_the_rollback_one_and_connections_are_patient(tmp_path: P
 
 
 def test_the_supervisor_looks_for_the_files_that_the_science_writes() -> None:
-    assert (registration.CARD, registration.MANIFEST, registration.SCAN) == (CARD, MANIFEST, SCAN)
+    names = (registration.CARD, registration.MANIFEST, registration.SCAN, registration.CLUSTERING)
+    assert names == (CARD, MANIFEST, SCAN, CLUSTERING)
