@@ -8,7 +8,7 @@ UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
 INSTALL := $(UV) pip install --compile-bytecode --python $(BIN)/python -c requirements.lock
 
 .DEFAULT_GOAL := check
-.PHONY: check lint types test demo format lock clean
+.PHONY: check lint types test demo format docs lock clean
 
 check: lint types test
 
@@ -28,6 +28,9 @@ demo: .venv/.app
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.app
+	$(BIN)/python -c 'from pathlib import Path; from models.recipes.tables import renew; renew(Path("docs/tasks.md"))'
 
 lock: .bootstrap/.stamp
 	$(UV) pip compile --universal --no-header --no-emit-index-url --no-emit-find-links --extra dev -o requirements.lock pyproject.toml

@@ -16,7 +16,8 @@ import torch
 
 from models.batches import Batches, ResidentRegions, generator
 from models.network import resolve_precision
-from models.recipes import CountingConfig, build_config
+from models.recipes import build_config
+from models.recipes.counting import CountingConfig
 from models.tasks.counting import Counting
 from models.training import FitConfig, autocast, fit
 

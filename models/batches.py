@@ -6,7 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.equation import crop_image
@@ -25,10 +27,13 @@ class Regions(Protocol):
         """Windows (B, 3, size, size) uint8 of the regions `indices`, on the regions' device."""
 
 
-def region(image: Tensor, side: int) -> Tensor:
-    """The central square of an image (3, H, W), brought down to `side` where it is larger: (3, s, s), s <= side."""
+def region(image: Tensor, side: int, *, enlarge: bool = False) -> Tensor:
+    """The central square of an image (3, H, W), brought down to `side` where it is larger: (3, s, s), s <= side.
+
+    With `enlarge` smaller ones are brought up to it.
+    """
     box = central_square(image.shape[2], image.shape[1])
-    return crop_image(image, box, min(side, int(box[2] - box[0])))[0]
+    return crop_image(image, box, side if enlarge else min(side, int(box[2] - box[0])))[0]
 
 
 class ResidentRegions:
@@ -39,13 +44,20 @@ class ResidentRegions:
 
     @classmethod
     def load(
-        cls, pack: Pack, rows: Sequence[int], side: int, device: str, tick: Callable[[int], None]
+        cls,
+        pack: Pack,
+        rows: Sequence[int],
+        side: int,
+        device: str,
+        tick: Callable[[int], None],
+        *,
+        enlarge: bool = False,
     ) -> "ResidentRegions":
         """Decode `rows` of the pack; `tick` is told how many are there."""
         pixels = torch.zeros(len(rows), 3, side, side, dtype=torch.uint8)
         extents = torch.zeros(len(rows), dtype=torch.long)
         for i, (_, image) in enumerate(decode_rows(pack, rows)):
-            square = region(image, side)
+            square = region(image, side, enlarge=enlarge)
             extents[i] = square.shape[-1]
             pixels[i, :, : square.shape[-1], : square.shape[-1]] = square
             tick(i + 1)
@@ -63,8 +75,11 @@ class ResidentRegions:
 class StreamedRegions:
     """Regions decoded when asked for, in threads: for galleries larger than memory."""
 
-    def __init__(self, pack: Pack, rows: Sequence[int], extents: Tensor, side: int, device: str) -> None:
+    def __init__(
+        self, pack: Pack, rows: Sequence[int], extents: Tensor, side: int, device: str, *, enlarge: bool = False
+    ) -> None:
         self.pack, self.rows, self.extents, self.side, self.device = pack, rows, extents, side, device
+        self.enlarge = enlarge
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
@@ -73,43 +88,80 @@ class StreamedRegions:
         return torch.stack(list(crops)).to(self.device)
 
     def _crop(self, index: int, top: int, left: int, size: int) -> Tensor:
-        square = region(decode(self.pack.jpeg(self.rows[index])), self.side)
+        square = region(decode(self.pack.jpeg(self.rows[index])), self.side, enlarge=self.enlarge)
         return square[:, top : top + size, left : left + size]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a gallery by use; images smaller than the crop are skipped, never enlarged."""
+    """Rows of a gallery by use; how many were left out because they are too small, or have no target."""
 
     train: tuple[int, ...]
     held_out: tuple[int, ...]
     too_small: int
+    without_target: int = 0
 
 
-def split_rows(pack: Pack, crop: int, held_out: int) -> Split:
-    """Keep `held_out` images (at most a tenth), evenly spread over the gallery, for measuring."""
-    sides = [min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(range(len(pack)))]
-    large = [row for row, side in enumerate(sides) if side >= crop]
+def split_rows(pack: Pack, crop: int, held_out: int, *, wanted: NDArray[np.bool_] | None = None) -> Split:
+    """Keep `held_out` images (at most a tenth), evenly spread over the gallery, for measuring.
+
+    Images smaller than `crop` are left out (0: none is), and rows that are not `wanted` (None: all are).
+    """
+    chosen = range(len(pack)) if wanted is None else np.flatnonzero(wanted).tolist()
+    sides = [min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(chosen)]
+    large = [row for row, side in zip(chosen, sides, strict=True) if side >= crop]
     count = min(held_out, len(large) // 10)
     kept = {large[i * len(large) // count] for i in range(count)}
-    return Split(tuple(r for r in large if r not in kept), tuple(sorted(kept)), len(sides) - len(large))
+    return Split(
+        tuple(r for r in large if r not in kept),
+        tuple(sorted(kept)),
+        len(sides) - len(large),
+        len(pack) - len(chosen),
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step sees: windows (B, 3, drawn, drawn) uint8 of the images `indices` (B,), and their targets."""
+
+    images: Tensor
+    indices: Tensor
+    targets: Tensor | None
 
 
 class Batches:
-    """Random crops of the regions: `batches.draw(step)` is the same crops for the same seed, whatever came before."""
+    """Random crops of the regions: `batches.draw(step)` is the same crops for the same seed, whatever came before.
 
-    def __init__(self, regions: Regions, *, crop: int, batch_size: int, seed: int) -> None:
-        self.regions, self.crop, self.seed = regions, crop, seed
+    `targets` are those of all images, (N,) or (N, K), where a task has some.
+    """
+
+    def __init__(
+        self, regions: Regions, *, crop: int, batch_size: int, seed: int, targets: Tensor | None = None
+    ) -> None:
+        self.regions, self.crop, self.seed, self.targets = regions, crop, seed, targets
         self.batch_size = min(batch_size, len(regions.extents))
         self.steps_per_epoch = len(regions.extents) // max(1, self.batch_size)
+        self.order: Tensor | None = None  # of the images in an epoch; None: a permutation
         self._ahead: tuple[int, Future[Tensor]] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+
+    def relabel(self, targets: Tensor, order: Tensor | None) -> None:
+        """From now on images have these targets, and come in this order (at least `steps_per_epoch` batches)."""
+        self.targets, self.order, self._ahead = targets, order, None
 
     def indices(self, step: int) -> Tensor:
         """Which images step sees: epochs are permutations, so no batch holds an image twice. (B,)"""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = torch.randperm(len(self.regions.extents), generator=generator(self.seed, epoch, 1))
+        order = self.order
+        if order is None:
+            order = torch.randperm(len(self.regions.extents), generator=generator(self.seed, epoch, 1))
         return order[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def batch(self, step: int) -> Batch:
+        """The windows of a step, with what belongs to them."""
+        indices = self.indices(step)
+        images = self.draw(step)
+        return Batch(images, indices, None if self.targets is None else self.targets[indices].to(images.device))
 
     def draw(self, step: int) -> Tensor:
         """The crops of a step (B, 3, crop, crop) uint8; the next step's are prepared meanwhile."""
@@ -126,12 +178,16 @@ class Batches:
         return self.regions.crops(indices, tops, lefts, self.crop)
 
 
+def centre(square: Tensor, crop: int) -> Tensor:
+    """The middle of a region, as inference reads it: (3, s, s) -> (3, crop, crop)."""
+    margin = (square.shape[-1] - crop) // 2
+    return square[:, margin : margin + crop, margin : margin + crop]
+
+
 def centre_crops(pack: Pack, rows: Sequence[int], side: int, crop: int) -> Iterator[Tensor]:
     """The middle `crop` of each row's region, as inference reads it: (3, crop, crop) uint8."""
     for _, image in decode_rows(pack, rows):
-        square = region(image, side)
-        margin = (square.shape[-1] - crop) // 2
-        yield square[:, margin : margin + crop, margin : margin + crop]
+        yield centre(region(image, side), crop)
 
 
 def generator(seed: int, *path: int) -> torch.Generator:

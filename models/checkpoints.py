@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from models.atomic import write_bytes
 from models.card import REFERENCE, STEP0, WEIGHTS, Card, Floats, Reference, file_sha256, read_card, verify_weights
 from models.encoders import ENCODERS, layers
 from models.network import Network
+from models.recipes import read_config
+from models.tasks import TASKS
 from models.tasks.base import Task
 from models.tasks.heads import CountingHead
 
@@ -39,7 +41,7 @@ def save_weights(folder: Path, encoder: nn.Module, head: nn.Module | None, *, dt
     """Write the weights as safetensors and return their sha256."""
     modules = {"encoder": encoder, "head": head}
     tensors = {
-        f"{part}.{key}": value.detach().to("cpu", DTYPES[dtype]).contiguous()
+        f"{part}.{key}": value.detach().to("cpu", _kept(key, value, DTYPES[dtype])).contiguous()
         for part, module in modules.items()
         if module is not None
         for key, value in module.state_dict().items()
@@ -50,6 +52,33 @@ def save_weights(folder: Path, encoder: nn.Module, head: nn.Module | None, *, dt
         os.fsync(stream.fileno())
     temporary.replace(path)
     return file_sha256(path)
+
+
+def _kept(key: str, value: Tensor, dtype: torch.dtype) -> torch.dtype:
+    """Running statistics may not fit half precision, and counters are whole numbers: both stay as they are."""
+    return value.dtype if "running_" in key or not value.is_floating_point() else dtype
+
+
+def load_task(folder: Path, *, device: str = "cpu") -> Task:
+    """The task of the checkpoint in `folder` with encoder and head, in evaluation mode and fp32.
+
+    Raises NotACheckpoint, CheckpointChanged, RuntimeError as `load` does, and ValueError where its task is not known.
+    """
+    card = read_card(folder)
+    verify_weights(folder, card)
+    if card.task not in TASKS:
+        raise ValueError(f"{card.name} was trained on a task that is not known here")
+    task = TASKS[card.task].build(read_config(card.task, card.config), torch.Generator())
+    tensors = load_file(folder / WEIGHTS)
+    for prefix, module in (("encoder.", task.encoder), ("head.", task.head)):
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        module.load_state_dict({key: _whole(value) for key, value in own.items()}, strict=True)
+    task.names = tuple(card.provenance.get("classes") or ())
+    return task.to(device).eval()
+
+
+def _whole(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def build(card: Card) -> tuple[nn.Module, nn.Module | None]:
@@ -72,7 +101,7 @@ def load(folder: Path, *, device: str = "cpu", precision: str = "fp32") -> Netwo
     tensors = load_file(folder / WEIGHTS)
     for prefix, module in (("encoder.", encoder), ("head.", head)):
         if module is not None:
-            own = {key.removeprefix(prefix): value.float() for key, value in tensors.items() if key.startswith(prefix)}
+            own = {key.removeprefix(prefix): _whole(value) for key, value in tensors.items() if key.startswith(prefix)}
             module.load_state_dict(own, strict=True, assign=True)
     return Network(card, encoder, head, device, DTYPES[precision])
 

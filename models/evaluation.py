@@ -1,7 +1,6 @@
 """Score a counting network on held-out images, always beside its controls."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.batches import generator, region
+from models.batches import centre, generator, region
 from models.card import Card, Reference
 from models.diagnostics import brightness, crop_growth, paired, spearman, unit_difference
 from models.equation import count_crops, crop_image
@@ -19,7 +18,8 @@ from models.measures import Doubles, Sides, bootstrapped, growth_exponent, measu
 from models.network import Network
 from models.packs import Pack
 from models.preprocessing import normalise
-from models.recipes import KERNELS, CountingConfig
+from models.recipes import read_config
+from models.recipes.counting import KERNELS
 from models.tasks import TASKS
 
 BATCH = 64
@@ -29,15 +29,9 @@ CROP_AREAS = tuple(0.5 + 0.05 * step for step in range(10))  # the paper's figur
 EXTREMES = 100  # images that count most, and least, in those figures
 
 
-def held_out_regions(pack: Pack, rows: Sequence[int], side: int) -> list[Tensor]:
+def held_out_regions(pack: Pack, rows: Sequence[int], side: int, *, enlarge: bool = False) -> list[Tensor]:
     """The central region of each row, (3, s, s) uint8 with s <= side."""
-    return [region(image, side) for _, image in decode_rows(pack, rows)]
-
-
-def centre(square: Tensor, crop: int) -> Tensor:
-    """The middle of a region, as inference reads it: (3, s, s) -> (3, crop, crop)."""
-    margin = (square.shape[-1] - crop) // 2
-    return square[:, margin : margin + crop, margin : margin + crop]
+    return [region(image, side, enlarge=enlarge) for _, image in decode_rows(pack, rows)]
 
 
 def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> Sides:
@@ -112,8 +106,7 @@ def untrained(card: Card, device: str) -> Network:
     """
     if card.task not in TASKS:
         raise ValueError(f"{card.name} was trained on a task that is not known here, so its start cannot be drawn")
-    known = {item.name for item in fields(CountingConfig)}
-    config = CountingConfig(**{name: value for name, value in card.config.items() if name in known})
+    config = read_config(card.task, card.config)
     task = TASKS[card.task].build(config, generator(int(card.provenance.get("seed", 0)), 0, 0))
     task.rescale(float(card.provenance.get("conv1_scale", 1.0)))
     return Network(card, task.encoder, task.head, device, torch.float32)

@@ -15,7 +15,7 @@ from models.equation import count_view, count_views, trunk_square, views
 from models.geometry import Box, clip_box, count_crop, nested_square
 from models.loading import decode
 from models.network import Network
-from models.recipes import KERNELS
+from models.recipes.counting import KERNELS
 from models.reductions import HALF_MAX
 from models.resampling import SMALLEST_STD
 

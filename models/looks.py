@@ -1,15 +1,15 @@
-"""What a training saw when it looked at held-out images: measures, and what one fixed image counts. Free of torch."""
+"""What a training saw when it looked at held-out images: measures, and one fixed image's views. Free of torch."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from models.atomic import write_json
 
 FILE, PICTURES = "looks.json", "views"
 VIEWS = ("whole", "tile-1", "tile-2", "tile-3", "tile-4")  # D(x), then the tiles row by row
-MEASURES = (
+MEASURES = (  # of counting; any other measure is named held_out_... too
     "held_out_loss",
     "held_out_pull",
     "held_out_push",
@@ -23,11 +23,11 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Look:
-    """The network after `step` steps: measures by name, and the totals |phi|_1 of the five VIEWS of the fixed image."""
+    """The network after `step` steps: measures by name; of counting the totals |phi|_1 of the fixed image's VIEWS."""
 
     step: int
     measures: Mapping[str, float]
-    totals: tuple[float, ...]
+    totals: tuple[float, ...] = ()
 
     @property
     def whole(self) -> float:
@@ -46,19 +46,32 @@ class Look:
 
 @dataclass(frozen=True)
 class Looks:
-    """All looks of a run; `row` of the gallery is the image whose five views are shown, out of `images` held out."""
+    """All looks of a run; `row` of the gallery is the image whose views are shown, out of `images` held out.
+
+    `question` and `captions` are those of its puzzle, whose pictures are `view-1` on; counting has VIEWS instead.
+    `chance` is what guessing gives of the measures.
+    """
 
     row: int
     images: int
     looks: tuple[Look, ...] = ()
+    question: str = ""
+    captions: tuple[str, ...] = ()
+    chance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """Every measure over the steps."""
+        others = {name for look in self.looks for name in look.measures} - set(MEASURES)
         return {
             name: [(look.step, look.measures[name]) for look in self.looks if name in look.measures]
-            for name in MEASURES
+            for name in (*MEASURES, *sorted(others))
         }
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The names of the pictures of the fixed image's views."""
+        return tuple(f"view-{n}" for n in range(1, len(self.captions) + 1)) if self.captions else VIEWS
 
 
 def read_looks(folder: Path) -> Looks | None:
@@ -66,7 +79,8 @@ def read_looks(folder: Path) -> Looks | None:
     try:
         raw = json.loads((folder / FILE).read_text())
         looks = tuple(Look(look["step"], look["measures"], tuple(look["totals"])) for look in raw["looks"])
-        return Looks(raw["row"], raw["images"], looks)
+        told = raw.get("question", ""), tuple(raw.get("captions", ())), raw.get("chance", {})
+        return Looks(raw["row"], raw["images"], looks, *told)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -76,5 +90,5 @@ def write_looks(folder: Path, looks: Looks) -> None:
 
 
 def picture_path(folder: Path, view: str) -> Path:
-    """Where the picture of one of VIEWS is."""
+    """Where the picture of one of a run's views is."""
     return folder / PICTURES / f"{view}.png"

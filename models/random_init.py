@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from models.card import WEIGHTS, Card, LayerCard, Preprocess, file_sha256, write_card
-from models.recipes import CountingConfig
+from models.recipes.counting import CountingConfig
 
 NAME = "random-init"
 WIDTHS = (96, 256, 384, 384, 256)

@@ -11,14 +11,15 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from models.atomic import sync_folder
 from models.batches import Batches, generator
-from models.tasks.base import Task
+from models.recipes.base import ImageConfig
+from models.tasks.base import Epoch, Task
 
 STATE = "training.pt"
 
@@ -31,14 +32,17 @@ class Diverged(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How to optimise: Adam with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
+    """How to optimise, with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
 
-    It rises to `lr` over the first `warmup` steps, or over the first quarter of a shorter run. `factors` multiply the
-    learning rate of the parameters whose names begin so: {"encoder.conv1.": 3.0}.
+    `momentum` is Adam's beta1 where Adam it is. The rate rises to `lr` over the first `warmup` steps, or over the first
+    quarter of a shorter run. `factors` multiply the learning rate of the parameters whose names begin so:
+    {"encoder.conv1.": 3.0}.
     """
 
     steps: int
     lr: float
+    optimiser: str = "adam"
+    momentum: float = 0.9
     lr_decay: float = 1.0
     lr_every: int = 10_000
     schedule: str = "step"
@@ -50,12 +54,45 @@ class FitConfig:
     report_seconds: float = 1.0
     save_seconds: float = 60.0
 
+    @classmethod
+    def of(cls, config: ImageConfig, *, seed: int, precision: str) -> Self:
+        """How a task's own config says."""
+        return cls(
+            steps=config.steps,
+            lr=config.lr,
+            optimiser=config.optimiser,
+            momentum=config.momentum,
+            lr_decay=config.lr_decay,
+            lr_every=config.lr_every,
+            schedule=config.schedule,
+            warmup=config.warmup,
+            factors=config.lr_factors,
+            weight_decay=config.weight_decay,
+            precision=precision,
+            seed=seed,
+        )
+
     def learning_rate(self, step: int) -> float:
         warmup = min(self.warmup, self.steps // 4)
         rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
         if self.schedule == "cosine":
             return rise * self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
         return rise * self.lr * self.lr_decay ** (step // self.lr_every)
+
+    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser of these groups of parameters."""
+        if self.optimiser == "adam":
+            betas = (self.momentum, 0.999)
+            return torch.optim.Adam(groups, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
+        nesterov = self.optimiser == "nesterov"
+        return torch.optim.SGD(
+            groups,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=nesterov,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,9 +111,23 @@ class _Run:
 
     task: Task
     optimiser: torch.optim.Optimizer
+    batches: Batches
     step: int = 0
     seconds: float = 0.0
     curves: dict[str, list[list[float]]] = field(default_factory=dict)
+    epoch: int = -1  # the last one that the task was told of
+
+    def begin_epoch(self, seed: int) -> None:
+        """Before the first step of an epoch: let the task give the images new targets."""
+        number = self.step // self.batches.steps_per_epoch
+        if number == self.epoch:
+            return
+        self.epoch = number
+        made = self.task.on_epoch_start(Epoch(number, self.batches.regions, self.optimiser, generator(seed, number, 4)))
+        if made is not None:
+            self.batches.relabel(made.targets, made.order)
+            for name, value in (made.metrics or {}).items():
+                self.curves.setdefault(name, []).append([self.step, value])
 
     def save(self, folder: Path, precision: str) -> None:
         """Write the state atomically and durably: a temporary file, fsync, rename."""
@@ -86,6 +137,9 @@ class _Run:
             "step": self.step,
             "seconds": self.seconds,
             "curves": self.curves,
+            "epoch": self.epoch,
+            "targets": self.batches.targets,
+            "order": self.batches.order,
             "rng": torch.get_rng_state(),
             "threads": torch.get_num_threads(),
             "precision": precision,
@@ -104,6 +158,9 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
         self.step, self.seconds = int(state["step"]), float(state["seconds"])  # type: ignore[call-overload, arg-type]
         self.curves = state["curves"]  # type: ignore[assignment]
+        self.epoch = int(state.get("epoch", -1))  # type: ignore[call-overload]
+        if state.get("targets") is not None:
+            self.batches.relabel(state["targets"], state["order"])  # type: ignore[arg-type]
         torch.set_rng_state(state["rng"])  # type: ignore[arg-type]
 
 
@@ -119,8 +176,8 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
     Progress and curves survive in `folder`; closing the iterator saves the state. Raises Diverged.
     """
     groups, factors = _groups(task, config)
-    optimiser = torch.optim.Adam(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    run = _Run(task, optimiser)
+    optimiser = config.make(groups)
+    run = _Run(task, optimiser, batches)
     state = saved_state(folder)
     precision = config.precision
     if state is not None:
@@ -133,6 +190,7 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
         while run.step < config.steps:
             for group, factor in zip(optimiser.param_groups, factors, strict=True):
                 group["lr"] = factor * config.learning_rate(run.step)
+            run.begin_epoch(config.seed)
             terms = train_step(task, optimiser, batches, run.step, config.seed, precision)
             run.step += 1
             sums.add(terms)
@@ -162,13 +220,12 @@ def train_step(
     task: Task, optimiser: torch.optim.Optimizer, batches: Batches, step: int, seed: int, precision: str
 ) -> dict[str, Tensor]:
     """One step of optimisation on the crops and views of `step`; returns the detached loss terms."""
-    crops = batches.draw(step)
-    views = task.views(crops, generator(seed, step, 3))
-    with autocast(crops.device, precision):
+    batch = batches.batch(step)
+    views = task.views(batch.images, generator(seed, step, 3), batch.targets)
+    with autocast(batch.images.device, precision):
         outputs = task(views.inputs)
-    terms = task.loss(outputs.float(), views.target)
     optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(torch.stack(list(terms.values())).sum())
+    terms = task.training_step(views, outputs.float())
     optimiser.step()
     return {name: term.detach() for name, term in terms.items()}
 

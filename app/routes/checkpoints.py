@@ -76,10 +76,19 @@ def detail(record: CheckpointRecord, card: Card, source: Source | None, settings
         "preprocessing": asdict(card.preprocess),
         "provenance": dict(card.provenance),
         "measures": dict(card.measures),
-        "gates": None if source is None else {"on": source.key, **gates_json(gate_table(source.measures))},
+        "gates": None
+        if source is None or not card.has_counts
+        else {"on": source.key, **gates_json(gate_table(source.measures))},
         "curves": dict(card.curves),
         "scans": [{"slug": slug, "links": {"self": settings.url(f"/api/scans/{slug}")}} for slug in record.scans],
     }
+
+
+def _gates(source: Source | None, card: Card) -> dict[str, object] | None:
+    """What must hold of a network that counts; None for one that does not try."""
+    if source is None or not card.has_counts:
+        return None
+    return {"on": source.key, **gates_json(gate_table(source.measures))}
 
 
 @router.get("/api/checkpoints")
@@ -134,7 +143,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         view=card_view(card),
         sources=sources,
         source=source,
-        gates=None if source is None else gate_table(measures),
+        gates=None if source is None or not card.has_counts else gate_table(measures),
         measures=measure_table(measures),
         kernels=kernel_errors(card, measures),
         table=services.evaluations.table(),

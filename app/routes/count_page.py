@@ -21,7 +21,7 @@ from app.web.templating import page
 from models.answers import CurvePoint
 from models.equation_bands import BandedEquation
 from models.geometry import nested_square
-from models.recipes import KERNELS
+from models.recipes.counting import KERNELS
 
 STARTS = 12
 

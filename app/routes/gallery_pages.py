@@ -18,7 +18,7 @@ from app.services.galleries import Submitted
 from app.services.services import Services
 from app.services.showcase import scan_of, scanning
 from app.services.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom
-from app.services.train_form import scan_after, train_form, train_spec
+from app.services.train_form import TASK, scan_after, train_form, train_spec
 from app.services.training import start_training
 from app.settings import Settings
 from app.web.receiving import Received, receive
@@ -26,6 +26,7 @@ from app.web.templating import page
 
 router = APIRouter(include_in_schema=False)
 
+TaskQuery = Annotated[str, Query(max_length=40)]
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 FacetQuery = Annotated[str | None, Query(max_length=1000)]
 SOURCE_FIELDS = ("kind", "path", "labels", "seed", "scenes", "sweeps", "split")
@@ -164,6 +165,7 @@ def _gallery_page(
     limit: int = shown.PAGE,
     error: DomainError | None = None,
     form: GalleryForm | None = None,
+    task: str = TASK,
 ) -> HTMLResponse:
     record = services.galleries.get(gallery)
     job = shown.unfinished(services, record)
@@ -185,7 +187,7 @@ def _gallery_page(
         first=cursor is None,
         scans=services.galleries.scans(gallery),
         checkpoints=services.checkpoints.list(limit=100).checkpoints,
-        training=train_form(services.store),
+        training=train_form(services.store, (form.fields.get("task") if form else None) or task),
         error=error,
         given=form.fields if form else {},
         roots=shown.roots_note(services.settings),
@@ -202,8 +204,9 @@ def gallery_page(
     view: FilterDep,
     limit: LimitQuery = shown.PAGE,
     cursor: CursorQuery = None,
+    task: TaskQuery = TASK,
 ) -> HTMLResponse:
-    return _gallery_page(request, gallery, services, view, cursor=cursor, limit=limit)
+    return _gallery_page(request, gallery, services, view, cursor=cursor, limit=limit, task=task)
 
 
 @router.post("/galleries/{gallery}/images", response_model=None)

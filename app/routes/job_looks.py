@@ -7,14 +7,13 @@ from app.deps import ServicesDep, SettingsDep
 from app.services.training_looks import LookView, look_view, view_picture
 from app.settings import Settings
 from app.web.responses import Json, answers
-from models.looks import VIEWS
 
 router = APIRouter()
 
 
 @router.get("/api/jobs/{job}/looks")
 def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Measures on held-out images at each look of a training, and the totals of one image's five views."""
+    """Measures on held-out images at each look of a training, and one image's views, with their totals if it counts."""
     record = services.jobs.get(job)
     folder = services.jobs.folder(record)
     shown = look_view(record, folder)
@@ -30,9 +29,19 @@ def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
         "image": {"gallery": shown.gallery, "row": shown.row, "links": {"page": page}},
         "images": shown.images,
         "collapsed": shown.collapsed,
-        "views": [{"name": name, "picture": settings.url(f"{here}/views/{name}.png")} for name in VIEWS],
+        "question": shown.question or None,
+        "guessing": dict(shown.guessed),
+        "views": [
+            {"name": view.picture, "caption": view.name, "picture": settings.url(f"{here}/views/{view.picture}.png")}
+            for view in shown.views
+        ],
         "looks": [
-            {"step": look.step, "measures": dict(look.measures), "totals": look.totals, "ratio": look.ratio}
+            {
+                "step": look.step,
+                "measures": dict(look.measures),
+                "totals": look.totals,
+                "ratio": look.ratio if look.totals else None,
+            }
             for look in shown.looks
         ],
     }
@@ -40,6 +49,6 @@ def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
 
 @router.get("/api/jobs/{job}/views/{view}.png", response_class=Response, responses=answers("image/png"))
 def job_view_picture(job: str, view: str, services: ServicesDep) -> Response:
-    """One of the five inputs of a training's fixed image: whole, tile-1 to tile-4."""
+    """One of the inputs of a training's fixed image: whole, tile-1 to tile-4 of counting, else view-1 on."""
     picture = view_picture(services.jobs.folder(services.jobs.get(job)), view)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})

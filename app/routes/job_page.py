@@ -15,7 +15,7 @@ from app.jobs.states import STATES
 from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
 from app.services.job_view import JobView, view
 from app.services.services import Services
-from app.services.train_form import FormFields, scan_after, train_form, train_spec
+from app.services.train_form import TASK, FormFields, scan_after, train_form, train_spec
 from app.services.training import start_training
 from app.services.training_looks import LookView, look_view
 from app.web.charts import line_chart
@@ -26,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 StateQuery = Annotated[list[str] | None, Query(max_length=len(STATES))]
+TaskQuery = Annotated[str, Query(max_length=40)]
 PAGE_LOG = 8 * 1024  # bytes of the log's end that the page shows
 CHART_POINTS = 300
 
@@ -55,21 +56,29 @@ class JobParts:
 
 
 def _parts(job: JobRecord, services: Services) -> JobParts:
-    groups = curve_groups(
-        services.jobs.series(job.id, points=CHART_POINTS), collapsed_cost(job.spec.get("config") or {})
-    )
     looks = look_view(job, services.jobs.folder(job))
+    groups = curve_groups(
+        services.jobs.series(job.id, points=CHART_POINTS),
+        collapsed_cost(job.spec.get("config") or {}),
+        None if looks is None else looks.guessed,
+    )
     return JobParts(
         view=view(job),
         offset=services.jobs.end_of_events(job),
         charts=[(group, curve_chart(group)) for group in groups],
         looks=looks,
-        history=None if looks is None else line_chart(looks.history, label="Whole and tiles of one image", height=150),
+        history=_history(looks),
         log=services.jobs.log_tail(job.id, PAGE_LOG),
         needs=services.jobs.needs(job.id),
         then=[view(services.jobs.get(number)) for number in services.jobs.needed_by(job.id)],
         supervised=services.jobs.supervised,
     )
+
+
+def _history(looks: LookView | None) -> Markup | None:
+    if looks is None or not looks.counts:
+        return None
+    return line_chart(looks.history, label="Whole and tiles of one image", height=150)
 
 
 def _address(states: list[str] | None, limit: int, cursor: str | None = None) -> str:
@@ -85,6 +94,7 @@ def jobs_page(
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
     state: StateQuery = None,
+    task: TaskQuery = TASK,
 ) -> HTMLResponse:
     found = services.jobs.list(states=state or (), limit=limit, cursor=cursor)
     return page(
@@ -94,7 +104,7 @@ def jobs_page(
         pages=(cursor and _address(state, limit), found.next and _address(state, limit, found.next)),
         filter=(STATES, state or [], services.jobs.counts()),
         supervised=services.jobs.supervised,
-        form=train_form(services.store),
+        form=train_form(services.store, task),
     )
 
 

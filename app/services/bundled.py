@@ -6,7 +6,7 @@ from pathlib import Path
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from models import random_init
 from models.card import CARD
-from models.recipes import RECIPES, CountingConfig
+from models.recipes.counting import RECIPES, CountingConfig
 
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
 TWIN = SAMPLES / "counting-photos" / CARD  # random init has the geometry of the sample that is looked at most
@@ -36,4 +36,4 @@ def ensure_random_init(checkpoints: CheckpointsService) -> CheckpointRecord:
 
 def twin() -> tuple[CountingConfig, float]:
     """What random init is drawn like: the bundled network, else the preset for small machines."""
-    return random_init.like(TWIN) or (RECIPES["counting"]["small"], 1.0)
+    return random_init.like(TWIN) or (RECIPES["small"], 1.0)

@@ -10,7 +10,7 @@ from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
 from models import gates
 from models.card import Card
 from models.gates import Gate, Result, Verdict
-from models.recipes import KERNELS
+from models.recipes.counting import KERNELS
 
 Tone = Literal["good", "warn", "bad"]
 Measures = Mapping[str, Any]
@@ -18,6 +18,7 @@ Measures = Mapping[str, Any]
 COLUMNS = {
     "network": "this checkpoint",
     "random_init": "random init",
+    "chance": "guessing",
     "averager": "averager",
     "constant": "constant",
     "raw_pixels": "raw pixels",
@@ -31,7 +32,8 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
     "unmeasured": ("not measured", ""),
 }
 MEASURES = {
-    "loss": ("Loss", "10 is a collapsed network"),
+    "loss": ("Loss", "the task's own"),
+    "accuracy": ("Accuracy", "share of the puzzles that are solved"),
     "pull": ("Squared error of the equation", "mean |φ(Dx) − Σφ(Tⱼx)|²"),
     "additivity_ratio": ("Additivity ratio", "total of φ(Dx) over total of the tiles: adding gives 1, averaging 0.25"),
     "r2_adding": ("R² of adding", "share of the variance of φ(Dx) that the sum of the tiles explains"),
@@ -156,7 +158,9 @@ class CardView:
 
 def card_view(card: Card) -> CardView:
     """What the page of a checkpoint shows beside measures and layers."""
-    curves = curve_groups(_curves(card), collapsed_cost(card.config))
+    guessed = (card.measures.get("chance") or {}).items()
+    chance = {f"held_out_{name}": float(cell["value"]) for name, cell in guessed}
+    curves = curve_groups(_curves(card), collapsed_cost(card.config), chance)
     return CardView(curves=curves, provenance=facts(card.provenance), config=facts(card.config))
 
 

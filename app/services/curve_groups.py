@@ -14,6 +14,8 @@ NAMES = {
     "held_out_pull": "pull, held out",
     "held_out_push": "push, held out",
     "held_out_loss": "loss, held out",
+    "held_out_accuracy": "accuracy, held out",
+    "cross_entropy": "cross-entropy",
     "additivity_ratio": "additivity ratio",
     "r2_adding": "R² of adding",
     "r2_averaging": "R² of averaging",
@@ -24,6 +26,7 @@ TERMS = ("tiles_add_up", "others_differ", "held_out_pull", "held_out_push")
 LOSSES = ("loss", "held_out_loss")
 FITS = ("r2_adding", "r2_averaging")
 COLLAPSED = "collapsed: counts nothing"
+GUESSING = "guessing"
 LEVELS: Mapping[str, Mapping[str, float]] = {
     "additivity_ratio": {"adds": 1.0, "averages": 0.25},
     "conv1_tv_ratio": {"noise": 1.414, "smooth": 1.1},
@@ -57,15 +60,21 @@ def collapsed_cost(config: Mapping[str, Any]) -> float | None:
     return float(config["margin"]) * (int(config["units"]) if config.get("hinge") == "unit" else 1)
 
 
-def curve_groups(series: Mapping[str, Points], collapsed: float | None = None) -> list[CurveGroup]:
-    """The terms of a counting loss, its sum, what held-out images say, and whatever else there is, one by one."""
+def curve_groups(
+    series: Mapping[str, Points], collapsed: float | None = None, chance: Mapping[str, float] | None = None
+) -> list[CurveGroup]:
+    """The terms of a counting loss, its sum, what held-out images say, and whatever else there is, one by one.
+
+    `chance` is what guessing gives of curves by name.
+    """
+    guessed = {name: {f"{GUESSING} ({value:.3g})": value} for name, value in (chance or {}).items()}
     line = {COLLAPSED + f" ({collapsed:.3f})": collapsed} if collapsed else {}
     groups = []
     if terms := _named(series, TERMS):
         note = f"what lies below {LEAST} is drawn there; the push is 0 where every pair differs by the margin"
         groups.append(CurveGroup("Pull and push", terms, log=True, levels=line, note=note, low=LEAST))
     if losses := _named(series, LOSSES):
-        groups.append(_settled(CurveGroup("Loss", losses, levels=line)))
+        groups.append(_settled(CurveGroup("Loss", losses, levels={**line, **guessed.get("held_out_loss", {})})))
     together = {*TERMS, *LOSSES, *FITS}
     for name, points in sorted(series.items(), key=lambda item: item[0] == "lr"):  # the rate says least: last
         if name == "r2_adding":
@@ -77,7 +86,8 @@ def curve_groups(series: Mapping[str, Points], collapsed: float | None = None) -
         elif name not in together:
             shown = NAMES.get(name, name.replace("_", " "))
             title = shown[:1].upper() + shown[1:]
-            groups.append(CurveGroup(title, {shown: points}, levels=LEVELS.get(name, {}), note=NOTES.get(name, "")))
+            levels = LEVELS.get(name) or guessed.get(name, {})
+            groups.append(CurveGroup(title, {shown: points}, levels=levels, note=NOTES.get(name, "")))
     return groups
 
 

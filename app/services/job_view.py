@@ -39,9 +39,8 @@ class JobView:
     @property
     def figures(self) -> dict[str, float]:
         """The metrics by the names that people read, without those of looks at held-out images."""
-        named = {
-            NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in self.metrics if name not in LOOKED
-        }
+        told = (name for name in self.metrics if name not in LOOKED and not name.startswith("held_out_"))
+        named = {NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in told}
         return {name[:1].upper() + name[1:]: value for name, value in named.items()}
 
     @property

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 from sqlalchemy import select
 
-from app.failures import BadQuery
+from app.failures import BadQuery, NotFound
 from app.store.engine import Store
 from app.store.tables import GalleryRow
-from models.recipes import RECIPES, CountingConfig
+from models.labs import LABS, SOUND
+from models.recipes import RECIPES
+from models.recipes.base import ImageConfig, types
 
 FormFields = Mapping[str, str]
 
 TASK = "counting"
-SHOWN = ("small", "sample", "paper")  # recipes of the form; the others are labs, which have a page of their own
+FIRST_RECIPE = "small"
+LABORATORY = (SOUND, *(lab.recipe for lab in LABS))  # these recipes have a page of their own
 FIRST = ("steps", "batch_size")  # settings that most people want to see; the others are one click away
 
 
@@ -34,23 +37,34 @@ class Setting:
 
 @dataclass(frozen=True)
 class TrainForm:
-    """Galleries that can be trained on, recipes, and the task's settings."""
+    """Galleries that can be trained on, tasks, and the chosen task's recipes and settings.
 
+    `labelled` says that the task learns the labels of the gallery.
+    """
+
+    task: str
+    tasks: tuple[str, ...]
+    labelled: bool
     galleries: tuple[str, ...]
     recipes: tuple[str, ...]
     first: tuple[Setting, ...]
     others: tuple[Setting, ...]
 
 
-def train_form(store: Store) -> TrainForm:
-    """What can be chosen now; galleries newest first."""
+def train_form(store: Store, task: str = TASK) -> TrainForm:
+    """What can be chosen now for a task; galleries newest first. Raises NotFound."""
+    if task not in RECIPES:
+        raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
     with store.read() as session:
         query = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc()).limit(200)
         galleries = tuple(session.scalars(query))
-    settings = [_setting(name) for name in _types()]
+    settings = [_setting(task, name) for name in _types(task)]
     return TrainForm(
+        task=task,
+        tasks=tuple(RECIPES),
+        labelled=_config(task).labels != "none",
         galleries=galleries,
-        recipes=SHOWN,
+        recipes=_recipes(task),
         first=tuple(setting for setting in settings if setting.name in FIRST),
         others=tuple(setting for setting in settings if setting.name not in FIRST),
     )
@@ -58,15 +72,18 @@ def train_form(store: Store) -> TrainForm:
 
 def train_spec(form: FormFields) -> dict[str, Any]:
     """The spec of a filled-in form; a setting left empty is the recipe's own. Raises BadQuery."""
-    types = _types()
-    known = {"gallery", "recipe", "seed", "task", "then_scan", "scan_gallery", *(f"config.{name}" for name in types)}
+    task = form.get("task") or TASK
+    if task not in RECIPES:
+        raise BadQuery("bad_config", f"Unknown task `{task[:40]}`; there are {', '.join(RECIPES)}.")
+    kinds = _types(task)
+    known = {"gallery", "recipe", "seed", "task", "then_scan", "scan_gallery", *(f"config.{name}" for name in kinds)}
     if unknown := sorted(set(form) - known):
         raise BadQuery("unknown_field", f"Unknown field `{unknown[0][:80]}`.")
-    config = {name: _value(name, text, types[name]) for name in types if (text := form.get(f"config.{name}"))}
+    config = {name: _value(name, text, kinds[name]) for name in kinds if (text := form.get(f"config.{name}"))}
     return {
         "gallery": form.get("gallery", ""),
-        "task": form.get("task") or TASK,
-        "recipe": form.get("recipe") or "small",
+        "task": task,
+        "recipe": form.get("recipe") or FIRST_RECIPE,
         "config": config,
         "seed": _value("seed", form.get("seed") or "0", int),
     }
@@ -77,15 +94,25 @@ def scan_after(form: FormFields, gallery: str) -> str | None:
     return (form.get("scan_gallery") or gallery) if form.get("then_scan") == "yes" else None
 
 
-def _types() -> Mapping[str, Any]:
-    return get_type_hints(CountingConfig)
+def _config(task: str) -> ImageConfig:
+    return RECIPES[task]["paper"]
 
 
-def _setting(name: str) -> Setting:
-    kind = _types()[name]
-    about = next(item.metadata for item in fields(CountingConfig) if item.name == name)
+def _types(task: str) -> Mapping[str, Any]:
+    return types(type(_config(task)))
+
+
+def _recipes(task: str) -> tuple[str, ...]:
+    """The recipes of the form, that for small machines first and the paper's last."""
+    shown = [name for name in RECIPES[task] if name not in (*LABORATORY, FIRST_RECIPE, "paper")]
+    return (FIRST_RECIPE, *shown, "paper")
+
+
+def _setting(task: str, name: str) -> Setting:
+    kind = _types(task)[name]
+    about = next(item.metadata for item in fields(_config(task)) if item.name == name)
     choices = ("yes", "no") if kind is bool else tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
-    values = {recipe: _shown(getattr(config, name)) for recipe, config in RECIPES[TASK].items() if recipe in SHOWN}
+    values = {recipe: _shown(getattr(RECIPES[task][recipe], name)) for recipe in _recipes(task)}
     return Setting(name, about["help"], values, choices, about["low"], about["high"], kind is int, kind is str)
 
 

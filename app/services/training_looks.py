@@ -1,7 +1,7 @@
-"""What a training's looks at held-out images say: the latest measures, one image's five counts, and whether it died."""
+"""What a training's looks at held-out images say: the latest measures, one image's views, and whether it died."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.failures import NotFound
@@ -15,16 +15,19 @@ NAMES = ("Dx", "T₁", "T₂", "T₃", "T₄")
 
 @dataclass(frozen=True)
 class View:
-    """One input of the fixed image: its name, the name of its picture, and what is counted in it."""
+    """One input of the fixed image: its name, the name of its picture, and what is counted in it where it counts."""
 
     name: str
     picture: str
-    total: float
+    total: float | None
 
 
 @dataclass(frozen=True)
 class LookView:
-    """The looks so far: measures over `images` held-out images, and the five views of the gallery's `row`."""
+    """The looks so far: measures over `images` held-out images, and the views of the gallery's `row`.
+
+    `question` is that of the views' puzzle, empty where a network counts; `guessed` are measures by guessing.
+    """
 
     gallery: str
     row: int
@@ -32,6 +35,13 @@ class LookView:
     looks: tuple[Look, ...]
     views: tuple[View, ...]
     history: Mapping[str, list[tuple[int, float]]]
+    question: str = ""
+    guessed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the network counts, so that there are totals."""
+        return bool(self.latest.totals)
 
     @property
     def first(self) -> Look:
@@ -61,12 +71,28 @@ def look_view(job: JobRecord, folder: Path) -> LookView | None:
         row=looks.row,
         images=looks.images,
         looks=looks.looks,
-        views=tuple(View(*about) for about in zip(NAMES, VIEWS, looks.looks[-1].totals, strict=True)),
-        history={
-            "φ(Dx)": [(look.step, look.whole) for look in looks.looks],
-            "Σ φ(Tⱼx)": [(look.step, look.tiles) for look in looks.looks],
-        },
+        views=_views(looks),
+        history=_history(looks),
+        question=looks.question,
+        guessed=looks.chance,
     )
+
+
+def _views(looks: Looks) -> tuple[View, ...]:
+    totals = looks.looks[-1].totals
+    if totals:
+        return tuple(View(*about) for about in zip(NAMES, VIEWS, totals, strict=True))
+    return tuple(View(name, picture, None) for name, picture in zip(looks.captions, looks.pictures, strict=True))
+
+
+def _history(looks: Looks) -> dict[str, list[tuple[int, float]]]:
+    """The fixed image over the steps: whole and tiles."""
+    if not looks.looks[-1].totals:
+        return {}
+    return {
+        "φ(Dx)": [(look.step, look.whole) for look in looks.looks],
+        "Σ φ(Tⱼx)": [(look.step, look.tiles) for look in looks.looks],
+    }
 
 
 def looks_of(job: JobRecord, folder: Path) -> Looks | None:
@@ -75,9 +101,11 @@ def looks_of(job: JobRecord, folder: Path) -> Looks | None:
 
 
 def view_picture(folder: Path, view: str) -> bytes:
-    """The PNG of one of the five views. Raises NotFound."""
-    if view not in VIEWS:
-        raise NotFound("unknown_view", f"There is no view {view[:40]!r}; there are {', '.join(VIEWS)}.")
+    """The PNG of one of the views. Raises NotFound."""
+    looks = read_looks(folder / STATE)
+    known = VIEWS if looks is None else looks.pictures
+    if view not in known:
+        raise NotFound("unknown_view", f"There is no view {view[:40]!r}; there are {', '.join(known)}.")
     try:
         return picture_path(folder / STATE, view).read_bytes()
     except OSError:

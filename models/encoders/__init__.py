@@ -1,6 +1,6 @@
 """Encoders by name, and what can be looked at inside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import nn
 
@@ -13,12 +13,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {"alexnet": AlexNet, "alexnet-to
 
 def layers(encoder: nn.Module) -> tuple[LayerCard, ...]:
     """The convolutions of an encoder in forward order; each is read at the ReLU that follows it."""
-    modules = list(encoder.named_modules())
-    pairs = [
-        (name, conv, modules[i + 1][0])
-        for i, (name, conv) in enumerate(modules[:-1])
-        if isinstance(conv, nn.Conv2d) and isinstance(modules[i + 1][1], nn.ReLU)
-    ]
+    pairs = list(_read_at(encoder))
     found = fields(encoder, [name for name, _, _ in pairs])
     return tuple(
         LayerCard(
@@ -32,3 +27,16 @@ def layers(encoder: nn.Module) -> tuple[LayerCard, ...]:
         )
         for name, conv, relu in pairs
     )
+
+
+def _read_at(encoder: nn.Module) -> Iterator[tuple[str, nn.Conv2d, str]]:
+    """Each convolution with the name of its ReLU, which follows it directly or after a normalisation."""
+    waiting: tuple[str, nn.Conv2d] | None = None
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Conv2d):
+            waiting = name, module
+        elif isinstance(module, nn.ReLU) and waiting is not None:
+            yield *waiting, name
+            waiting = None
+        elif not isinstance(module, nn.BatchNorm2d):
+            waiting = None

@@ -6,14 +6,19 @@ Caffe rounds pooling up: with floor pooling a 114 px input ends in 2x2 instead o
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 
+Norm = Literal["none", "batch", "batch_plain"]
+POOLED = (1, 2, 5)  # max-pooling follows these convolutions
+
 
 class AlexNet(nn.Sequential):
-    """conv1-conv5 with ReLU and max-pooling: (B, 3, H, W) -> (B, widths[4], h, w).
+    """conv1-conv5 with ReLU and max-pooling: (B, channels, H, W) -> (B, widths[4], h, w).
 
-    112, 114 px at stride 4 and 72 px at stride 2 all end in 3x3 cells. No normalisation layers, no groups, no dropout.
+    112, 114 px at stride 4 and 72 px at stride 2 all end in 3x3 cells. No groups, no dropout. `norm` puts batch
+    normalisation between each convolution and its ReLU: `batch` with scale and shift, `batch_plain` without.
     """
 
     def __init__(
@@ -23,31 +28,28 @@ class AlexNet(nn.Sequential):
         stride: int = 4,
         padding: int = 0,
         ceil_mode: bool = True,
+        norm: Norm = "none",
+        channels: int = 3,
     ) -> None:
         one, two, three, four, five = widths
-
-        def pool() -> nn.Module:
-            return nn.MaxPool2d(3, stride=2, ceil_mode=ceil_mode)
-
-        super().__init__(
-            OrderedDict(
-                conv1=nn.Conv2d(3, one, 11, stride=stride, padding=padding),
-                relu1=nn.ReLU(inplace=True),
-                pool1=pool(),
-                conv2=nn.Conv2d(one, two, 5, padding=2),
-                relu2=nn.ReLU(inplace=True),
-                pool2=pool(),
-                conv3=nn.Conv2d(two, three, 3, padding=1),
-                relu3=nn.ReLU(inplace=True),
-                conv4=nn.Conv2d(three, four, 3, padding=1),
-                relu4=nn.ReLU(inplace=True),
-                conv5=nn.Conv2d(four, five, 3, padding=1),
-                relu5=nn.ReLU(inplace=True),
-                pool5=pool(),
-            )
+        convolutions = (
+            nn.Conv2d(channels, one, 11, stride=stride, padding=padding),
+            nn.Conv2d(one, two, 5, padding=2),
+            nn.Conv2d(two, three, 3, padding=1),
+            nn.Conv2d(three, four, 3, padding=1),
+            nn.Conv2d(four, five, 3, padding=1),
         )
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        for place, convolution in enumerate(convolutions, start=1):
+            parts[f"conv{place}"] = convolution
+            if norm != "none":
+                parts[f"norm{place}"] = nn.BatchNorm2d(convolution.out_channels, affine=norm == "batch")
+            parts[f"relu{place}"] = nn.ReLU(inplace=True)
+            if place in POOLED:
+                parts[f"pool{place}"] = nn.MaxPool2d(3, stride=2, ceil_mode=ceil_mode)
+        super().__init__(parts)
 
 
-def alexnet_torchvision() -> AlexNet:
+def alexnet_torchvision(*, norm: Norm = "none") -> AlexNet:
     """The one-column geometry of torchvision's AlexNet (Krizhevsky 2014), for inputs of 224 px."""
-    return AlexNet(widths=(64, 192, 384, 256, 256), padding=2, ceil_mode=False)
+    return AlexNet(widths=(64, 192, 384, 256, 256), padding=2, ceil_mode=False, norm=norm)

@@ -2,5 +2,7 @@
 
 from models.tasks.base import Task
 from models.tasks.counting import Counting
+from models.tasks.rotation import Rotation
+from models.tasks.supervised import Supervised
 
-TASKS: dict[str, type[Task]] = {Counting.name: Counting}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Counting, Rotation, Supervised)}

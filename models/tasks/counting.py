@@ -15,10 +15,14 @@ from torch.nn import functional as F
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.initialisation import gaussian, he, scale_to, uniform
-from models.recipes import CountingConfig
+from models.puzzles import Answer, Puzzle
+from models.recipes.counting import CountingConfig
 from models.resampling import halve, standardise
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
+from models.tasks.pictures import stretched
+
+SIDES = ("the left one", "the right one")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Counting(Task):
         with torch.no_grad():
             self.encoder.get_parameter("conv1.weight").mul_(factor)
 
-    def views(self, images: Tensor, rng: torch.Generator) -> Views:
+    def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
         """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
 
         One coin for gray and one kernel a batch: x and its partner y share a term, so they must share both draws.
@@ -108,6 +112,30 @@ class Counting(Task):
             apart = F.relu(self.config.margin - squares.sum(dim=1))
         return {"tiles_add_up": same.mean(), "others_differ": apart.mean()}
 
+    def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002
+        """Whether the tiles fit their own image better than the next one of the batch; (B, 5, K) -> (B,)."""
+        own, other = errors(outputs)
+        return {"loss": own + F.relu(self.config.margin - other), "accuracy": (own < other).float()}
+
+    def chance(self) -> dict[str, float]:
+        return {"accuracy": 0.5}
+
+    def puzzle(self, views: Views, which: int) -> Puzzle:
+        """Two images as D shrinks them, and the four tiles of one; the other is the next image of the batch."""
+        wholes = views.inputs[:2, 0]  # (B, 5, 3, s, s) -> (2, 3, s, s)
+        right = which % 2
+        shown = torch.cat([wholes.flip(0) if right else wholes, views.inputs[0, 1:]])  # (6, 3, s, s)
+        names = ("left", "right", *(f"tile {number}" for number in range(1, 5)))
+        return Puzzle("Which picture do the four tiles come from?", stretched(names, shown), 2, SIDES, right)
+
+    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - counts say it all
+        """The picture whose count the tiles' counts add up to more nearly."""
+        own, other = (float(error[0]) for error in errors(outputs))
+        fits = torch.softmax(torch.tensor([-own, -other]), dim=0).tolist()
+        ordered = fits[::-1] if which % 2 else fits
+        words = f"the tiles' counts miss their own picture's by {own:.2f}, squared, and the other's by {other:.2f}"
+        return Answer(words, tuple(ordered))
+
     def architecture(self) -> dict[str, Any]:
         assert isinstance(self.head, CountingHead)
         head = {"features": self.head.features, "hidden": self.head.hidden, "units": self.head.units}
@@ -120,6 +148,12 @@ class Counting(Task):
     def preprocess(self) -> Preprocess:
         how = "per_crop" if self.config.normalise == "crop" else "per_input"
         return Preprocess(self.config.crop, self.config.region, self.config.size, None, how)  # type: ignore[arg-type]
+
+
+def errors(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """|phi(Dx) - s|^2 of each image, and |phi(Dy) - s|^2 with y the next of the batch: (B, 5, K) -> (B,) each."""
+    whole, total = outputs[:, 0].float(), outputs[:, 1:].float().sum(dim=1)  # (B, K) each
+    return tuple((side - total).square().sum(dim=1) for side in (whole, whole.roll(-1, dims=0)))  # type: ignore[return-value]
 
 
 def gray(pixels: Tensor) -> Tensor:

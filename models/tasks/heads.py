@@ -33,3 +33,22 @@ class CountingHead(nn.Sequential):
             LayerCard("fc7", self.hidden, "fc", "relu7"),
             LayerCard("counts", self.units, "counts", "relu8"),
         )
+
+
+class Classifier(nn.Sequential):
+    """Two fully connected layers and the classes: (B, C, h, w) or (B, features) -> (B, outputs) logits.
+
+    `norm` puts batch normalisation before each ReLU; `dropout` comes after it.
+    """
+
+    def __init__(self, *, features: int, hidden: int, outputs: int, norm: bool = False, dropout: float = 0.0) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+        for place, width in ((6, features), (7, hidden)):
+            parts[f"fc{place}"] = nn.Linear(width, hidden)
+            if norm:
+                parts[f"norm{place}"] = nn.BatchNorm1d(hidden)
+            parts[f"relu{place}"] = nn.ReLU(inplace=True)
+            if dropout:
+                parts[f"drop{place}"] = nn.Dropout(dropout)
+        parts["top"] = nn.Linear(hidden, outputs)
+        super().__init__(parts)

@@ -7,20 +7,31 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from app.jobs.context import JobContext, JobFailed
 from app.jobs.kinds import train
 from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
+from models import checkpoints
+from models.batches import Batches, ResidentRegions, generator, split_rows
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
+from models.evaluation import held_out_regions
 from models.images import store_image
 from models.looks import VIEWS, picture_path, read_looks
 from models.packs import Pack, PackRow, write_manifest, write_shard
+from models.pretext import held_out
+from models.recipes import build_config
+from models.tasks.base import Epoch, Relabelled
+from models.tasks.supervised import Supervised
+from models.training import FitConfig, fit
 from tests.making import write_photos
 
+LABELS = ("dog", "cat", None)
+CROPS = {"crop": 64, "region": 72, "hidden": 16, "batch_size": 8, "steps": 12, "warmup": 0}
 CONFIG = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 16, "steps": 40}
 
 
@@ -33,7 +44,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sizes = {"jpeg_width": image.jpeg_width, "jpeg_height": image.jpeg_height}
         about = {"width": image.width, "height": image.height, "sha256": image.sha256}
         rows.append(
-            (PackRow(path=path.name, label=None, split=None, counts=None, source=None, **about, **sizes), image)
+            (
+                PackRow(
+                    path=path.name, label=LABELS[len(rows) % 3], split=None, counts=None, source=None, **about, **sizes
+                ),
+                image,
+            )
         )
     pack = folder / "galleries" / "photos"
     write_manifest(pack, [write_shard(pack, 0, rows)])
@@ -41,9 +57,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepare(workspace: Path, number: int, **config: object) -> Path:
+    return prepare_task(workspace, number, "counting", {**CONFIG, **config})
+
+
+def prepare_task(workspace: Path, number: int, task: str, config: dict[str, object]) -> Path:
     place = workspace / "jobs" / str(number)
     place.mkdir(parents=True)
-    spec = {"gallery": "photos", "task": "counting", "recipe": "small", "config": {**CONFIG, **config}, "seed": 5}
+    spec = {"gallery": "photos", "task": task, "recipe": "small", "config": config, "seed": 5}
     output = Output("checkpoint", f"run-{number}", f"checkpoints/run-{number}")
     inputs = {"gallery": "galleries/photos"}
     JobSpec(str(number), "train", str(workspace), spec, inputs, output, device="cpu").write(place)
@@ -138,3 +158,92 @@ def test_images_that_are_all_too_small_are_explained(workspace: Path) -> None:
     with pytest.raises(JobFailed, match="200 px") as failure:
         train.run(JobContext.open(place))
     assert failure.value.code == "too_few_images"
+
+
+def test_a_rotation_keeps_what_its_head_needs_and_measures_itself_beside_chance(workspace: Path) -> None:
+    place = prepare_task(workspace, 5, "rotation", CROPS)
+    train.run(JobContext.open(place))
+    folder = workspace / "checkpoints" / "run-5"
+    card = read_card(folder)
+    assert not card.has_counts and [layer.name for layer in card.layers] == [f"conv{n}" for n in range(1, 6)]
+    assert card.measures["chance"]["accuracy"]["value"] == 0.25
+    scored = {column: card.measures[column]["accuracy"] for column in ("network", "random_init")}
+    assert all(cell["n"] == 4 and 0 <= cell["value"] <= 1 for cell in scored.values())
+    assert card.curves["held_out_accuracy"][0][0] == 0 and card.curves["held_out_loss"][-1][0] == 12
+    looks = read_looks(place / "state")
+    assert looks is not None
+    assert (looks.question, looks.captions) == ("How was the photo turned?", ("turned",))
+    assert picture_path(place / "state", "view-1").exists()
+    task = checkpoints.load_task(folder)
+    with Pack.open(workspace / "galleries" / "photos") as pack:
+        rows = split_rows(pack, 0, 512).held_out
+        regions = held_out_regions(pack, rows, 72, enlarge=True)
+    again = held_out(task, regions, None, 5)
+    assert float(again["accuracy"].mean()) == pytest.approx(scored["network"]["value"])
+    assert checkpoints.load(folder).head is None
+
+
+def test_labels_are_learned_where_there_are_some(workspace: Path) -> None:
+    place = prepare_task(workspace, 6, "supervised", CROPS)
+    train.run(JobContext.open(place))
+    card = read_card(workspace / "checkpoints" / "run-6")
+    assert card.provenance["classes"] == ["cat", "dog"]
+    assert card.config["classes"] == 2
+    assert card.provenance["images_without_target"] == 13
+    assert card.provenance["images_trained"] + card.provenance["images_held_out"] == 27
+    assert checkpoints.load_task(workspace / "checkpoints" / "run-6").names == ("cat", "dog")
+
+
+def test_small_photos_are_enlarged_only_where_all_views_are_alike(workspace: Path) -> None:
+    place = prepare_task(workspace, 7, "rotation", {**CROPS, "crop": 200, "region": 200, "enlarge": False})
+    with pytest.raises(JobFailed, match="200 px"):
+        train.run(JobContext.open(place))
+    with Pack.open(workspace / "galleries" / "photos") as pack:
+        data = train.read_data(JobContext.open(place), pack, build_config("rotation", "small", {"crop": 100}))
+    assert data.split.too_small == 0 and len(data.split.train) == 36
+    assert {tuple(square.shape) for square in data.regions} == {(3, 128, 128)}
+
+
+FIT = FitConfig(steps=12, lr=1e-3, seed=3, report_seconds=0.0)
+
+
+def batches_of() -> Batches:
+    pixels = torch.randint(0, 256, (12, 3, 72, 72), generator=generator(7), dtype=torch.uint8)
+    regions = ResidentRegions(pixels, torch.full((12,), 72))
+    return Batches(regions, crop=64, batch_size=3, seed=3)
+
+
+class Relabelling(Supervised):
+    """Labels at random, drawn anew for each epoch, in an order of its own."""
+
+    told: ClassVar[list[int]] = []
+
+    def on_epoch_start(self, epoch: Epoch) -> Relabelled:
+        self.told.append(epoch.number)
+        targets = torch.randint(0, 3, (12,), generator=epoch.rng)
+        return Relabelled(targets, torch.argsort(targets, stable=True), {"classes_seen": 3.0})
+
+
+def relabelling() -> Relabelling:
+    config = build_config("supervised", "small", {"crop": 64, "region": 72, "hidden": 8, "classes": 3})
+    return Relabelling.build(config, generator(0))
+
+
+def test_a_run_that_relabels_its_images_goes_on_with_the_labels_it_had(tmp_path: Path) -> None:
+    """Interrupted in the middle of its second epoch, it is not told of the epoch again, and ends the same."""
+    ends, told = [], []
+    for stop in (None, 7):
+        folder = tmp_path / str(stop)
+        folder.mkdir()
+        Relabelling.told.clear()
+        task = relabelling()
+        for progress in (steps := fit(task, batches_of(), FIT, folder)):
+            if progress.step == stop:
+                steps.close()
+        if stop is not None:
+            task = relabelling()
+            list(fit(task, batches_of(), FIT, folder))
+        ends.append([value.clone() for value in task.state_dict().values()])
+        told.append(list(Relabelling.told))
+    assert told == [[0, 1, 2], [0, 1, 2]]
+    assert all(torch.equal(one, two) for one, two in zip(*ends, strict=True))

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from models.batches import generator
 from models.encoders.alexnet import AlexNet
-from models.recipes import KERNELS, CountingConfig, build_config
+from models.recipes import build_config
+from models.recipes.counting import KERNELS, CountingConfig
 from models.resampling import SMALLEST_STD, halve, standardise, taps
 from models.tasks.counting import Counting, gray, stack, tiles
 from models.tasks.heads import CountingHead

@@ -16,7 +16,7 @@ from models.card import write_card
 from models.images import store_image
 from models.loading import decode
 from models.network import Network
-from models.recipes import CountingConfig
+from models.recipes.counting import CountingConfig
 from models.resampling import fit_square
 from models.tasks.counting import Counting, stack
 

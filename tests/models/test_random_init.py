@@ -11,7 +11,8 @@ from models import checkpoints, random_init
 from models.batches import generator
 from models.card import WEIGHTS, read_card, write_card
 from models.evaluation import untrained
-from models.recipes import CountingConfig, build_config
+from models.recipes import build_config
+from models.recipes.counting import CountingConfig
 from models.tasks.counting import Counting
 
 SMALL = build_config("counting", "small", {"hidden": 32, "units": 8})

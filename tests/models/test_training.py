@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from models.batches import Batches, ResidentRegions, generator, region
-from models.recipes import BadConfig, build_config
+from models.recipes import build_config
+from models.recipes.base import BadConfig
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training import STATE, Diverged, FitConfig, fit, saved_state, train_step
+from models.training import STATE, Diverged, FitConfig, fit, saved_state
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4, "conv1_std": 0.0}
 
@@ -25,8 +26,8 @@ def batches() -> Batches:
     return Batches(regions(), crop=80, batch_size=4, seed=3)
 
 
-def new_task(name: str = "counting") -> Task:
-    return TASKS[name].build(build_config(name, "small", TINY), generator(3, 0))
+def new_task() -> Task:
+    return TASKS["counting"].build(build_config("counting", "small", TINY), generator(3, 0))
 
 
 def run(task: Task, folder: Path, *, steps: int, stop_at: int | None = None) -> None:
@@ -69,28 +70,6 @@ def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_state(tmp_path: P
     with pytest.raises(Diverged):
         next(iterator)
     assert (tmp_path / STATE).read_bytes() == before
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_every_task_keeps_its_contract(name: str) -> None:
-    task, images = new_task(name), batches().draw(0)
-    views = task.views(images, generator(1))
-    assert torch.equal(views.inputs, task.views(images, generator(1)).inputs)
-    assert task.paper.startswith("https://")
-    assert task.paper.split("/")[-1] in (__import__(type(task).__module__, fromlist=["_"]).__doc__ or "")
-    sum(task.loss(task(views.inputs), views.target).values()).backward()
-    gradient = task.encoder.get_parameter("conv1.weight").grad
-    assert gradient is not None
-    assert gradient.abs().sum() > 0
-    assert [layer.name for layer in task.head_layers()]
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_the_loss_of_every_task_falls_on_one_batch(name: str) -> None:
-    task, source = new_task(name), batches()
-    optimiser = torch.optim.Adam(task.parameters(), lr=1e-4, fused=True)
-    losses = [sum(map(float, train_step(task, optimiser, source, 0, 3, "fp32").values())) for _ in range(12)]
-    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_the_crops_of_a_step_do_not_depend_on_what_came_before() -> None:

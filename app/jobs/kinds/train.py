@@ -5,7 +5,7 @@ import json
 import platform
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,11 @@ from models.evaluation import evaluate, held_out_regions
 from models.looking import Watch
 from models.network import Network, resolve_precision
 from models.packs import Pack
-from models.recipes import BadConfig, CountingConfig, build_config
+from models.pretext import evaluate_task
+from models.recipes import build_config
+from models.recipes.base import BadConfig, ImageConfig
 from models.seen import SEEN, write_seen
+from models.targets import NoLabels, of_labels
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.training import FitConfig, fit, saved_state
@@ -39,38 +42,82 @@ def run(job: JobContext) -> None:
         config = build_config(job.spec["task"], job.spec["recipe"], job.spec["config"])
     except BadConfig as error:
         raise JobFailed(error.code, str(error)) from error
-    seed = int(job.spec["seed"])
     with Pack.open(job.inputs["gallery"]) as pack:
-        split = split_rows(pack, config.crop, config.held_out)
-        if len(split.train) < 2 or len(split.held_out) < 2:
-            raise JobFailed(
-                "too_few_images", f"Training needs 20 images of at least {config.crop} px; {_count(split)}."
-            )
-        job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
-        regions = load_regions(job, pack, split.train, config)
-        held_out = held_out_regions(pack, split.held_out, config.region)
-        batches = Batches(regions, crop=config.crop, batch_size=config.batch_size, seed=seed)
-        task = TASKS[job.spec["task"]].build(config, generator(seed, 0, 0))
+        data = read_data(job, pack, config)
+        seed = int(job.spec["seed"])
+        batches = Batches(
+            load_regions(job, pack, data.split.train, data.config),
+            crop=data.config.drawn,
+            batch_size=config.batch_size,
+            seed=seed,
+            targets=data.train,
+        )
+        task = untrained_task(job, data)
         scale = begin(job, task, batches, seed)
         first = task.encoder.get_parameter("conv1.weight").detach().clone()
         task.to(job.device).to(memory_format=torch.channels_last)
-        card = checkpoints.describe(task, name="training", recipe=None, config=asdict(config))
-        curves = train(job, task, batches, Watch(task, card, held_out, split.held_out, job.state), config, seed)
-        provenance = {**_provenance(job, pack, split, config, seed), "conv1_scale": scale}
-        write_seen(job.state, pack, split.train)
-        keep(job, task, first, held_out, config, curves, provenance)
+        card = checkpoints.describe(task, name="training", recipe=None, config=asdict(data.config))
+        watch = Watch(task, card, data.regions, data.split.held_out, job.state, targets=data.held_out, seed=seed)
+        curves = train(job, task, batches, watch, data.config, seed)
+        provenance = {**_provenance(job, pack, data, seed), "conv1_scale": scale}
+        write_seen(job.state, pack, data.split.train)
+        keep(job, task, first, data, curves, provenance)
 
 
-def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: CountingConfig) -> Regions:
+@dataclass(frozen=True)
+class Data:
+    """What is trained on and what is held out, with targets where the task has some; `config` is complete."""
+
+    config: ImageConfig
+    split: Split
+    regions: list[Tensor]  # of the held-out images
+    train: Tensor | None
+    held_out: Tensor | None
+    names: tuple[str, ...]
+
+
+def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
+    """Split the gallery and read its targets. Raises JobFailed where there is too little."""
+    try:
+        targets = of_labels(pack) if config.labels == "gallery" else None
+        config = config if targets is None else config.for_classes(len(targets.names))
+    except (NoLabels, BadConfig) as error:
+        raise JobFailed(error.code, f"{error}.") from error
+    least = 0 if config.enlarges else config.drawn
+    split = split_rows(pack, least, config.held_out, wanted=None if targets is None else targets.known)
+    if len(split.train) < 2 or len(split.held_out) < 2:
+        raise JobFailed("too_few_images", f"Training needs 20 images of at least {least} px; {_count(split)}.")
+    job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
+    regions = held_out_regions(pack, split.held_out, config.region, enlarge=config.enlarges)
+    if targets is None:
+        return Data(config, split, regions, None, None, ())
+    train, held_out = (torch.from_numpy(targets.values[list(rows)]) for rows in (split.train, split.held_out))
+    return Data(config, split, regions, train, held_out, targets.names)
+
+
+def untrained_task(job: JobContext, data: Data) -> Task:
+    """The task as its seed draws it."""
+    task = TASKS[job.spec["task"]].build(data.config, generator(int(job.spec["seed"]), 0, 0))
+    task.names = data.names
+    return task
+
+
+def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: ImageConfig) -> Regions:
     """All regions on the device where they take less than half of its free memory, else decoded as they are needed."""
     needed = len(rows) * 3 * config.region**2
     if needed < free_memory(job.device) // 2:
         return ResidentRegions.load(
-            pack, rows, config.region, job.device, lambda done: job.progress(done, len(rows), "images loaded")
+            pack,
+            rows,
+            config.region,
+            job.device,
+            lambda done: job.progress(done, len(rows), "images loaded"),
+            enlarge=config.enlarges,
         )
     job.log(f"{needed / 2**30:.1f} GiB of pixels do not fit: decoding while training")
     sides = [min(row.jpeg_width, row.jpeg_height, config.region) for row in pack.metadata(rows)]
-    return StreamedRegions(pack, rows, torch.tensor(sides), config.region, job.device)
+    extents = torch.full((len(rows),), config.region) if config.enlarges else torch.tensor(sides)
+    return StreamedRegions(pack, rows, extents, config.region, job.device, enlarge=config.enlarges)
 
 
 def free_memory(device: str) -> int:
@@ -89,7 +136,8 @@ def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> float:
         task.rescale(scale)
         return scale
     try:
-        scale = task.begin(task.views(batches.draw(0), generator(seed, 0, 3)).inputs.cpu())
+        batch = batches.batch(0)
+        scale = task.begin(task.views(batch.images, generator(seed, 0, 3), batch.targets).inputs.cpu())
     except ValueError as error:
         raise JobFailed("bad_start", f"The start cannot be brought to start_norm: {error}.") from error
     write_json(kept, {"conv1_scale": scale})
@@ -97,22 +145,10 @@ def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> float:
 
 
 def train(
-    job: JobContext, task: Task, batches: Batches, watch: Watch, config: CountingConfig, seed: int
+    job: JobContext, task: Task, batches: Batches, watch: Watch, config: ImageConfig, seed: int
 ) -> dict[str, list[list[float]]]:
     """Fit the task, reporting each term, and now and then what held-out images say. Returns the curves."""
-    precision = resolve_precision(config.precision, job.device)
-    how = FitConfig(
-        steps=config.steps,
-        lr=config.lr,
-        lr_decay=config.lr_decay,
-        lr_every=config.lr_every,
-        schedule=config.schedule,
-        warmup=config.warmup,
-        factors={"encoder.conv1.": config.conv1_lr},
-        weight_decay=config.weight_decay,
-        precision=precision,
-        seed=seed,
-    )
+    how = FitConfig.of(config, seed=seed, precision=resolve_precision(config.precision, job.device))
     if saved_state(job.state) is None and watch.due(0, config.steps):
         job.progress(0, config.steps, "steps", watch.look(0))
     with contextlib.closing(fit(task, batches, how, job.state)) as steps:
@@ -131,8 +167,7 @@ def keep(
     job: JobContext,
     task: Task,
     first: Tensor,
-    held_out: list[Tensor],
-    config: CountingConfig,
+    data: Data,
     curves: dict[str, list[list[float]]],
     provenance: dict[str, Any],
 ) -> None:
@@ -141,30 +176,30 @@ def keep(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     sha256 = checkpoints.save_weights(folder, task.encoder, task.head)
-    card = checkpoints.describe(task, name=job.slug, recipe=job.spec["recipe"], config=asdict(config))
+    card = checkpoints.describe(task, name=job.slug, recipe=job.spec["recipe"], config=asdict(data.config))
     kept = {name: _thinned(points) for name, points in curves.items()}
     card = replace(card, weights_sha256=sha256, dtype="fp16", provenance=provenance, curves=kept)
     write_card(folder, card)
     checkpoints.write_step0(folder, first.numpy())
     shutil.copyfile(job.state / SEEN, folder / SEEN)
-    measures, reference = evaluate(
-        checkpoints.load(folder, device=job.device),
-        _untrained(card, job, config, provenance["conv1_scale"]),
-        held_out,
-        seed=provenance["seed"],
-        tick=job.log,
-    )
-    checkpoints.write_reference(folder, reference)
-    write_card(folder, replace(card, measures=measures))
+    write_card(folder, replace(card, measures=score(job, folder, card, data)))
     replace_folder(folder, job.output)
     job.artefact("checkpoint", job.slug, job.output, sha256=sha256, architecture=card.architecture, task=card.task)
 
 
-def _untrained(card: Card, job: JobContext, config: CountingConfig, scale: float) -> Network:
-    """The network as it was before the first step, for comparison."""
-    task = TASKS[job.spec["task"]].build(config, generator(int(job.spec["seed"]), 0, 0))
-    task.rescale(scale)
-    return Network(card, task.encoder, task.head, job.device, torch.float32)
+def score(job: JobContext, folder: Path, card: Card, data: Data) -> dict[str, Any]:
+    """The measures of what lies in `folder`, beside the network as it was before the first step."""
+    before = untrained_task(job, data)
+    before.rescale(card.provenance["conv1_scale"])
+    seed = card.provenance["seed"]
+    if not card.has_counts:
+        after = checkpoints.load_task(folder, device=job.device)
+        return evaluate_task(after, before.to(job.device), data.regions, data.held_out, seed=seed, tick=job.log)
+    control = Network(card, before.encoder, before.head, job.device, torch.float32)
+    network = checkpoints.load(folder, device=job.device)
+    measures, reference = evaluate(network, control, data.regions, seed=seed, tick=job.log)
+    checkpoints.write_reference(folder, reference)
+    return measures
 
 
 def _thinned(points: list[list[float]]) -> list[list[float]]:
@@ -176,9 +211,9 @@ def _count(split: Split) -> str:
     return f"{usable} images are large enough, {split.too_small} are smaller than the crop and were skipped"
 
 
-def _provenance(job: JobContext, pack: Pack, split: Split, config: CountingConfig, seed: int) -> dict[str, Any]:
+def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str, Any]:
     state = saved_state(job.state) or {}
-    cells = f"{config.size} px inputs, conv1 at stride {config.stride}"
+    config, split = data.config, data.split
     return {
         "job": job.id,
         "gallery": job.spec["gallery"],
@@ -190,7 +225,7 @@ def _provenance(job: JobContext, pack: Pack, split: Split, config: CountingConfi
         "seed": seed,
         "steps": config.steps,
         "images_seen": config.steps * min(config.batch_size, len(split.train)),
-        "geometry": f"native crops of {config.crop} px from regions of {config.region} px, {cells}",
+        "geometry": config.geometry,
         "precision": state.get("precision", config.precision),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else platform.machine(),
@@ -198,4 +233,6 @@ def _provenance(job: JobContext, pack: Pack, split: Split, config: CountingConfi
         "attempt": job.attempt,
         "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **({"classes": list(data.names)} if data.names else {}),
+        **({"images_without_target": split.without_target} if split.without_target else {}),
     }

@@ -4,13 +4,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.failures import BadQuery
+from app.failures import BadQuery, Conflict
 from app.jobs.spec import Output
-from app.services.submissions.inputs import gallery_input, validated
+from app.services.submissions.inputs import Input, gallery_input, validated
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from models.recipes import BadConfig, build_config, config_dict
+from models.packs import Pack, PackDamaged
+from models.recipes import build_config, config_dict
+from models.recipes.base import BadConfig, ImageConfig
+from models.targets import NoLabels, of_labels
 
 
 class TrainSpec(BaseModel):
@@ -34,6 +37,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         raise BadQuery(error.code, f"{error}.") from error
     with store.read() as session:
         gallery = gallery_input(session, asked.gallery)
+    if config.labels == "gallery" and gallery.job is None:
+        _check_labels(store, gallery, config)
     slug = f"{asked.task}-{asked.gallery}"
     return Prepared(
         spec={**asked.model_dump(mode="json"), "config": config_dict(config)},
@@ -43,3 +48,14 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         needs=() if gallery.job is None else (gallery.job,),
         fingerprints={"gallery": gallery.fingerprint},
     )
+
+
+def _check_labels(store: Store, gallery: Input, config: ImageConfig) -> None:
+    """Raises BadQuery where the gallery has no labels to learn; one that is still filled is looked at by the job."""
+    try:
+        with Pack.open(store.path(gallery.folder)) as pack:
+            config.for_classes(len(of_labels(pack).names))
+    except (NoLabels, BadConfig) as error:
+        raise BadQuery(error.code, f"{error}.") from error
+    except PackDamaged as error:
+        raise Conflict(error.code, f"The gallery's files are damaged: {error}.") from error
