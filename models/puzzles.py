@@ -41,3 +41,21 @@ class Answer:
     def choice(self) -> int | None:
         """The place of the most probable choice."""
         return int(np.argmax(self.probabilities)) if self.probabilities else None
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Which puzzle: the draw of its views, which of several, and the image's label and the labels' names, if known."""
+
+    seed: int = 0
+    which: int = 0
+    target: int | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A puzzle, and what a network says to it where one was asked."""
+
+    puzzle: Puzzle
+    answer: Answer | None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.card import LayerCard, Preprocess
 from models.puzzles import Answer, Puzzle
+from models.recipes.base import ImageConfig
 
 
 class Windows(Protocol):
@@ -58,6 +59,7 @@ class Task(nn.Module, ABC):
     paper: ClassVar[str]
     encoder: nn.Module
     head: nn.Module
+    config: ImageConfig
     names: tuple[str, ...] = ()
 
     @classmethod

@@ -39,6 +39,7 @@ class Counting(Task):
 
     name: ClassVar[str] = "counting"
     paper: ClassVar[str] = "https://arxiv.org/abs/1708.06734"
+    config: CountingConfig
 
     def __init__(self, encoder: nn.Module, head: nn.Module, config: CountingConfig) -> None:
         super().__init__()

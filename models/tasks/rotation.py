@@ -27,7 +27,7 @@ TURNS = ("upright", "a quarter turn to the left", "upside down", "a quarter turn
 class CropClassifier(Task):
     """An AlexNet with batch normalisation that puts crops into classes."""
 
-    outputs: ClassVar[int]
+    config: ClassifierConfig
 
     def __init__(self, encoder: nn.Module, head: nn.Module, config: ClassifierConfig) -> None:
         super().__init__()
