@@ -70,6 +70,8 @@ class Network:
 def as_read(output: Tensor, layer: LayerCard) -> Tensor:
     """What a module gave as a map (B, U, h, w), or as vectors (B, U) for layers without one."""
     if layer.kind != "conv":
+        if layer.layout == "tokens":
+            return output[:, 0]  # (B, T, U) -> (B, U): the class token
         return output.flatten(1)  # (B, U, 1, 1) -> (B, U)
     if layer.layout == "channels_last":
         return output.permute(0, 3, 1, 2)  # (B, h, w, U) -> (B, U, h, w)

@@ -201,8 +201,10 @@ def _within(side: list[Step], main: list[Step]) -> bool:
 
 
 def _window(name: str, module: nn.Module) -> "Window | UnknownGeometry | None":
-    if isinstance(module, _POINTWISE):
+    if isinstance(module, _POINTWISE) or (isinstance(module, _CONTAINERS) and not len(module)):
         return None
+    if isinstance(window := getattr(module, "window", None), Window):  # modules of ours say so
+        return window
     if not isinstance(module, _WINDOWED):
         return UnknownGeometry(f"{name} ({type(module).__name__}) has no receptive field in closed form")
     padding = module.padding
