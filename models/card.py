@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
 from models.atomic import write_json
 
 CARD, WEIGHTS, STEP0, REFERENCE = "checkpoint.json", "weights.safetensors", "filters-step0.npy", "reference.npz"
+REPORT = "report.json"  # of checkpoints that came from elsewhere: what became of each tensor of the file
 FORMAT = 1
 FILTERS_ONLY = "filters-only"
 Colour = Literal["rgb", "bgr", "gray", "lab", "l"]
@@ -87,7 +88,10 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint is: architecture, layers, preprocessing, where it came from and how it measured."""
+    """What a checkpoint is: architecture, layers, preprocessing, where it came from and how it measured.
+
+    `title` is what people call the architecture; `dtype` what the floating-point weights are stored as.
+    """
 
     name: str
     architecture: str
@@ -103,6 +107,12 @@ class Card:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     measures: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    title: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The architecture in the words of people."""
+        return self.title or self.architecture
 
     @property
     def has_counts(self) -> bool:
@@ -119,7 +129,8 @@ class Card:
 
     @property
     def trunk_layers(self) -> tuple[LayerCard, ...]:
-        return tuple(layer for layer in self.layers if layer.on_trunk)
+        """The layers with a map of what the trunk sees."""
+        return tuple(layer for layer in self.layers if layer.on_trunk and layer.kind == "conv")
 
     def layer(self, name: str) -> LayerCard:
         """The layer of that name. Raises KeyError with the names there are."""
@@ -148,13 +159,17 @@ def read_card(folder: Path) -> Card:
         if raw.pop("format") != FORMAT:
             raise NotACheckpoint("this card was written by another version of Tessera")
         raw["layers"] = tuple(LayerCard(**layer) for layer in raw["layers"])
-        how = raw["preprocess"]
-        raw["preprocess"] = Preprocess(**{**how, "mean": tuple(how["mean"]), "std": tuple(how["std"])})
+        raw["preprocess"] = preprocess_of(raw["preprocess"])
         return Card(**raw)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, NotACheckpoint):
             raise
         raise NotACheckpoint(f"no readable {CARD}: {type(error).__name__}") from error
+
+
+def preprocess_of(raw: Mapping[str, Any]) -> Preprocess:
+    """What a card's JSON says of the preprocessing. Raises KeyError, TypeError."""
+    return Preprocess(**{**raw, "mean": tuple(raw["mean"]), "std": tuple(raw["std"])})
 
 
 def file_sha256(path: Path) -> str:
@@ -169,10 +184,10 @@ def verify_weights(folder: Path, card: Card) -> None:
 
 
 def first_layer_filters(folder: Path) -> Floats:
-    """conv1's weights (units, channels, h, w)."""
+    """The weights of the first convolution (units, channels, h, w); nothing else is read."""
     card = read_card(folder)
-    name = f"encoder.{card.first_layer.name}.weight"
-    return np.asarray(load_file(folder / WEIGHTS)[name], dtype=np.float32)
+    with safe_open(folder / WEIGHTS, framework="numpy") as tensors:
+        return np.asarray(tensors.get_tensor(f"encoder.{card.first_layer.name}.weight"), dtype=np.float32)
 
 
 def step0_filters(folder: Path) -> Floats | None:

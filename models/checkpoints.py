@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,13 @@ def save_weights(folder: Path, encoder: nn.Module, head: nn.Module | None, *, dt
         if module is not None
         for key, value in module.state_dict().items()
     }
+    return write_weights(folder, tensors)
+
+
+def write_weights(folder: Path, tensors: Mapping[str, Tensor], *, about: Mapping[str, str] | None = None) -> str:
+    """Write tensors with notes in the file's header, wholly or not at all, and return the file's sha256."""
     path, temporary = folder / WEIGHTS, folder / f".{WEIGHTS}.tmp"
-    save_file(tensors, temporary)
+    save_file(dict(tensors), temporary, metadata=dict(about) if about else None)
     with temporary.open("rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(path)
@@ -89,6 +95,15 @@ def build(card: Card) -> tuple[nn.Module, nn.Module | None]:
     return ENCODERS[card.architecture](**card.encoder), head
 
 
+def build_empty(card: Card) -> tuple[nn.Module, nn.Module | None]:
+    """The same without memory for the weights, where the architecture can be built so."""
+    try:
+        with torch.device("meta"):
+            return build(card)
+    except NotImplementedError:  # some of torchvision's compute with tensors while they build
+        return build(card)
+
+
 def load(folder: Path, *, device: str = "cpu", precision: str = "fp32") -> Network:
     """The network in `folder`, strictly: every tensor in its place.
 
@@ -96,8 +111,7 @@ def load(folder: Path, *, device: str = "cpu", precision: str = "fp32") -> Netwo
     """
     card = read_card(folder)
     verify_weights(folder, card)
-    with torch.device("meta"):
-        encoder, head = build(card)
+    encoder, head = build_empty(card)
     tensors = load_file(folder / WEIGHTS)
     for prefix, module in (("encoder.", encoder), ("head.", head)):
         if module is not None:

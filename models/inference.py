@@ -103,6 +103,8 @@ def _as_scanned(pooled: Tensor, layer: LayerCard) -> Floats:
 
 
 def _layer(network: Network, name: str) -> LayerCard:
+    if network.card.filters_only:
+        raise BadQuestion("filters_only", f"Only the filters of {network.card.name} are known: it cannot see images")
     try:
         return network.card.layer(name)
     except KeyError as error:

@@ -54,7 +54,8 @@ def checkpoint(folder: Path, output: Output, job_id: int, _spec: Mapping[str, An
             row = CheckpointRow(slug=output.slug, folder=output.path)
             session.add(row)
         row.name, row.sha256 = str(card["name"]), str(card["weights_sha256"])
-        row.architecture, row.task, row.job_id = str(card["architecture"]), card["task"], job_id
+        row.architecture = str(card.get("title") or card["architecture"])
+        row.task, row.job_id = card["task"], job_id
 
     return register
 

@@ -28,7 +28,7 @@ from models.filter_pictures import Scale
 from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
 
-FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, SEEN)
+FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class CheckpointsService:
             name=card.name,
             folder=output.path,
             sha256=card.weights_sha256,
-            architecture=card.architecture,
+            architecture=card.called,
             task=card.task,
         )
         try:

@@ -82,6 +82,12 @@ def _card(store: Store, checkpoint: Input) -> Card:
 
 def _fill(asked: ScanSpec, card: Card) -> ScanSpec:
     """The spec with its defaults: all layers in forward order, the residual where there is something that counts."""
+    if card.filters_only:
+        raise Conflict(
+            "filters_only",
+            f"Of {card.name} only the filters of the first layer are known, not the network around them: it cannot "
+            "look at images. Add its file again and name the architecture.",
+        )
     names = tuple(layer.name for layer in card.layers)
     wanted = set(asked.layers if asked.layers is not None else names)
     if unknown := sorted(wanted - set(names)):

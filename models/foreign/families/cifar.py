@@ -10,7 +10,7 @@ from models.foreign.report import Guess, PreprocessChoice
 def resnet(names: Names) -> Iterator[Guess]:
     """conv1 of 3x3, layer1 to layer3 or layer4, shortcuts without weights (option A) or `shortcut.0`, `linear`."""
     stem = names.shape("conv1.weight")
-    stages = names.indices(r"layer(\d)\.0\.conv1\.weight$")
+    stages = names.indices(r"layer(\d)\.\d+\.")
     if len(stem) != 4 or stem[1:] != (3, 3, 3) or stages not in ([1, 2, 3], [1, 2, 3, 4]):
         return
     if names.starting("layer2.0.downsample"):

@@ -8,10 +8,10 @@ from models.foreign.report import Guess, Head, Shape
 
 # A name, its shape, and one that only the deeper of two has (or has not, with a dash before it).
 CLUES: dict[str, tuple[tuple[str, Shape], ...]] = {
-    "convnext_tiny": (("features.7.2.block.5.weight", (3072, 768)), ("-features.5.9.layer_scale", ())),
-    "convnext_small": (("features.7.2.block.5.weight", (3072, 768)), ("features.5.26.layer_scale", (384, 1, 1))),
-    "convnext_base": (("features.7.2.block.5.weight", (4096, 1024)),),
-    "convnext_large": (("features.7.2.block.5.weight", (6144, 1536)),),
+    "convnext_tiny": (("features.7.2.block.3.weight", (3072, 768)), ("-features.5.9.layer_scale", ())),
+    "convnext_small": (("features.7.2.block.3.weight", (3072, 768)), ("features.5.26.layer_scale", (384, 1, 1))),
+    "convnext_base": (("features.7.2.block.3.weight", (4096, 1024)),),
+    "convnext_large": (("features.7.2.block.3.weight", (6144, 1536)),),
     "mobilenet_v2": (("features.18.0.weight", (1280, 320, 1, 1)),),
     "mobilenet_v3_small": (("features.12.0.weight", (576, 96, 1, 1)),),
     "mobilenet_v3_large": (("features.16.0.weight", (960, 160, 1, 1)),),
@@ -94,7 +94,7 @@ def _top(names: Names) -> str | None:
 FAMILIES = (
     (
         "other networks of torchvision: " + ", ".join(CLUES),
-        "`features.7.2.block.5.weight`, `features.18.0.weight` and the like",
+        "`features.7.2.block.3.weight`, `features.18.0.weight` and the like",
         by_clues,
     ),
 )
