@@ -75,7 +75,7 @@ def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -
     absent = [key for key in places if key not in given]
     return LoadReport(
         guess=guess,
-        needed=len(places),
+        needed=sum(key in given or not key.endswith(COUNTERS) for key in places),
         matched=tuple(matched),
         missing=tuple(key for key in absent if not key.endswith(COUNTERS)),
         unexpected=tuple(unexpected),
