@@ -1,5 +1,6 @@
 """A file of every family that is recognised becomes a network that answers what its own code does."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +15,11 @@ from torchvision.models.vgg import make_layers
 
 from models.encoders import layers
 from models.encoders.vit import VisionTransformer
-from models.foreign.mapping import best, build, state_dict
+from models.foreign.mapping import DoesNotFit, best, build, report, require_fit, state_dict
 from models.foreign.recognise import recognise
 from models.foreign.report import LoadReport
 from models.foreign.weights import Candidate, TensorInfo
-from tests.models.foreign_networks import CaffeNet, CifarNet, DeepCluster, Nin, RotNet
+from tests.models.foreign_networks import CaffeNet, CifarNet, ContextFree, DeepCluster, Nin, RotNet
 
 Tensors = Mapping[str, Tensor]
 
@@ -160,3 +161,172 @@ def test_the_loaded_network_answers_as_its_source_does(name: str) -> None:
     cards = layers(network, side=case.side)
     assert cards[0].name + ".weight" in network.state_dict()
     assert all(card.units > 0 for card in cards)
+
+
+def test_names_of_timm_mean_what_torchvision_computes() -> None:
+    """The same transformer under both names: torchvision's code is the judge of ours."""
+    source = lively(CASES["torchvision vit"].make)
+    renamed = {"class_token": "cls_token", "encoder.pos_embedding": "pos_embed"}
+    for name in source.state_dict():
+        key = name.replace("encoder.layers.encoder_layer_", "blocks.").replace("conv_proj", "patch_embed.proj")
+        key = key.replace("ln_1", "norm1").replace("ln_2", "norm2").replace("self_attention.in_proj_", "attn.qkv.")
+        key = (
+            key.replace("self_attention.out_proj", "attn.proj").replace("mlp.0", "mlp.fc1").replace("mlp.3", "mlp.fc2")
+        )
+        renamed.setdefault(name, key.replace("encoder.ln", "norm").replace("heads.head", "head"))
+    tensors = {renamed[name]: value for name, value in source.state_dict().items()}
+    found = found_in(tensors)
+    assert found.fits
+    assert found.guess.arguments["heads"] == 2
+    image = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.allclose(loaded(found, tensors)(image), source(image), atol=1e-5)
+
+
+def test_blocks_in_chunks_are_found() -> None:
+    """DINOv2 writes blocks.<chunk>.<block>."""
+    source = lively(CASES["dinov2 with registers"].make)
+    tensors = {name.replace("blocks.", "blocks.0."): value for name, value in source.state_dict().items()}
+    tensors["mask_token"] = torch.zeros(1, 192)
+    found = found_in(tensors)
+    assert found.fits
+    assert [(head.kept, head.tensors) for head in found.guess.heads] == [(False, ("mask_token",))]
+    image = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(loaded(found, tensors)(image), source(image), atol=1e-6)
+
+
+def test_the_nine_tiles_of_a_jigsaw_share_what_is_kept() -> None:
+    source = lively(ContextFree)
+    assert isinstance(source, ContextFree)
+    found = found_in(source.state_dict())
+    assert found.fits
+    (head,) = found.guess.heads
+    assert (head.kind, head.outputs, head.kept) == ("permutations", 6, False)
+    tile = torch.randn(2, 3, 75, 75)
+    network = loaded(found, source.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(network(tile), source.tile(tile), atol=1e-5)
+    assert [card.name for card in layers(network, side=75)][-1] == "fc6"
+    assert [card.name for card in layers(network, side=96)][-1] == "conv5"  # fc6 was made for tiles
+
+
+def test_the_order_of_pooling_in_a_caffe_file_decides_between_its_two_alexnets() -> None:
+    file = candidate(lively(CaffeNet).state_dict())
+    listed = [{"name": name, "type": ""} for name in ("conv1", "relu1", "norm1", "pool1", "conv2")]
+    titles = [guess.title for guess in recognise(file, {"caffe": {"layers": listed}})]
+    assert titles[:2] == ["AlexNet of Caffe (BVLC)", "CaffeNet"]
+    assert [guess.title for guess in recognise(file)][:2] == ["CaffeNet", "AlexNet of Caffe (BVLC)"]
+
+
+def test_old_caffe_files_have_their_linear_layers_in_four_dimensions() -> None:
+    source = lively(CaffeNet)
+    tensors = dict(source.state_dict()) | {"fc6.weight": source.state_dict()["fc6.weight"][None, None]}
+    found = found_in(tensors)
+    assert found.fits
+    assert [(item.name, item.to) for item in found.reshaped] == [("fc6.weight", (10, 432))]
+    image = torch.randn(1, 3, 227, 227)
+    with torch.no_grad():
+        assert torch.allclose(loaded(found, tensors)(image), source(image), atol=1e-5)
+
+
+FULL_SIZE: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    **{name: (lambda name=name: torchvision.models.get_model(name), title) for name, title in {  # type: ignore[misc]
+        "alexnet": "AlexNet of torchvision",
+        "vgg11": "VGG-11",
+        "vgg19_bn": "VGG-19 with batch norm",
+        "resnet50": "ResNet-50",
+        "resnet152": "ResNet-152",
+        "wide_resnet50_2": "wide ResNet-50-2",
+        "resnext50_32x4d": "ResNeXt-50 32x4d",
+        "vit_b_32": "vision transformer base of torchvision, patches of 32 px",
+        "convnext_tiny": "convnext_tiny of torchvision",
+        "mobilenet_v2": "mobilenet_v2 of torchvision",
+        "densenet121": "densenet121 of torchvision",
+        "efficientnet_b0": "efficientnet_b0 of torchvision",
+        "shufflenet_v2_x1_0": "shufflenet_v2_x1_0 of torchvision",
+        "squeezenet1_1": "squeezenet1_1 of torchvision",
+        "swin_t": "swin_t of torchvision",
+    }.items()}
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_networks_of_torchvision_are_known_at_their_full_size(name: str) -> None:
+    make, title = FULL_SIZE[name]
+    with torch.device("meta"):
+        tensors = make().state_dict()
+    found = found_in(tensors)
+    assert (found.guess.title, found.fits) == (title, True)
+    if name not in ("squeezenet1_1",):
+        assert [(head.kind, head.outputs) for head in found.guess.heads] == [("classes", 1000)]
+
+
+def test_a_missing_tensor_and_one_too_many_are_named() -> None:
+    tensors = dict(lively(CifarNet).state_dict())
+    tensors |= {f"extra.{place}": torch.zeros(2) for place in range(7)}
+    del tensors["layer2.0.conv1.weight"]
+    found = found_in(tensors)
+    assert found.missing == ("layer2.0.conv1.weight",)
+    with pytest.raises(
+        DoesNotFit, match=r"1 missing \(layer2\.0\.conv1\.weight\); 7 unexpected \(extra\.0, .* and 2 more"
+    ):
+        require_fit(found)
+
+
+def test_another_shape_is_told_in_both_shapes() -> None:
+    file = candidate(CifarNet().state_dict())
+    guess = recognise(file)[0]
+    wrong = dict(CifarNet().state_dict()) | {"conv1.weight": torch.zeros(8, 3, 3, 3)}
+    found = report(candidate(wrong), guess)
+    with pytest.raises(DoesNotFit, match=r"conv1\.weight: file 8x3x3x3, model 16x3x3x3"):
+        require_fit(found)
+
+
+def test_counters_that_old_files_lack_are_filled_and_said_so() -> None:
+    tensors = {name: value for name, value in CifarNet().state_dict().items() if "num_batches" not in name}
+    found = found_in(tensors)
+    assert found.fits
+    assert len(found.filled) == 19
+    assert found.sentence == f"{len(tensors)} of {len(tensors)} tensors matched as ResNet-20 for CIFAR."
+
+
+def test_a_network_that_nobody_knows_still_has_first_filters() -> None:
+    tensors = {"stem.weight": torch.randn(8, 3, 5, 5), "odd.thing": torch.zeros(3, 4)}
+    found = found_in(tensors)
+    assert found.guess.filters_only
+    assert found.guess.arguments == {"name": "stem", "units": 8, "channels": 3, "height": 5, "width": 5}
+    assert (
+        best(candidate({"odd.thing": torch.zeros(3, 4)}), recognise(candidate({"odd.thing": torch.zeros(3, 4)})))
+        is None
+    )
+
+
+def test_weights_that_no_training_gives_are_flagged() -> None:
+    infos = dict(candidate(CifarNet().state_dict()).tensors)
+    infos["conv1.weight"] = TensorInfo((16, 3, 3, 3), "float32", finite=False, bad=2)
+    infos["linear.weight"] = TensorInfo((10, 64), "float32", finite=True, constant=True, low=0.5, high=0.5)
+    infos["linear.bias"] = TensorInfo((10,), "float32", finite=True, low=-1.0, high=1e9)
+    file = Candidate("weights", "", infos)
+    found = report(file, recognise(file)[0])
+    assert {(doubt.name, doubt.what) for doubt in found.doubts} == {
+        ("conv1.weight", "not finite"),
+        ("linear.weight", "constant"),
+        ("linear.bias", "absurd"),
+    }
+
+
+def test_shapes_that_contradict_their_names_are_no_crash() -> None:
+    for shape in ((), (1,), (0, 0), (7, 7, 7, 7, 7)):
+        tensors = {
+            name: torch.empty(shape, device="meta") for case in (CifarNet, RotNet) for name in case().state_dict()
+        }
+        file = candidate(tensors)
+        best(file, recognise(file))
+
+
+def test_a_report_is_plain_json() -> None:
+    found = found_in(lively(CifarNet).state_dict())
+    value = json.loads(json.dumps(found.as_json()))
+    assert value["guess"]["title"] == "ResNet-20 for CIFAR"
+    assert value["guess"]["preprocess"][0]["preprocess"]["trunk_size"] == 32

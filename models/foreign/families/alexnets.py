@@ -194,6 +194,7 @@ def of_caffe(names: Names) -> Iterator[Guess]:
     whole = len(sizes) == len(FC)
     arguments = {
         **found,
+        **_conv1(names),
         "norm": "lrn",
         "norm_first": False,
         "features": sizes[0][1] if sizes else 0,
@@ -229,6 +230,20 @@ def of_caffe(names: Names) -> Iterator[Guess]:
     yield replace(_as(guess, "AlexNet of Caffe without normalisation", {"norm": "none"}, bare), score=0.6)
 
 
+def caffe_layers(names: Names) -> list[dict[str, Any]]:
+    """What a .caffemodel says of its layers, in order: name, type, and of convolutions stride, pad and group."""
+    net = (names.metadata or {}).get("caffe")
+    return list(net["layers"]) if isinstance(net, dict) else []
+
+
+def _conv1(names: Names) -> dict[str, int]:
+    """Stride and padding of conv1 where the file tells them."""
+    layer = next((layer for layer in caffe_layers(names) if layer["name"] == "conv1"), {})
+    return {
+        ours: int(layer[theirs][0]) for ours, theirs in (("stride", "stride"), ("padding", "pad")) if layer.get(theirs)
+    }
+
+
 def _linear(shape: tuple[int, ...]) -> tuple[int, int]:
     """Outputs and inputs of a linear layer, also as Caffe once wrote it (1x1xOxI) and as a convolution (OxCxhxw)."""
     if shape[:-2] and set(shape[:-2]) == {1}:
@@ -238,9 +253,8 @@ def _linear(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _pools_first(names: Names) -> bool:
     """Whether the layers that a Caffe file lists pool before they normalise: as in CaffeNet, where nothing is said."""
-    listed = [str(layer) for layer in (names.metadata or {}).get("layers", ())]  # type: ignore[attr-defined]
-    places = [next((at for at, layer in enumerate(listed) if word in layer), None) for word in ("pool1", "norm1")]
-    return places[0] is None or places[1] is None or places[0] < places[1]
+    listed = [layer["name"] for layer in caffe_layers(names)]
+    return "pool1" not in listed or "norm1" not in listed or listed.index("pool1") < listed.index("norm1")
 
 
 def _as(guess: Guess, title: str, change: Mapping[str, Any], assumed: tuple[str, ...]) -> Guess:
