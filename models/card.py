@@ -190,6 +190,15 @@ def first_layer_filters(folder: Path) -> Floats:
         return np.asarray(tensors.get_tensor(f"encoder.{card.first_layer.name}.weight"), dtype=np.float32)
 
 
+def read_report(folder: Path) -> dict[str, Any] | None:
+    """What became of the tensors of the file that a checkpoint was made from; None for those trained here."""
+    try:
+        found: dict[str, Any] = json.loads((folder / REPORT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
 def step0_filters(folder: Path) -> Floats | None:
     """The same filters before the first step of training, where the run kept them."""
     path = folder / STEP0
