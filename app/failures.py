@@ -8,6 +8,7 @@ DomainError
 ├── TooLarge   413   more bytes or pixels than allowed
 ├── WrongType  415   not a format that is accepted
 ├── BadQuery   422   well formed, but not valid
+├── NoRoom     507   the disk is full
 └── Busy       503   try again in `retry_after` seconds
 """
 
@@ -52,6 +53,10 @@ class WrongType(DomainError):
 
 class BadQuery(DomainError):
     status = 422
+
+
+class NoRoom(DomainError):
+    status = 507
 
 
 class Busy(DomainError):

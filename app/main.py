@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 import app.threads  # noqa: F401
+from app.inspector.client import Inspector
 from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
 from app.routes import (
@@ -23,6 +24,7 @@ from app.routes import (
     filters,
     galleries,
     home,
+    inspections,
     jobs,
     labs,
     login,
@@ -50,6 +52,7 @@ from app.web.templating import STATIC, Pages
 ROUTERS = (
     home,
     galleries,
+    inspections,
     checkpoints,
     evaluations,
     compare,
@@ -84,7 +87,7 @@ def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    predictor = Predictor(settings)
+    predictor, inspector = Predictor(settings), Inspector()
     application.state.settings = settings
     application.state.pages = Pages(settings)
     application.state.requests = requests
@@ -92,7 +95,8 @@ def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
     application.state.routes = [route for module in ROUTERS for route in _flat(module.router)]
     application.state.stopping = False  # streams look at it and end
     application.state.predictor = predictor
-    application.state.services = build_services(settings, predictor=predictor)
+    application.state.inspector = inspector
+    application.state.services = build_services(settings, predictor=predictor, inspector=inspector)
     errors.install(application)
     for module in ROUTERS:
         application.include_router(module.router)
@@ -122,7 +126,7 @@ def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
         Middleware(SameOrigin),
         *guard,
         Middleware(Admission),
-        Middleware(BodyLimit),
+        Middleware(BodyLimit, weights=settings.checkpoint_bytes),
         Middleware(HeadAsGet),
         Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=5),
         Middleware(CatchErrors),
@@ -133,14 +137,17 @@ def _lifespan(start_children: bool) -> Callable[[FastAPI], AbstractAsyncContextM
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
         predictor = cast(Predictor, application.state.predictor)
+        inspector = cast(Inspector, application.state.inspector)
         supervisor = SupervisorProcess(application.state.settings)
         if start_children:  # both return at once and come up in the background
             predictor.start()
             supervisor.start()
+            inspector.warm(after=predictor.wait_ready)
         yield
         application.state.stopping = True
         if start_children:
             await asyncio.gather(asyncio.to_thread(predictor.close), asyncio.to_thread(supervisor.close))
+        await asyncio.to_thread(inspector.close)
         application.state.services.store.close()
 
     return lifespan

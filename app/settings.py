@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         (), description="further host names that this server answers to, comma-separated"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N, for jobs and for the predictor")
+    checkpoint_mb: int = Field(2048, ge=1, le=1 << 20, description="megabytes that a foreign file of weights may have")
     open_browser: bool = Field(False, description="open a browser on start")
     base_path: str = Field("", description="prefix of every address, for a reverse proxy, such as /tessera")
     database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; default: SQLite in the workspace")
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
     def _tidy_base_path(cls, value: str) -> str:
         parts = [part for part in value.strip().split("/") if part]
         return "".join(f"/{part}" for part in parts)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The most bytes a foreign file of weights may have."""
+        return self.checkpoint_mb << 20
 
     def url(self, path: str) -> str:
         """The address of `path` ("/api/galleries/birds") as clients see it: with the base path, percent-encoded."""

@@ -22,6 +22,7 @@ from app.serving import bind
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from app.inspector.client import Inspector
     from tests.making import Workspace
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
@@ -158,6 +159,16 @@ def predictor(server: Server) -> Iterator[None]:
     assert server.app.state.predictor.wait_ready(PREDICTOR_START)
     yield
     server.app.state.predictor.close()
+
+
+@pytest.fixture(scope="session")
+def inspector() -> Iterator["Inspector"]:
+    """One process that reads foreign files, for the whole run."""
+    from app.inspector.client import Inspector
+
+    found = Inspector()
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

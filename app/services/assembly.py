@@ -1,5 +1,6 @@
 """Puts the services of a workspace together."""
 
+from app.inspector.client import Inspector
 from app.predictor.client import Predictor
 from app.services.checkpoints import CheckpointsService
 from app.services.clusterings import ClusteringsService
@@ -7,6 +8,7 @@ from app.services.counting import CountingService
 from app.services.evaluations import EvaluationsService
 from app.services.filter_panels import FilterPanels
 from app.services.galleries import GalleriesService
+from app.services.inspections import InspectionsService
 from app.services.jobs import JobsService
 from app.services.looks import LooksService
 from app.services.preparing import Preparing
@@ -28,7 +30,9 @@ from app.store.engine import Store
 PREPARED = "prepared"  # what can be computed again: hashes, control spaces, measurements
 
 
-def build_services(settings: Settings, *, predictor: Predictor | None = None) -> Services:
+def build_services(
+    settings: Settings, *, predictor: Predictor | None = None, inspector: Inspector | None = None
+) -> Services:
     """Opens the store, migrating it where needed. A predictor that was never started answers Busy."""
     predictor = predictor or Predictor(settings)
     store = Store.open(settings.workspace, settings.database_url)
@@ -49,6 +53,7 @@ def build_services(settings: Settings, *, predictor: Predictor | None = None) ->
         jobs=jobs,
         galleries=galleries,
         checkpoints=checkpoints,
+        inspections=InspectionsService(settings, inspector or Inspector()),
         evaluations=EvaluationsService(checkpoints, galleries),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.services.evaluations import EvaluationsService
     from app.services.filter_panels import FilterPanels
     from app.services.galleries import GalleriesService
+    from app.services.inspections import InspectionsService
     from app.services.jobs import JobsService
     from app.services.responses import ResponsesService
     from app.services.scans import ScansService
@@ -36,6 +37,7 @@ class Services:
     jobs: JobsService
     galleries: GalleriesService
     checkpoints: CheckpointsService
+    inspections: InspectionsService
     evaluations: EvaluationsService
     scans: ScansService
     clusterings: ClusteringsService

@@ -15,16 +15,22 @@ UPLOAD_LIMIT = 512 * MEGABYTE  # the files of one request that adds to a gallery
 HEADER_LIMIT = 32 * 1024
 FORM_OVERHEAD = 64 * 1024  # boundaries and part headers
 
+_WEIGHTS = re.compile(r"(/api)?/checkpoints/(inspect|add)/?")
 _UPLOADS = re.compile(r"(/api)?/galleries(/[^/]+/images)?/?")
 _TEXT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 MULTIPART = "multipart/form-data"
 
 
-def body_limit(content_type: str, path: str) -> int | None:
-    """The most bytes a body of this type may have at `path`; None where the type is not taken at all."""
+def body_limit(content_type: str, path: str, *, weights: int = IMAGE_LIMIT) -> int | None:
+    """The most bytes a body of this type may have at `path`; None where the type is not taken at all.
+
+    `weights` is the limit of a file of weights, where one is sent.
+    """
     if content_type in _TEXT_TYPES or (content_type.startswith("application/") and content_type.endswith("+json")):
         return TEXT_LIMIT
     if content_type == MULTIPART:
+        if _WEIGHTS.fullmatch(path):
+            return weights + FORM_OVERHEAD
         return (UPLOAD_LIMIT if _UPLOADS.fullmatch(path) else IMAGE_LIMIT) + FORM_OVERHEAD
     return None
 
@@ -32,8 +38,9 @@ def body_limit(content_type: str, path: str) -> int | None:
 class BodyLimit:
     """Refuses bodies that are too large (413) or of a type no route takes (415), and headers beyond reason (431)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, weights: int = IMAGE_LIMIT) -> None:
         self.app = app
+        self.weights = weights
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +54,7 @@ class BodyLimit:
         if length == "0" or (length is None and "transfer-encoding" not in headers):
             return await self.app(scope, receive, send)
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        limit = body_limit(content_type, route_path(scope))
+        limit = body_limit(content_type, route_path(scope), weights=self.weights)
         if limit is None:
             message = "Send application/json or multipart/form-data."
             return await answer(scope, 415, "unsupported_content_type", message)(scope, receive, send)

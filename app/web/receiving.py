@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import secrets
@@ -18,7 +19,7 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.failures import BadQuery, BadRequest, WrongType
+from app.failures import BadQuery, BadRequest, NoRoom, WrongType
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -33,6 +34,15 @@ NAMES: Final = "names.jsonl"
 FILES: Final = "files"  # the form field whose parts are files
 
 
+@dataclass(frozen=True, order=True)
+class ReceivedFile:
+    """One file of a form: what the client calls it, what it contains, and what it is called in the folder."""
+
+    name: str
+    sha256: str
+    file: str
+
+
 @dataclass(frozen=True)
 class Received:
     """A multipart form: its text fields, and its files in `folder` with their names in `names.jsonl`.
@@ -42,8 +52,13 @@ class Received:
 
     fields: Mapping[str, str]
     folder: Path
-    files: int
+    entries: tuple[ReceivedFile, ...]
     batch: str
+
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return len(self.entries)
 
     def discard(self) -> None:
         """Remove the files."""
@@ -58,8 +73,11 @@ def sweep(parent: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-async def receive(request: Request, parent: Path) -> Received:
-    """Read a multipart body into a new folder below `parent`. Raises BadRequest, BadQuery or WrongType."""
+async def receive(request: Request, parent: Path, *, files: str = FILES, most: int = MAX_FILES) -> Received:
+    """Read a multipart body, with at most so many files as `files`, into a new folder below `parent`.
+
+    Raises BadRequest, BadQuery, WrongType, or NoRoom where the disk is full.
+    """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         raise WrongType("unsupported_content_type", "Send multipart/form-data.")
@@ -68,7 +86,7 @@ async def receive(request: Request, parent: Path) -> Received:
     await run_in_threadpool(sweep, parent)
     folder = parent / f".{secrets.token_hex(8)}.tmp"
     folder.mkdir(parents=True)
-    form = _Form(folder)
+    form = _Form(folder, files, most)
     parser = MultipartParser(options[b"boundary"], form.callbacks())
     try:
         async for chunk in request.stream():
@@ -78,6 +96,11 @@ async def receive(request: Request, parent: Path) -> Received:
     except FormParserError:
         form.discard()
         raise BadRequest("malformed_form", "The multipart body cannot be parsed.") from None
+    except OSError as error:
+        form.discard()
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoom("disk_full", "The server's disk is full.") from None
     except BaseException:  # also a client that went away: what it sent so far must not stay
         form.discard()
         raise
@@ -97,10 +120,11 @@ class _Part:
 class _Form:
     """The parser's events, turned into fields and files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: str, most: int) -> None:
         self.folder = folder
+        self.files, self.most = files, most
         self.fields: dict[str, str] = {}
-        self.entries: list[tuple[str, str, str]] = []  # name, sha256, file
+        self.entries: list[ReceivedFile] = []
         self._header, self._value = bytearray(), bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._part: _Part | None = None
@@ -123,11 +147,11 @@ class _Form:
         if not self._ended:
             raise BadRequest("malformed_form", "The multipart body ends too early.")
         entries = sorted(self.entries)
-        lines = [json.dumps({"name": name, "file": file}, ensure_ascii=False) for name, _, file in entries]
+        lines = [json.dumps({"name": it.name, "file": it.file}, ensure_ascii=False) for it in entries]
         (self.folder / NAMES).write_text("".join(line + "\n" for line in lines), "utf-8")
-        whole = json.dumps([(name, sha256) for name, sha256, _ in entries])
+        whole = json.dumps([(it.name, it.sha256) for it in entries])
         batch = hashlib.sha256(whole.encode()).hexdigest()[:32]
-        return Received(self.fields, self.folder, len(entries), batch)
+        return Received(self.fields, self.folder, tuple(entries), batch)
 
     def discard(self) -> None:
         if self._part is not None and self._part.stream is not None:
@@ -156,10 +180,10 @@ class _Form:
             if len(self.fields) >= MAX_FIELDS:
                 raise BadQuery("too_many_fields", f"A form has at most {MAX_FIELDS} fields.")
             return
-        if name != FILES:
-            raise BadQuery("unknown_field", f"Files are sent as `{FILES}`, not as `{name[:80]}`.")
-        if len(self.entries) >= MAX_FILES:
-            raise BadQuery("too_many_files", f"One request may bring {MAX_FILES} files; send the rest in another.")
+        if name != self.files:
+            raise BadQuery("unknown_field", f"Files are sent as `{self.files}`, not as `{name[:80]}`.")
+        if len(self.entries) >= self.most:
+            raise BadQuery("too_many_files", f"One request may bring {self.most} files; send the rest in another.")
         part.file = f"{len(self.entries):06d}"
         part.stream = (self.folder / part.file).open("wb")
 
@@ -184,7 +208,7 @@ class _Form:
             return
         part.stream.close()
         if part.filename or part.size:  # a form's file field that was left empty arrives as a part without either
-            self.entries.append((part.filename or "unnamed", part.digest.hexdigest(), part.file))
+            self.entries.append(ReceivedFile(part.filename or "unnamed", part.digest.hexdigest(), part.file))
 
     def _end(self) -> None:
         self._ended = True

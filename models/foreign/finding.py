@@ -86,12 +86,6 @@ def find(content: Any) -> tuple[Found, ...]:
     return tuple(_distinct(ranked))
 
 
-def plausible(found: Sequence[Found]) -> tuple[Found, ...]:
-    """Those a user may mean: with filters of four axes where any has them."""
-    with_filters = tuple(it for it in found if any(len(leaf.shape) == 4 for leaf in it.tensors.values()))
-    return with_filters or tuple(found)
-
-
 def _sets(content: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every dict of tensors with its place; what loops back or lies too deep is left out."""
     todo: list[tuple[Path, Any]] = [(ROOT, content)]

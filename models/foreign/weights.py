@@ -75,6 +75,12 @@ class Inspection:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def plausible(self) -> tuple[Candidate, ...]:
+        """The candidates a user may mean: those with filters of four axes, all where none has any."""
+        filters = tuple(it for it in self.candidates if any(len(info.shape) == 4 for info in it.tensors.values()))
+        return filters or self.candidates
+
     def candidate(self, name: str) -> Candidate:
         """The candidate of that name. Raises KeyError with the names there are."""
         for candidate in self.candidates:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict, Forbidden, NotFound
 from app.jobs.spec import Output
+from app.services.server_paths import allowed
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, JobRow
 from models.manifests import BadManifest, check_manifest
-from models.places import inside
 
 MAX_PATH = 4096
 UPLOADS = "inputs"  # folder of the workspace where uploaded files wait for their import
@@ -204,7 +204,7 @@ def _inputs(settings: Settings, slug: str, source: GallerySource) -> dict[str, s
 
 
 def _folder(settings: Settings, path: str) -> Path:
-    place = _allowed(settings, path, "not_a_directory", "an absolute path of a folder on the server")
+    place = allowed(settings, path, "not_a_directory", "an absolute path of a folder on the server")
     if not place.is_dir():
         raise BadQuery("not_a_directory", "There is no folder at this path.")
     if not os.access(place, os.R_OK | os.X_OK):
@@ -213,7 +213,7 @@ def _folder(settings: Settings, path: str) -> Path:
 
 
 def _manifest(settings: Settings, path: str) -> Path:
-    place = _allowed(settings, path, "not_a_file", "an absolute path of a CSV or Parquet file on the server")
+    place = allowed(settings, path, "not_a_file", "an absolute path of a CSV or Parquet file on the server")
     try:
         regular = stat.S_ISREG(place.stat().st_mode)
     except OSError:
@@ -225,20 +225,3 @@ def _manifest(settings: Settings, path: str) -> Path:
     except BadManifest as error:
         raise BadQuery(error.code, str(error)) from error
     return place
-
-
-def _allowed(settings: Settings, path: str, code: str, wanted: str) -> Path:
-    text = path.strip()
-    if not text or "\0" in text:
-        raise BadQuery(code, f"Give {wanted}.")
-    place = Path(text).expanduser() if text.startswith("~/") else Path(text)
-    if not place.is_absolute():
-        raise BadQuery(code, f"Give {wanted}; this one is relative.")
-    real = Path(os.path.realpath(place))
-    if not inside(real, settings.roots):
-        raise Forbidden(
-            "outside_roots",
-            "This place is outside the folders that may be imported from, or hidden. "
-            "They are set by TESSERA_ROOTS when the server starts.",
-        )
-    return real

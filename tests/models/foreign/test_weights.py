@@ -1,6 +1,7 @@
 """What an inspection says survives the way through JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_an_inspection_comes_back_from_json_as_it_was() -> None:
 
 def test_only_floating_point_values_are_parameters() -> None:
     assert FOUND.candidate("state_dict/encoder_q").parameters == 16 * 3 * 3 * 3
+
+
+def test_a_user_may_mean_what_has_filters() -> None:
+    head = Candidate("head", "", {"fc.weight": TensorInfo((10, 8), "float32")})
+    both = replace(FOUND, candidates=(*FOUND.candidates, head))
+    assert both.plausible == FOUND.candidates
+    assert replace(FOUND, candidates=(head,)).plausible == (head,)
 
 
 def test_an_unknown_candidate_is_answered_with_the_names_there_are() -> None:

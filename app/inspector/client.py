@@ -1,0 +1,180 @@
+"""The server's side of the inspector: starts it when it is first needed, asks it, turns refusals into words."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from app.failures import BadQuery, Busy, Conflict, DomainError, Forbidden, NotFound, TooLarge, WrongType
+from app.inspector.limits import wall_for
+
+QUEUE: Final = 8  # questions that may wait or be answered at once
+START: Final = 120.0  # seconds that a cold machine may take to import torch
+ROOT: Final = Path(__file__).resolve().parents[2]
+KINDS: Final[dict[str, type[DomainError]]] = {
+    "file_too_large": TooLarge,
+    "unsupported_format": WrongType,
+    "input_missing": NotFound,
+    "no_permission": Forbidden,
+    "checkpoint_changed": Conflict,
+}
+
+log = logging.getLogger(__name__)
+
+
+class Inspector:
+    """One subprocess that forks a reader for each question; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: dict[int, Future[tuple[dict[str, Any], bytes]]] = {}
+        self._number = 0
+        self._pipe: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def warm(self, after: Callable[[float], object]) -> None:
+        """Start in the background, once `after(seconds)` returns: two imports of torch at once help nobody."""
+
+        def start() -> None:
+            after(START)
+            with self._lock:
+                if not self._closed:
+                    self._running_pipe()
+
+        threading.Thread(target=start, name="inspector", daemon=True).start()
+
+    def close(self) -> None:
+        """End the process and its readers; whoever waits is told."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            process.terminate()
+            _end(process)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that forks, while there is one."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def ask(self, kind: str, path: Path, **fields: Any) -> dict[str, Any]:
+        """The answer of a reader. Raises the DomainError that fits a refusal, or Busy."""
+        try:
+            size = path.stat().st_size
+        except OSError:
+            size = 0
+        future = self._enqueue({"kind": kind, "path": str(path), "bytes": size, **fields})
+        try:
+            how, said = future.result(timeout=START + QUEUE * wall_for(size))
+        except NotInTime:
+            raise Busy("inspector_slow", "Files are read too slowly now; try again.", retry_after=10) from None
+        if how["status"] != 0:
+            raise _killed(how)
+        result = json.loads(said)
+        if "failure" in result:
+            raise refusal(**result["failure"])
+        found: dict[str, Any] = result["answer"]
+        return found
+
+    def _enqueue(self, question: dict[str, Any]) -> "Future[tuple[dict[str, Any], bytes]]":
+        with self._lock:
+            if self._closed:
+                raise Busy("inspector_closed", "The server is being stopped.")
+            if len(self._pending) >= QUEUE:
+                raise Busy("inspector_busy", f"{QUEUE} files are being read already; try again.", retry_after=5)
+            pipe = self._running_pipe()
+            self._number += 1
+            future: Future[tuple[dict[str, Any], bytes]] = Future()
+            self._pending[self._number] = future
+            try:
+                pipe.send_bytes(json.dumps({**question, "number": self._number}).encode())
+            except OSError:
+                del self._pending[self._number]
+                raise _lost() from None
+            return future
+
+    def _running_pipe(self) -> Connection:
+        """The pipe to a process that runs; starts one where there is none. The caller holds the lock."""
+        if self._pipe is None or self._process is None or self._process.poll() is not None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._process = _spawn(theirs.fileno())
+            self._pipe = Connection(ours.detach())
+            listening = threading.Thread(
+                target=self._listen, args=(self._pipe, self._process), name="inspector", daemon=True
+            )
+            listening.start()
+        return self._pipe
+
+    def _listen(self, pipe: Connection, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            while True:
+                how, said = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
+                with self._lock:
+                    future = self._pending.pop(int(how["number"]), None)
+                if future is not None:
+                    future.set_result((how, said))
+        except (EOFError, OSError, ValueError):
+            pass
+        with self._lock:
+            ours = self._pipe is pipe
+            orphans = list(self._pending.values()) if ours else []
+            if ours:
+                self._pipe, self._pending = None, {}
+        pipe.close()
+        _end(process)
+        if not self._closed:
+            log.warning("the inspector ended; it is started again when a file is to be read")
+        for future in orphans:
+            future.set_exception(_lost())
+
+
+def refusal(code: str, message: str, detail: object = None) -> DomainError:
+    """The failure with the status that fits its code; 422 where none is named."""
+    return KINDS.get(code, BadQuery)(code, message, detail)
+
+
+def _killed(how: dict[str, Any]) -> DomainError:
+    """A reader that did not end by itself: too slow, or brought down by the file."""
+    if how["late"]:
+        return BadQuery(
+            "time_limit", "Reading this file takes far longer than a file of its size should; it was stopped."
+        )
+    try:
+        by = signal.Signals(-how["status"]).name
+    except ValueError:
+        by = str(how["status"])
+    log.warning("a reader ended with %s", by)
+    return BadQuery("reader_crashed", "This file brought its reader down; it is damaged or made to do so.", {"by": by})
+
+
+def _lost() -> Busy:
+    return Busy("inspector_lost", "The process that reads files was lost and starts again; try again.")
+
+
+def _spawn(descriptor: int) -> "subprocess.Popen[bytes]":
+    """One thread everywhere (forking needs that), and no accelerator."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE")}
+    command = [sys.executable, "-m", "app.inspector.server", str(descriptor)]
+    environment = {**kept, **one, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(command, pass_fds=(descriptor,), stdin=subprocess.DEVNULL, cwd=ROOT, env=environment)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

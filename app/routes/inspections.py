@@ -1,0 +1,146 @@
+"""A foreign file of weights: sent or named, looked into, and what was found."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+
+from app.deps import ServicesDep, SettingsDep, parse_json
+from app.failures import BadQuery
+from app.services.inspections import InspectionRecord
+from app.services.services import Services
+from app.settings import Settings
+from app.web.receiving import Received, receive
+from app.web.responses import Json
+from models.foreign.formats import FORMATS
+from models.foreign.weights import Candidate, TensorInfo
+
+router = APIRouter()
+
+MAX_PATH = 4096
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights as it was given: received, or the path of one on the server."""
+
+    received: Received | None = None
+    path: str | None = None
+
+    def look(self, services: Services) -> InspectionRecord:
+        """Inspect it. Raises what the service raises."""
+        if self.received is None:
+            return services.inspections.look(self.path or "")
+        (entry,) = self.received.entries
+        return services.inspections.take(self.received.folder / entry.file, entry.sha256, entry.name)
+
+
+async def weights_file(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
+    """Multipart `file`, streamed to disk, or JSON `{"path"}`; files that are not taken over are removed afterwards."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        yield WeightsFile(path=_path(parse_json(await request.body())))
+        return
+    length = request.headers.get("content-length", "")
+    await run_in_threadpool(services.inspections.make_room, int(length) if length.isdecimal() else None)
+    received = await receive(request, services.inspections.arrivals, files="file", most=1)
+    try:
+        if received.fields:
+            raise BadQuery("unknown_field", f"Unknown form field `{next(iter(received.fields))[:80]}`; send `file`.")
+        if not received.entries:
+            raise BadQuery("no_files", "Send a file of weights, as `file`.")
+        yield WeightsFile(received=received)
+    finally:
+        await run_in_threadpool(received.discard)
+
+
+def _path(body: object) -> str:
+    if not isinstance(body, dict) or set(body) != {"path"} or not isinstance(body["path"], str):
+        raise BadQuery("invalid_body", 'Send {"path": "..."}, the place of the file on the server.')
+    if len(body["path"]) > MAX_PATH:
+        raise BadQuery("invalid_value", "`path` is too long.", {"field": "path"})
+    return str(body["path"])
+
+
+WeightsFileDep = Annotated[WeightsFile, Depends(weights_file)]
+_OPENAPI: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"path": {"type": "string", "maxLength": MAX_PATH}},
+                    "required": ["path"],
+                }
+            },
+        },
+    }
+}
+
+
+@router.post("/api/checkpoints/inspect", status_code=201, openapi_extra=_OPENAPI)
+def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Look into a file of weights: its format, the networks in it, every tensor. Nothing in it is executed."""
+    return Json(inspection_json(weights.look(services), settings), 201)
+
+
+@router.get("/api/inspections/{inspection}")
+def show_inspection(inspection: str, services: ServicesDep, settings: SettingsDep) -> Json:
+    """What was found in a file; kept for a day."""
+    return Json(inspection_json(services.inspections.get(inspection), settings))
+
+
+def inspection_json(record: InspectionRecord, settings: Settings) -> dict[str, object]:
+    """An inspection as REST tells it; places on the server stay there."""
+    found = record.inspection
+    chosen = {it.name for it in found.plausible}
+    return {
+        "inspection": record.id,
+        "name": record.name,
+        "format": found.format,
+        "format_name": FORMATS[found.format][0] if found.format in FORMATS else found.format,
+        "sha256": found.sha256,
+        "bytes": found.bytes,
+        "uploaded": record.uploaded,
+        "created_at": _moment(record.created_at),
+        "expires_at": _moment(record.expires_at),
+        "warnings": list(found.warnings),
+        "metadata": dict(found.metadata),
+        "choose": len(chosen) > 1,
+        "candidates": [candidate_json(it, it.name in chosen, record.reports.get(it.name)) for it in found.candidates],
+        "links": {"self": settings.url(f"/api/inspections/{record.id}")},
+    }
+
+
+def candidate_json(candidate: Candidate, plausible: bool, report: Mapping[str, Any] | None) -> dict[str, object]:
+    """One set of weights: `plausible` ones are those to choose from, `report` is what it would become."""
+    return {
+        "name": candidate.name,
+        "prefix": candidate.prefix,
+        "inner": list(candidate.inner),
+        "plausible": plausible,
+        "parameters": candidate.parameters,
+        "tensors": [_tensor(name, info) for name, info in candidate.tensors.items()],
+        "beside": [_tensor(name, info) for name, info in candidate.beside.items()],
+        "report": report,
+    }
+
+
+def _tensor(name: str, info: TensorInfo) -> dict[str, object]:
+    return {"name": name, **vars(info), "shape": list(info.shape)}
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
