@@ -21,6 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+checkpoint_app = typer.Typer(no_args_is_help=True, help="Bring a checkpoint from elsewhere.")
+app.add_typer(checkpoint_app, name="checkpoint")
+
 Workspace = Annotated[
     Path | None,
     typer.Option("--workspace", "-w", help="Folder that holds everything (else TESSERA_WORKSPACE, else ./workspace)."),
@@ -224,6 +227,35 @@ def jobs(
         list_jobs(settings, limit=limit, as_json=as_json)
     else:
         show_job(settings, job, follow=follow, cancel=cancel, resume=resume, as_json=as_json)
+
+
+@checkpoint_app.command("add")
+def add_checkpoint(
+    file: Annotated[Path, typer.Argument(help="A file of weights: PyTorch, safetensors, NumPy or Caffe.")],
+    candidate: Annotated[str | None, typer.Option(help="Which weights, where the file has several sets.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="What they are, where that is not recognised.")] = None,
+    preprocess: Annotated[str | None, typer.Option(help="Name of one of the preparations that fit.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the checkpoint (else that of the file).")] = None,
+    accept_non_finite: Annotated[
+        bool, typer.Option("--accept-non-finite", help="Register although weights are NaN or infinite.")
+    ] = False,
+    look: Annotated[bool, typer.Option("--look", help="Only say what is in the file.")] = False,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look into a file of weights, say what it is and what was matched, and register it as a checkpoint."""
+    from app.console.foreign import add_checkpoint as run
+    from app.services.foreign_checkpoints import NewCheckpoint
+
+    new = NewCheckpoint(
+        inspection="",
+        candidate=candidate,
+        architecture=architecture,
+        preprocess=preprocess,
+        name=name,
+        accept_non_finite=accept_non_finite,
+    )
+    run(_settings(workspace=workspace), file, new, look=look, as_json=as_json)
 
 
 @app.command()

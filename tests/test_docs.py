@@ -26,7 +26,12 @@ def commands() -> dict[str, list[str]]:
     """Every command with its options, as the program itself knows them."""
     group = typer.main.get_command(cli.app)
     return {
-        name: [option for parameter in command.params for option in parameter.opts]
+        name: [
+            option
+            for one in (command, *getattr(command, "commands", {}).values())
+            for parameter in one.params
+            for option in parameter.opts
+        ]
         for name, command in group.commands.items()  # type: ignore[attr-defined]
     }
 
@@ -66,9 +71,10 @@ def test_every_command_that_is_shown_exists_with_its_options(name: str) -> None:
 def test_every_command_and_option_explains_itself() -> None:
     group = typer.main.get_command(cli.app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
-        assert command.help, name
-        for parameter in command.params:
-            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+        for one in (command, *getattr(command, "commands", {}).values()):
+            assert one.help, name
+            for parameter in one.params:
+                assert getattr(parameter, "help", None), f"{name} {parameter.name}"
 
 
 def test_the_changelog_names_every_command() -> None:

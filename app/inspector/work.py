@@ -1,19 +1,91 @@
 """What the readers' children do with a question; the only part of the inspector that loads torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from models.card import Preprocess, preprocess_of
+from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
 from models.foreign.inspecting import inspect
+from models.foreign.mapping import DoesNotFit, best
+from models.foreign.recognise import recognise
+from models.foreign.report import Guess, LoadReport
+from models.foreign.weights import Candidate, Inspection, UnreadableWeights
+
+REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is looked into
 
 torch.set_num_threads(1)
 
 
-def look(question: dict[str, Any]) -> dict[str, Any]:
-    """The inspection of `path`, at most `limit` bytes."""
-    return {"inspection": inspect(Path(question["path"]), limit=question["limit"]).as_json()}
+def look(question: Mapping[str, Any]) -> dict[str, Any]:
+    """The inspection of `path`, at most `limit` bytes, and what its weights would become."""
+    found = inspect(Path(question["path"]), limit=question["limit"])
+    reports = {it.name: best(it, recognise(it, found.metadata)) for it in found.plausible[:REPORTED]}
+    return {
+        "inspection": found.as_json(),
+        "reports": {name: report.as_json() for name, report in reports.items() if report is not None},
+    }
 
 
-WORK: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {"inspect": look}
+def convert(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the checkpoint into `folder`; the file must be the one that was inspected."""
+    inspection = Inspection.from_json(question["inspection"])
+    candidate = inspection.candidate(question["candidate"])
+    found = _report(candidate, inspection, question["architecture"])
+    try:
+        preprocess = _preprocess(found.guess, question["preprocess"])
+        card = convert_file(
+            Path(question["path"]),
+            Source(question["file"], inspection, candidate),
+            found,
+            preprocess,
+            Path(question["folder"]),
+            name=question["name"],
+            accept_non_finite=question["accept_non_finite"],
+        )
+    except (DoesNotFit, NonFiniteWeights, BadPreprocess) as error:
+        raise UnreadableWeights(error.code, _sentence(str(error)), getattr(error, "detail", None)) from None
+    return {"sha256": card.weights_sha256}
+
+
+def _report(candidate: Candidate, inspection: Inspection, architecture: str | None) -> LoadReport:
+    """The report as the architecture that was named, else as the one that fits best."""
+    guesses = recognise(candidate, inspection.metadata)
+    if architecture is not None:
+        wanted = architecture.strip().casefold()
+        chosen = tuple(it for it in guesses if wanted in (it.architecture.casefold(), it.title.casefold()))
+        if not chosen:
+            known = ", ".join(dict.fromkeys(it.title for it in guesses)) or "none"
+            message = f"These tensors cannot be {architecture[:80]!r}. What they may be: {known}."
+            raise UnreadableWeights("unknown_architecture", message)
+        guesses = chosen
+    found = best(candidate, guesses)
+    if found is None:
+        raise UnreadableWeights(
+            "unknown_architecture", "No network is known that has these tensors, and no first layer is among them."
+        )
+    return found
+
+
+def _preprocess(guess: Guess, asked: str | Mapping[str, Any] | None) -> Preprocess:
+    """The preparation of that name or with those fields; the first that is offered where none is asked for."""
+    if asked is None:
+        return guess.preprocess[0].preprocess
+    if isinstance(asked, str):
+        for choice in guess.preprocess:
+            if choice.name == asked:
+                return choice.preprocess
+        raise BadPreprocess(f"there is no preparation {asked[:80]!r}: {', '.join(it.name for it in guess.preprocess)}")
+    try:
+        return preprocess_of(asked)
+    except (KeyError, TypeError) as error:
+        raise BadPreprocess("a preparation needs all of its fields, and no others") from error
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {"inspect": look, "convert": convert}

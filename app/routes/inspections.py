@@ -3,24 +3,29 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
+from app.routes.checkpoints import summary
+from app.services.foreign_checkpoints import NewCheckpoint
 from app.services.inspections import InspectionRecord
 from app.services.services import Services
 from app.settings import Settings
 from app.web.receiving import Received, receive
-from app.web.responses import Json
+from app.web.responses import Documented, Json
+from models.card import Colour
 from models.foreign.formats import FORMATS
 from models.foreign.weights import Candidate, TensorInfo
 
 router = APIRouter()
 
 MAX_PATH = 4096
+SAME: Documented = {200: {"description": "the same weights, used in the same way, were registered before"}}
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,56 @@ def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings:
 def show_inspection(inspection: str, services: ServicesDep, settings: SettingsDep) -> Json:
     """What was found in a file; kept for a day."""
     return Json(inspection_json(services.inspections.get(inspection), settings))
+
+
+class PreprocessBody(BaseModel):
+    """How pixels become input, field by field as a checkpoint's `preprocessing` tells it."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    crop: int = Field(ge=1, le=4096)
+    region: int = Field(ge=1, le=4096)
+    size: int = Field(ge=1, le=4096)
+    trunk_size: int | None = Field(None, ge=1, le=4096)
+    normalise: Literal["per_crop", "per_input", "mean_std"]
+    mean: list[float] = Field([0.0, 0.0, 0.0], min_length=1, max_length=4)
+    std: list[float] = Field([1.0, 1.0, 1.0], min_length=1, max_length=4)
+    resize: int | None = Field(None, ge=1, le=4096)
+    colour: Colour = "rgb"
+    scale: float = 1.0
+
+
+class CheckpointBody(BaseModel):
+    """What to make of an inspected file; what is left out is decided by what was found in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    inspection: str = Field(max_length=64, description="`inspection` of an answer of /api/checkpoints/inspect")
+    candidate: str | None = Field(None, max_length=300, description="which weights; needed where `choose` is true")
+    architecture: str | None = Field(None, max_length=200, description="`architecture` or `title` of a guess")
+    preprocess: PreprocessBody | str | None = Field(None, description="name of an offered preparation, or its fields")
+    name: str | None = Field(None, max_length=100)
+    accept_non_finite: bool = Field(False, strict=True, description="register although weights are NaN or infinite")
+
+    @property
+    def new(self) -> NewCheckpoint:
+        """The same for the service."""
+        how = self.preprocess
+        return NewCheckpoint(
+            inspection=self.inspection,
+            candidate=self.candidate,
+            architecture=self.architecture,
+            preprocess=how.model_dump() if isinstance(how, PreprocessBody) else how,
+            name=self.name,
+            accept_non_finite=self.accept_non_finite,
+        )
+
+
+@router.post("/api/checkpoints", status_code=201, responses=SAME)
+def add_checkpoint(body: CheckpointBody, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Register weights of an inspected file as a checkpoint; 200 where the same was registered before."""
+    added = services.foreign.add(body.new)
+    return Json(summary(added.checkpoint, settings), 201 if added.created else 200)
 
 
 def inspection_json(record: InspectionRecord, settings: Settings) -> dict[str, object]:

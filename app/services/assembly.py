@@ -7,6 +7,7 @@ from app.services.clusterings import ClusteringsService
 from app.services.counting import CountingService
 from app.services.evaluations import EvaluationsService
 from app.services.filter_panels import FilterPanels
+from app.services.foreign_checkpoints import ForeignCheckpoints
 from app.services.galleries import GalleriesService
 from app.services.inspections import InspectionsService
 from app.services.jobs import JobsService
@@ -40,6 +41,7 @@ def build_services(
     galleries = GalleriesService(store, settings, jobs)
     checkpoints = CheckpointsService(store, settings)
     scans = ScansService(store, settings, galleries, checkpoints)
+    inspections = InspectionsService(settings, inspector or Inspector())
     preparing = Preparing(store.workspace / PREPARED)
     looks = LooksService(galleries, preparing)
     seen = SeenService(checkpoints, galleries, looks, preparing)
@@ -53,7 +55,8 @@ def build_services(
         jobs=jobs,
         galleries=galleries,
         checkpoints=checkpoints,
-        inspections=InspectionsService(settings, inspector or Inspector()),
+        inspections=inspections,
+        foreign=ForeignCheckpoints(settings, checkpoints, inspections),
         evaluations=EvaluationsService(checkpoints, galleries),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),

@@ -143,6 +143,11 @@ class CheckpointsService:
             slug = self._register(folder, card)
         return self.get(slug)
 
+    def with_weights(self, sha256: str) -> CheckpointRecord | None:
+        """The checkpoint that has these weights, where there is one."""
+        slug = self._slug_for(sha256)
+        return None if slug is None else self.get(slug)
+
     def _slug_for(self, sha256: str) -> str | None:
         with self._store.read() as session:
             return session.scalars(select(CheckpointRow.slug).where(CheckpointRow.sha256 == sha256)).first()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from app.services.counting import CountingService
     from app.services.evaluations import EvaluationsService
     from app.services.filter_panels import FilterPanels
+    from app.services.foreign_checkpoints import ForeignCheckpoints
     from app.services.galleries import GalleriesService
     from app.services.inspections import InspectionsService
     from app.services.jobs import JobsService
@@ -38,6 +39,7 @@ class Services:
     galleries: GalleriesService
     checkpoints: CheckpointsService
     inspections: InspectionsService
+    foreign: ForeignCheckpoints
     evaluations: EvaluationsService
     scans: ScansService
     clusterings: ClusteringsService

@@ -24,6 +24,16 @@ CODES: Final = {
     "no_permission": (403, "the server may not read the file"),
     "input_missing": (404, "there is no file at the path (409 where it went after the inspection)"),
     "checkpoint_changed": (409, "the file is not the one that was inspected, or was written to meanwhile"),
+    "which_weights": (422, "to register: the file has several sets of weights and none was chosen"),
+    "unknown_candidate": (422, "to register: the file has no weights of that name"),
+    "unknown_architecture": (
+        422,
+        "to register: the tensors cannot be what was named, or nothing is known that has them",
+    ),
+    "does_not_fit": (422, "to register: tensors are missing, left over or of another shape; all of them are named"),
+    "non_finite_weights": (422, "to register: weights are NaN or infinite, and that was not accepted"),
+    "bad_preprocess": (422, "to register: the preparation is impossible or does not fit the network"),
+    "unreadable": (422, "the operating system cannot read the file"),
     "file_too_large": (413, "more than `TESSERA_CHECKPOINT_MB`, by its size alone"),
     "disk_full": (507, "no room for the upload"),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import torch
 
@@ -99,6 +100,17 @@ def test_hostile_files_are_refused_and_leave_nothing(web: Client, tmp_path: Path
     (tmp_path / "nothing").write_bytes(b"")
     assert "is empty" in refused(send(web, tmp_path / "nothing"), 422, "not_a_checkpoint")
     assert kept(web) == before
+
+
+def test_files_with_changed_bytes_are_answered_never_failed(web: Client, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    files = [saved(tmp_path / str(legacy), {"model": small_state()}, legacy=legacy) for legacy in (False, True)]
+    for number in range(24):
+        content = bytearray(files[number % 2].read_bytes())
+        for place in rng.integers(0, len(content), 3):
+            content[int(place)] = int(rng.integers(0, 256))
+        (tmp_path / "changed").write_bytes(content[: None if number % 3 else int(rng.integers(1, len(content)))])
+        assert send(web, tmp_path / "changed").status_code in (201, 415, 422), number
 
 
 def test_what_would_fill_the_memory_is_stopped(web: Client, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def asked(scratch: Server) -> Iterator[httpx.Client]:
 def names(workspace: Workspace) -> dict[str, str]:
     """A value for every parameter that names something there is."""
     slugs = {"gallery": workspace.gallery, "checkpoint": workspace.checkpoint, "scan": workspace.scan}
-    slugs |= {"clustering": workspace.clustering, "cluster": "0"}
+    slugs |= {"clustering": workspace.clustering, "cluster": "0", "inspection": "0" * 64}
     return {**slugs, "job": "1", "layer": "conv2", "row": "0", "unit": "0", "upload": "0" * 64, "view": "whole"}
 
 

@@ -1,0 +1,78 @@
+"""`tessera checkpoint add`: a file from elsewhere is looked into, told about, and registered."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.console import terminal
+from app.console.foreground import opened
+from app.failures import BadQuery
+from app.services.foreign_checkpoints import NewCheckpoint
+from app.services.inspections import InspectionRecord
+from app.services.services import Services
+from app.settings import Settings
+from models.card import FILTERS_ONLY
+
+DOUBTS = 5  # that are named
+
+
+def add_checkpoint(settings: Settings, file: Path, new: NewCheckpoint, *, look: bool, as_json: bool) -> None:
+    """Look into a file and, unless `look` only, register what is chosen in it. Raises what the services raise."""
+    place = file.expanduser().absolute()
+    # Whoever types the path here may read it anyway: TESSERA_ROOTS guards the web.
+    settings = settings.model_copy(update={"roots": (*settings.roots, place.resolve().parent)})
+    with opened(settings) as services:
+        try:
+            record = services.inspections.look(str(place))
+            if not as_json:
+                _tell(record)
+            if look:
+                _tell_json(record, settings, as_json=as_json)
+            else:
+                _add(services, record, new, as_json=as_json)
+        finally:
+            services.inspections.inspector.close()
+
+
+def _add(services: Services, record: InspectionRecord, new: NewCheckpoint, *, as_json: bool) -> None:
+    chosen = NewCheckpoint(**{**vars(new), "inspection": record.id})
+    try:
+        added = services.foreign.add(chosen)
+    except BadQuery as error:
+        if error.code == "which_weights":
+            raise BadQuery(error.code, error.message.replace("`candidate`", "--candidate"), error.detail) from None
+        raise
+    if as_json:
+        from app.routes.checkpoints import summary
+
+        terminal.data({**summary(added.checkpoint, services.settings), "created": added.created})
+    else:
+        state = "registered" if added.created else "was registered before, with the same weights and preprocessing"
+        terminal.say(f"checkpoint {added.checkpoint.slug}: {state}")
+
+
+def _tell_json(record: InspectionRecord, settings: Settings, *, as_json: bool) -> None:
+    if as_json:
+        from app.routes.inspections import inspection_json
+
+        terminal.data(inspection_json(record, settings))
+
+
+def _tell(record: InspectionRecord) -> None:
+    found = record.inspection
+    terminal.say(f"{record.name}: {found.format}, {found.bytes:,} bytes, sha256 {found.sha256[:12]}")
+    rows = [(it.name, it.prefix or "", len(it.tensors), f"{it.parameters:,}") for it in found.candidates]
+    terminal.table(("weights", "stripped", "tensors", "parameters"), rows)
+    for name, report in record.reports.items():
+        terminal.say(f"{name}: {report['sentence']}")
+        _tell_doubts(report)
+    for warning in found.warnings:
+        terminal.say(f"note: {warning}")
+
+
+def _tell_doubts(report: Mapping[str, Any]) -> None:
+    for doubt in report["doubts"][:DOUBTS]:
+        terminal.say(f"  {doubt['name']}: {doubt['what']}, {doubt['words']}")
+    choices = report["guess"]["preprocess"]
+    if choices and report["guess"]["architecture"] != FILTERS_ONLY:
+        terminal.say(f"  assumed: {choices[0]['name']} ({choices[0]['reason']})")
