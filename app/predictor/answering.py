@@ -18,8 +18,11 @@ from app.predictor.messages import (
     Request,
 )
 from models import inference
-from models.card import CheckpointChanged, NotACheckpoint
+from models.answers import EmbedAnswer
+from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
 from models.checkpoints import load
+from models.descriptor_files import descriptor_of
+from models.descriptors.base import Descriptor
 from models.network import Network
 
 RESIDENT = 4
@@ -44,6 +47,19 @@ class Residents:
         self._networks.move_to_end(ref)
         return self._networks[ref]
 
+    def descriptor(self, ref: NetworkRef) -> Descriptor | None:
+        """The descriptor of that reference, where it is no network. Raises CheckpointChanged."""
+        if ref in self._networks:
+            return None
+        try:
+            card = read_card(Path(ref.folder))
+            found = descriptor_of(card)
+            if found is not None:
+                verify_weights(Path(ref.folder), card)
+        except (OSError, NotACheckpoint) as error:
+            raise CheckpointChanged("The files of this checkpoint are gone or damaged.") from error
+        return found
+
     def clear(self) -> None:
         """Give the memory back."""
         self._networks.clear()
@@ -62,6 +78,9 @@ class Residents:
 
 def answer(residents: Residents, request: Request) -> Answer:
     """Compute what was asked."""
+    descriptor = residents.descriptor(request.network)
+    if descriptor is not None:
+        return _described(descriptor, request)
     network = residents.get(request.network)
     match request:
         case EmbedRequest():
@@ -72,6 +91,19 @@ def answer(residents: Residents, request: Request) -> Answer:
             return inference.heatmap(network, request.jpeg, request.layer, request.unit)
         case CurveRequest():
             return inference.magnitude_curve(network, request.jpeg, request.areas, request.kernel)
+
+
+def _described(descriptor: Descriptor, request: Request) -> Answer:
+    """What a descriptor says, rounded as its scan stores it. Raises BadQuestion for what only networks can answer."""
+    if not isinstance(request, EmbedRequest):
+        raise inference.BadQuestion("no_network", f"{descriptor.title} is no network: it can only describe an image.")
+    if request.layer != descriptor.name:
+        raise inference.BadQuestion("unknown_layer", f"no layer {request.layer!r}; there are: {descriptor.name}")
+    try:
+        vector, seen = descriptor.describe(request.jpeg, request.box)
+    except ValueError as error:
+        raise inference.BadQuestion("bad_box", str(error)) from error
+    return EmbedAnswer(vector.astype("float16").astype("float32"), seen, seen[2] - seen[0] < descriptor.side)
 
 
 def attempt(residents: Residents, request: Request) -> Answer | Failure:

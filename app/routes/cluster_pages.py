@@ -13,6 +13,7 @@ from app.services.clusterings import ORDERS, ClusteringRecord, Order
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, line_chart
+from app.web.glyphs import glyph_svg
 from app.web.templating import page
 from models.clusterings import ClusteringReader
 
@@ -85,12 +86,14 @@ def show_clustering(
 ) -> HTMLResponse:
     """One clustering as a whole, and some of its clusters."""
     record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
+    found = services.clusterings.clusters(slug, order=order, limit=PER_PAGE, cursor=cursor, seed=seed)
     return page(
         request,
         "clustering.html",
         record=record,
         info=reader.info,
-        found=services.clusterings.clusters(slug, order=order, limit=PER_PAGE, cursor=cursor, seed=seed),
+        found=found,
+        glyphs=_glyphs(services, reader, [cluster.number for cluster in found.clusters]),
         order=order,
         orders=ORDERS,
         seed=seed,
@@ -104,16 +107,22 @@ def show_clustering(
 
 def show_cluster(request: Request, services: Services, slug: str, number: int, *, seed: int) -> HTMLResponse:
     """One cluster with many members."""
-    record = services.clusterings.get(slug)
+    record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
     return page(
         request,
         "cluster.html",
         record=record,
         cluster=services.clusterings.cluster(slug, number, seed=seed),
         seed=seed,
-        random_only=services.clusterings.reader(slug).centres is None,
-        labelled=services.clusterings.reader(slug).info.against_labels is not None,
+        random_only=reader.centres is None,
+        glyph=_glyphs(services, reader, [number]).get(number),
     )
+
+
+def _glyphs(services: Services, reader: ClusteringReader, numbers: list[int]) -> dict[int, Markup]:
+    """Drawings of the centres, where they are HOG descriptors."""
+    found = services.descriptors.centre_glyphs(reader, numbers)
+    return {number: glyph_svg(strengths, f"centre of cluster {number}") for number, strengths in found.items()}
 
 
 def _sizes_chart(record: ClusteringRecord, reader: ClusteringReader, settings: Settings) -> Markup:

@@ -13,6 +13,7 @@ from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, histogram
 from app.web.templating import page
+from models.descriptors import DESCRIPTORS
 
 GLIMPSE = 8  # units of each layer that the overview shows
 CROP = 64
@@ -32,6 +33,7 @@ class Ranked:
 def show_scans(request: Request, services: Services, *, limit: int, cursor: str | None) -> HTMLResponse:
     """All scans, and the form that starts one."""
     checkpoints = services.checkpoints.list(limit=500).checkpoints
+    known = {item.slug for item in checkpoints}
     galleries = [gallery for gallery in services.galleries.list(limit=500).galleries if gallery.rows]
     return page(
         request,
@@ -40,6 +42,7 @@ def show_scans(request: Request, services: Services, *, limit: int, cursor: str 
         first=cursor is None,
         checkpoints=checkpoints,
         galleries=galleries,
+        descriptors=[(name, kind.title) for name, kind in DESCRIPTORS.items() if name not in known],
     )
 
 

@@ -5,6 +5,7 @@ from app.predictor.client import Predictor
 from app.services.checkpoints import CheckpointsService
 from app.services.clusterings import ClusteringsService
 from app.services.counting import CountingService
+from app.services.descriptors import DescriptorsService
 from app.services.evaluations import EvaluationsService
 from app.services.filter_panels import FilterPanels
 from app.services.foreign_checkpoints import ForeignCheckpoints
@@ -60,6 +61,7 @@ def build_services(
         evaluations=EvaluationsService(checkpoints, galleries),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),
+        descriptors=DescriptorsService(checkpoints, galleries),
         units=units,
         filters=FilterPanels(checkpoints, galleries, preparing),
         search=search,

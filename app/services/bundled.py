@@ -1,11 +1,12 @@
-"""The checkpoints that are always at hand: those that come with the program, and the one that nobody trained."""
+"""The checkpoints that are always at hand: bundled ones, the one that nobody trained, and those without weights."""
 
 import tempfile
 from pathlib import Path
 
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
-from models import random_init
+from models import descriptor_files, random_init
 from models.card import CARD
+from models.descriptors import DESCRIPTORS
 from models.recipes.counting import RECIPES, CountingConfig
 
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
@@ -31,6 +32,16 @@ def ensure_random_init(checkpoints: CheckpointsService) -> CheckpointRecord:
     config, scale = twin()
     with tempfile.TemporaryDirectory(prefix="tessera-") as folder:
         random_init.write(Path(folder), config, seed=SEED, conv1_scale=scale)
+        return checkpoints.register_folder(Path(folder))
+
+
+def ensure_descriptor(checkpoints: CheckpointsService, name: str) -> CheckpointRecord:
+    """The descriptor as a checkpoint of the workspace, registered now where it is not yet."""
+    known = checkpoints.find(name)
+    if known is not None:
+        return known
+    with tempfile.TemporaryDirectory(prefix="tessera-") as folder:
+        descriptor_files.write(Path(folder), DESCRIPTORS[name]())
         return checkpoints.register_folder(Path(folder))
 
 

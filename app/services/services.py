@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from app.services.checkpoints import CheckpointsService
     from app.services.clusterings import ClusteringsService
     from app.services.counting import CountingService
+    from app.services.descriptors import DescriptorsService
     from app.services.evaluations import EvaluationsService
     from app.services.filter_panels import FilterPanels
     from app.services.foreign_checkpoints import ForeignCheckpoints
@@ -43,6 +44,7 @@ class Services:
     evaluations: EvaluationsService
     scans: ScansService
     clusterings: ClusteringsService
+    descriptors: DescriptorsService
     units: UnitsService
     filters: FilterPanels
     search: SearchService

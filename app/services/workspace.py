@@ -12,10 +12,13 @@ from app.jobs.records import JobRecord, record
 from app.jobs.states import ACTIVE, ENDED
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow, ScanRow
+from models.descriptors import DESCRIPTORS
 from models.random_init import NAME as RANDOM_INIT
 
 NEWEST = 5
 CANDIDATES = 20  # checkpoints and galleries that are looked through for a pair to scan
+
+UNTRAINED = (RANDOM_INIT, *DESCRIPTORS)
 
 NextStep = Literal["import", "wait", "train", "scan", "explore"]
 
@@ -79,7 +82,7 @@ class Overview:
         working = {job.kind for job in self.jobs if job.state not in ENDED}
         if not any(gallery.rows for gallery in self.galleries):
             return "wait" if "import" in working else "import"
-        if all(checkpoint.slug == RANDOM_INIT for checkpoint in self.checkpoints):
+        if all(checkpoint.slug in UNTRAINED for checkpoint in self.checkpoints):
             return "wait" if "train" in working else "train"
         if not self.scans:
             return "scan" if self.unscanned else "wait"
@@ -157,7 +160,7 @@ def _states(session: Session) -> dict[str, int]:
 
 def _unscanned(session: Session) -> Pair | None:
     """The newest checkpoint and gallery that no scan, done or on its way, brings together."""
-    trained = select(CheckpointRow.slug).where(CheckpointRow.slug != RANDOM_INIT)
+    trained = select(CheckpointRow.slug).where(CheckpointRow.slug.not_in(UNTRAINED))
     newest = trained.order_by(CheckpointRow.id.desc()).limit(CANDIDATES)
     filled = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc()).limit(CANDIDATES)
     met = {(scan.checkpoint, scan.gallery) for scan in session.execute(select(ScanRow.checkpoint, ScanRow.gallery))}

@@ -44,7 +44,7 @@ class Descriptor(ABC):
             task=None,
             recipe=None,
             config={},
-            layers=(LayerCard(self.name, self.units, "fc", self.name),),
+            layers=(LayerCard(self.name, self.units, "fc", self.name, path="trunk"),),
             preprocess=Preprocess(self.side, self.side, self.side, None, "per_crop"),
             weights_sha256=weights_sha256,
             dtype="none",

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.feature import hog
 
 from models.descriptors.base import Descriptor, Floats
 from models.descriptors.square import open_square
@@ -59,6 +58,8 @@ class Hog(Descriptor):
 
     def of_gray(self, gray: NDArray[np.floating]) -> Floats:
         """The descriptor of a gray square (side, side), whatever its scale."""
+        from skimage.feature import hog  # here: half a second that a server need not pay at its start
+
         how = self.settings
         found = hog(
             np.asarray(gray, dtype=np.float64),

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.cluster_measures import against_labels, agreement, purity, spread
+from models.cluster_measures import against_labels, agreement, nmi, purity, spread
 from models.cluster_space import BadSpace, fit_space
 from models.kmeans import TooManyClusters, assign, first_centres, kmeans, unit
 
@@ -113,6 +113,13 @@ def test_purity_and_agreement_by_hand() -> None:
     # Pairs: 4 together in both of 15; 6 together in clusters, 7 in labels: (4 - 2.8) / (6.5 - 2.8).
     assert agreement(clusters, labels)["ari"] == pytest.approx((4 - 2.8) / (6.5 - 2.8))
     assert agreement(labels, labels) == {"ari": 1.0, "ami": pytest.approx(1.0)}
+
+
+def test_normalised_mutual_information_by_hand() -> None:
+    assert nmi(np.array([0, 0, 1, 1]), np.array([7, 7, 3, 3])) == pytest.approx(1.0)
+    assert nmi(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])) == pytest.approx(0.0)
+    # Halves against quarters: ln 2 shared, over the mean of ln 2 and ln 4.
+    assert nmi(np.array([0, 0, 1, 1]), np.arange(4)) == pytest.approx(2 / 3)
 
 
 def test_measures_stand_beside_a_random_assignment() -> None:

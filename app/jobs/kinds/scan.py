@@ -5,6 +5,9 @@ from time import monotonic, sleep
 
 from app.jobs.context import JobContext, JobFailed
 from models import predictors
+from models.card import read_card
+from models.descriptor_scan import scan_descriptor
+from models.descriptors import DESCRIPTORS
 from models.geometry import count_crop
 from models.packs import MANIFEST, Pack
 from models.scanning import Plan, scan
@@ -20,6 +23,8 @@ def run(job: JobContext) -> None:
     spec = job.spec
     if spec.get("start"):
         _wait_for_images(job)
+    if read_card(job.inputs["checkpoint"]).architecture in DESCRIPTORS:
+        return _describe(job)
     plan = Plan(
         checkpoint=spec["checkpoint"],
         gallery=spec["gallery"],
@@ -44,6 +49,24 @@ def run(job: JobContext) -> None:
             predictors.save(job.output, predictors.measure(pack, crop, job.check))
     layers = ", ".join(f"{layer.name} ({layer.units})" for layer in info.layers)
     job.log(f"{info.rows} images in {info.precision}; layers: {layers}")
+    job.artefact("scan", job.slug, job.output, rows=info.rows, layers=list(info.names))
+
+
+def _describe(job: JobContext) -> None:
+    """The scan of a descriptor, which has no network."""
+    spec = job.spec
+    with Pack.open(job.inputs["gallery"]) as pack:
+        rows = len(pack)
+        info = scan_descriptor(
+            pack,
+            job.inputs["checkpoint"],
+            job.output,
+            name=spec["checkpoint"],
+            gallery=spec["gallery"],
+            top=spec["top"],
+            tick=lambda done: job.progress(done, rows, "images"),
+        )
+    job.log(f"{info.rows} images, {info.layers[0].units} numbers each; no learned weights")
     job.artefact("scan", job.slug, job.output, rows=info.rows, layers=list(info.names))
 
 

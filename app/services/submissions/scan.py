@@ -10,12 +10,15 @@ from app.failures import BadQuery, Conflict
 from app.jobs.records import JobRecord, record
 from app.jobs.spec import Output
 from app.jobs.states import ENDED
+from app.services.bundled import ensure_descriptor
+from app.services.checkpoints import CheckpointsService
 from app.services.submissions.inputs import Input, checkpoint_input, gallery_input, validated
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import JobRow, ScanRow
 from models.card import Card, NotACheckpoint, read_card
+from models.descriptors import DESCRIPTORS
 from models.scans import ScanInfo, ScanUnreadable, covers_start, read_info
 from models.unit_tables import TOP_K
 
@@ -37,9 +40,11 @@ class ScanSpec(BaseModel):
     start: bool = False
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     """Check the spec of a scan and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ScanSpec, spec)
+    if asked.checkpoint in DESCRIPTORS:
+        ensure_descriptor(CheckpointsService(store, settings), asked.checkpoint)
     with store.read() as session:
         checkpoint = checkpoint_input(session, asked.checkpoint)
         gallery = gallery_input(session, asked.gallery)
