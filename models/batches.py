@@ -102,18 +102,27 @@ class Split:
     without_target: int = 0
 
 
-def split_rows(pack: Pack, crop: int, held_out: int, *, wanted: NDArray[np.bool_] | None = None) -> Split:
+def split_rows(
+    pack: Pack,
+    crop: int,
+    held_out: int,
+    *,
+    wanted: NDArray[np.bool_] | None = None,
+    apart: NDArray[np.bool_] | None = None,
+) -> Split:
     """Keep `held_out` images (at most a tenth), evenly spread over the gallery, for measuring.
 
-    Images smaller than `crop` are left out (0: none is), and rows that are not `wanted` (None: all are).
+    Images smaller than `crop` are left out (0: none is), and rows that are not `wanted` (None: all are). With `apart`
+    the images for measuring are among these, at most as many as a tenth of the others, and none of these is trained on.
     """
     chosen = range(len(pack)) if wanted is None else np.flatnonzero(wanted).tolist()
     sides = [min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(chosen)]
     large = [row for row, side in zip(chosen, sides, strict=True) if side >= crop]
-    count = min(held_out, len(large) // 10)
-    kept = {large[i * len(large) // count] for i in range(count)}
+    among = large if apart is None else [row for row in large if apart[row]]
+    count = min(held_out, len(large) // 10, len(among))
+    kept = {among[i * len(among) // count] for i in range(count)}
     return Split(
-        tuple(r for r in large if r not in kept),
+        tuple(r for r in large if r not in kept and (apart is None or not apart[r])),
         tuple(sorted(kept)),
         len(sides) - len(large),
         len(pack) - len(chosen),

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.clusterings import ClusteringReader
 from models.packs import Pack
+
+
+class OtherImages(ValueError):
+    """The clustering is of other images than those that are trained on."""
+
+    code = "other_gallery"
 
 
 class NoLabels(ValueError):
@@ -16,11 +23,22 @@ class NoLabels(ValueError):
 
 @dataclass(frozen=True)
 class Targets:
-    """One target a row of the gallery: `values` (rows,) or (rows, K), which rows have one, and the classes' names."""
+    """One target a row of the gallery: `values` (rows,) or (rows, K), which rows have one, and the classes' names.
+
+    `apart` (None: nothing is said) are the rows that helped to make no target: only those may be held out, and none of
+    them is trained on.
+    """
 
     values: NDArray[np.int64] | NDArray[np.float32]
     known: NDArray[np.bool_]
     names: tuple[str, ...]
+    apart: NDArray[np.bool_] | None = None
+
+    @property
+    def majority(self) -> float:
+        """The share of the commonest class."""
+        known = self.values[self.known]
+        return float(np.bincount(known.astype(np.int64)).max() / len(known)) if known.ndim == 1 else 0.0
 
 
 def of_labels(pack: Pack) -> Targets:
@@ -34,3 +52,26 @@ def of_labels(pack: Pack) -> Targets:
     for number, name in enumerate(names):
         values[pack.select(label=name)] = number
     return Targets(values, values >= 0, names)
+
+
+def of_clusters(reader: ClusteringReader, pack: Pack) -> Targets:
+    """The cluster of each image; clusters without images get no number. Raises OtherImages, NoLabels.
+
+    Where the centres were fitted on some of these images, the others are kept apart.
+    """
+    info = reader.info
+    if pack.shards[: len(info.shards)] != info.shards:
+        raise OtherImages(
+            f"{info.name} groups the images of {info.gallery}. Give the images of this gallery its centres first: "
+            "scan it with the same checkpoint and cluster with method centres"
+        )
+    groups, numbers = np.unique(reader.clusters, return_inverse=True)
+    if len(groups) < 2:
+        raise NoLabels(f"All images of {info.name} are in one cluster, so there is nothing to learn")
+    values = np.full(len(pack), -1, dtype=np.int64)
+    values[: info.rows] = numbers
+    apart = None
+    if reader.fitted.any() and not reader.fitted.all():
+        apart = np.zeros(len(pack), dtype=bool)
+        apart[: info.rows] = ~reader.fitted
+    return Targets(values, values >= 0, tuple(f"cluster {group}" for group in groups), apart)

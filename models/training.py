@@ -123,7 +123,9 @@ class _Run:
         if number == self.epoch:
             return
         self.epoch = number
-        made = self.task.on_epoch_start(Epoch(number, self.batches.regions, self.optimiser, generator(seed, number, 4)))
+        last = self.batches.targets
+        rng = generator(seed, number, 4)
+        made = self.task.on_epoch_start(Epoch(number, self.batches.regions, self.optimiser, rng, last))
         if made is not None:
             self.batches.relabel(made.targets, made.order)
             for name, value in (made.metrics or {}).items():

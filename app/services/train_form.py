@@ -62,7 +62,7 @@ def train_form(store: Store, task: str = TASK) -> TrainForm:
     return TrainForm(
         task=task,
         tasks=tuple(RECIPES),
-        labelled=_config(task).labels != "none",
+        labelled=_config(task).labels == "gallery",
         galleries=galleries,
         recipes=_recipes(task),
         first=tuple(setting for setting in settings if setting.name in FIRST),

@@ -12,6 +12,7 @@ from models.encoders.filters_only import FiltersOnly
 from models.encoders.layers import layers as layers
 from models.encoders.nin import NetworkInNetwork
 from models.encoders.residual import resnet
+from models.encoders.sobel import SobelAlexNet
 from models.encoders.timm_network import timm_network
 from models.encoders.torchvision_networks import (
     TorchvisionAlexNet,
@@ -34,5 +35,6 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "nin": NetworkInNetwork,
     "vit": VisionTransformer,
     "timm": timm_network,
+    "alexnet-sobel": SobelAlexNet,
     FILTERS_ONLY: FiltersOnly,
 }

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from models.recipes import counting, rotation, supervised
+from models.recipes import cluster_classification, counting, deepcluster, rotation, supervised
 from models.recipes.base import BadConfig, ImageConfig, check, types
 
 RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "counting": counting.RECIPES,
     "rotation": rotation.RECIPES,
     "supervised": supervised.RECIPES,
+    "deepcluster": deepcluster.RECIPES,
+    "cluster_classification": cluster_classification.RECIPES,
 }
 
 

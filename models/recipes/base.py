@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-Labels = Literal["none", "gallery"]
+Labels = Literal["none", "gallery", "clusters", "own"]  # own: made by the task itself before every epoch
 
 
 class BadConfig(ValueError):

@@ -1,8 +1,12 @@
 """The pretext tasks by name. Being listed here is what makes a task trainable and tested."""
 
 from models.tasks.base import Task
+from models.tasks.cluster_classification import ClusterClassification
 from models.tasks.counting import Counting
+from models.tasks.deepcluster import DeepCluster
 from models.tasks.rotation import Rotation
 from models.tasks.supervised import Supervised
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Counting, Rotation, Supervised)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (Counting, Rotation, Supervised, DeepCluster, ClusterClassification)
+}

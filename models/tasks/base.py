@@ -32,12 +32,13 @@ class Views:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a task may look at before an epoch: its number from 0, all training images, and the optimiser."""
+    """What a task may look at before an epoch: its number from 0, all training images, the optimiser, last targets."""
 
     number: int
     windows: Windows
     optimiser: torch.optim.Optimizer
     rng: torch.Generator
+    targets: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Relabelled:
 class Task(nn.Module, ABC):
     """An encoder, a head, and a puzzle. Views are made for a whole batch, on the device that holds the images.
 
-    `names` are those of the classes where targets are labels of the images; a training sets them.
+    `names` are those of the classes where targets are labels of the images, `majority` the share of the commonest; a
+    training sets them.
     """
 
     name: ClassVar[str]
@@ -61,6 +63,7 @@ class Task(nn.Module, ABC):
     head: nn.Module
     config: ImageConfig
     names: tuple[str, ...] = ()
+    majority: float | None = None
 
     @classmethod
     @abstractmethod

@@ -21,6 +21,8 @@ TINY: dict[str, dict[str, Any]] = {
     "counting": {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "conv1_std": 0.0},
     "rotation": {"crop": 64, "region": 72, "hidden": 16},
     "supervised": {"crop": 64, "region": 72, "hidden": 16, "classes": 3},
+    "deepcluster": {"crop": 64, "region": 72, "hidden": 16, "clusters": 3, "pca": 2},
+    "cluster_classification": {"crop": 64, "region": 72, "hidden": 16, "classes": 3, "clustering": "groups"},
 }
 RATES = {"counting": 1e-4}  # of Adam, where .01 is too fast
 IMAGES = 6

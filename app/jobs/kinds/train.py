@@ -18,6 +18,7 @@ from models import checkpoints
 from models.atomic import replace_folder, write_json
 from models.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
 from models.card import Card, write_card
+from models.clusterings import ClusteringReader
 from models.curves import thin
 from models.evaluation import evaluate, held_out_regions
 from models.looking import Watch
@@ -27,7 +28,7 @@ from models.pretext import evaluate_task
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
 from models.seen import SEEN, write_seen
-from models.targets import NoLabels, of_labels
+from models.targets import NoLabels, OtherImages, Targets, of_clusters, of_labels
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.training import FitConfig, fit, saved_state
@@ -74,17 +75,19 @@ class Data:
     train: Tensor | None
     held_out: Tensor | None
     names: tuple[str, ...]
+    majority: float | None = None
 
 
 def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
     """Split the gallery and read its targets. Raises JobFailed where there is too little."""
     try:
-        targets = of_labels(pack) if config.labels == "gallery" else None
+        targets = read_targets(job, pack, config)
         config = config if targets is None else config.for_classes(len(targets.names))
-    except (NoLabels, BadConfig) as error:
+    except (NoLabels, OtherImages, BadConfig) as error:
         raise JobFailed(error.code, f"{error}.") from error
     least = 0 if config.enlarges else config.drawn
-    split = split_rows(pack, least, config.held_out, wanted=None if targets is None else targets.known)
+    wanted, apart = (None, None) if targets is None else (targets.known, targets.apart)
+    split = split_rows(pack, least, config.held_out, wanted=wanted, apart=apart)
     if len(split.train) < 2 or len(split.held_out) < 2:
         raise JobFailed("too_few_images", f"Training needs 20 images of at least {least} px; {_count(split)}.")
     job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
@@ -92,13 +95,22 @@ def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
     if targets is None:
         return Data(config, split, regions, None, None, ())
     train, held_out = (torch.from_numpy(targets.values[list(rows)]) for rows in (split.train, split.held_out))
-    return Data(config, split, regions, train, held_out, targets.names)
+    return Data(config, split, regions, train, held_out, targets.names, targets.majority)
+
+
+def read_targets(job: JobContext, pack: Pack, config: ImageConfig) -> Targets | None:
+    """What each image has to be told as; None where the task makes that itself. Raises NoLabels, OtherImages."""
+    if config.labels == "gallery":
+        return of_labels(pack)
+    if config.labels == "clusters":
+        return of_clusters(ClusteringReader(job.inputs["clustering"]), pack)
+    return None
 
 
 def untrained_task(job: JobContext, data: Data) -> Task:
     """The task as its seed draws it."""
     task = TASKS[job.spec["task"]].build(data.config, generator(int(job.spec["seed"]), 0, 0))
-    task.names = data.names
+    task.names, task.majority = data.names, data.majority
     return task
 
 
@@ -234,5 +246,25 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
         "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **({"classes": list(data.names)} if data.names else {}),
+        **_teacher(job),
         **({"images_without_target": split.without_target} if split.without_target else {}),
+    }
+
+
+def _teacher(job: JobContext) -> dict[str, Any]:
+    """Whose clusters were learned, where they were, and how the student was told apart from the teacher."""
+    if "clustering" not in job.inputs:
+        return {}
+    info = ClusteringReader(job.inputs["clustering"]).info
+    return {
+        "clustering": info.name,
+        "clusters": info.options.k,
+        "centres_sha256": info.centres_sha256,
+        "teacher": info.checkpoint,
+        "teacher_sha256": info.checkpoint_sha256,
+        "teacher_layer": info.layer,
+        "labels": {"random": "drawn at random", "kmeans": "clusters of these images"}.get(
+            info.options.method, f"nearest centres of {info.source}"
+        ),
+        "initialised": "from scratch, by the seed",
     }

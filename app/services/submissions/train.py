@@ -3,16 +3,21 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
 from app.jobs.spec import Output
+from app.services.submissions.cluster import clustering_input
 from app.services.submissions.inputs import Input, gallery_input, validated
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
+from app.store.tables import ClusteringRow
 from models.packs import Pack, PackDamaged
 from models.recipes import build_config, config_dict
 from models.recipes.base import BadConfig, ImageConfig
+from models.recipes.cluster_classification import ClusterClassificationConfig
 from models.targets import NoLabels, of_labels
 
 
@@ -37,6 +42,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         raise BadQuery(error.code, f"{error}.") from error
     with store.read() as session:
         gallery = gallery_input(session, asked.gallery)
+        clustering = _clusters(session, asked.gallery, config)
     if config.labels == "gallery" and gallery.job is None:
         _check_labels(store, gallery, config)
     slug = f"{asked.task}-{asked.gallery}"
@@ -44,10 +50,28 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         spec={**asked.model_dump(mode="json"), "config": config_dict(config)},
         output=Output("checkpoint", slug, f"checkpoints/{slug}"),
         lane="device",
-        inputs={"gallery": gallery.folder},
-        needs=() if gallery.job is None else (gallery.job,),
-        fingerprints={"gallery": gallery.fingerprint},
+        inputs={"gallery": gallery.folder, **({} if clustering is None else {"clustering": clustering.folder})},
+        needs=tuple(made.job for made in (gallery, clustering) if made is not None and made.job is not None),
+        fingerprints={
+            "gallery": gallery.fingerprint,
+            **({} if clustering is None else {"clustering": clustering.fingerprint}),
+        },
     )
+
+
+def _clusters(session: Session, gallery: str, config: ImageConfig) -> Input | None:
+    """The clustering whose groups are learned. Raises NotFound, and BadQuery where it is of another gallery."""
+    if not isinstance(config, ClusterClassificationConfig):
+        return None
+    found = clustering_input(session, config.clustering)
+    row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == config.clustering))
+    if row is not None and row.gallery != gallery:
+        raise BadQuery(
+            "other_gallery",
+            f"{row.slug} groups the images of {row.gallery}. Scan {gallery} with {row.checkpoint} and give its images "
+            "the nearest of these centres first (a cluster job with method centres).",
+        )
+    return found
 
 
 def _check_labels(store: Store, gallery: Input, config: ImageConfig) -> None:
