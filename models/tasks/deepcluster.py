@@ -49,7 +49,6 @@ class DeepCluster(Task):
             features = encoder.eval()(torch.zeros(1, 3, config.size, config.size)).numel()
         head = Classifier(features=features, hidden=config.hidden, outputs=config.clusters, dropout=config.dropout)
         he(encoder, rng)
-        encoder.fix()
         he(head, rng)
         made = cls(encoder, head, config)
         made.draw_top(rng)
