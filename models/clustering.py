@@ -19,11 +19,12 @@ from models.atomic import replace_folder, write_bytes
 from models.cluster_measures import against_labels, spread
 from models.cluster_space import Space, fit_space
 from models.clusterings import ClusteringInfo, ClusteringReader, Options, fitted_mask
-from models.kmeans import BLOCK, Floats, TooManyClusters, assign, first_centres, kmeans
+from models.kmeans import Floats, TooManyClusters, assign, block_rows, first_centres, kmeans
 from models.packs import Pack
 from models.scans import ScanReader
 
 POINTS, PROGRESS = "points.f32", "kmeans.npz"
+READ = 4096  # rows brought to the space at a time
 SAVE_EVERY = 5.0  # seconds between two savings of the centres
 Report = Callable[[int, int, str, Mapping[str, float]], None]  # step, total, unit, metrics; may raise to stop
 
@@ -122,11 +123,11 @@ def cluster(
 
 
 def memory_needed(rows: int, dimension: int, k: int) -> int:
-    """Bytes that fitting takes at its height: centres, their sums in double, one block and its distances.
+    """Bytes that fitting takes at its height: centres, their sums in double, one block and two copies of it.
 
     The vectors themselves (rows x dimension x 4 bytes) lie in a file, which the system keeps in memory as it can.
     """
-    return k * dimension * (4 + 4 + 8) + min(rows, BLOCK) * (3 * dimension + k) * 4
+    return k * dimension * (4 + 4 + 8) + 3 * min(rows, block_rows(dimension)) * dimension * 4
 
 
 def _fit(rows: ChosenRows, state: Path, options: Options, report: Report) -> Fitted:
@@ -180,9 +181,9 @@ def write_points(path: Path, rows: ChosenRows, space: Space, dimension: int, rep
     size = len(rows) * dimension * 4
     if not path.exists() or path.stat().st_size != size:
         with path.open("wb") as stream:
-            for start in range(0, len(rows), BLOCK):
-                stream.write(space.apply(rows[start : start + BLOCK]).tobytes())
-                report(min(start + BLOCK, len(rows)), len(rows), "images read", {})
+            for start in range(0, len(rows), READ):
+                stream.write(space.apply(rows[start : start + READ]).tobytes())
+                report(min(start + READ, len(rows)), len(rows), "images read", {})
     return np.memmap(path, np.float32, mode="r", shape=(len(rows), dimension))
 
 

@@ -24,7 +24,7 @@ TINY: dict[str, dict[str, Any]] = {
     "deepcluster": {"crop": 64, "region": 72, "hidden": 16, "clusters": 3, "pca": 2},
     "cluster_classification": {"crop": 64, "region": 72, "hidden": 16, "classes": 3, "clustering": "groups"},
 }
-RATES = {"counting": 1e-4}  # of Adam, where .01 is too fast
+RATES = {"counting": 1e-4, "deepcluster": 3e-4}  # of Adam, where .01 is too fast
 IMAGES = 6
 
 
