@@ -44,7 +44,7 @@ from app.web.errors import CatchErrors
 from app.web.heads import HeadAsGet
 from app.web.limits import Admission, BodyLimit
 from app.web.metrics import CountRequests, Requests
-from app.web.mounting import BasePath
+from app.web.mounting import BasePath, PathRedirects
 from app.web.responses import REFUSALS, Json
 from app.web.security import AllowedHosts, AnswerHeaders, SameOrigin, Token, check_exposure
 from app.web.static_files import StaticFiles
@@ -124,6 +124,7 @@ def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
         Middleware(CountRequests, requests=requests),
         Middleware(AnswerHeaders),
         Middleware(AllowedHosts, names=settings.host_names),
+        Middleware(PathRedirects),
         Middleware(BasePath, base_path=settings.base_path),
         Middleware(SameOrigin),
         *guard,

@@ -1,76 +1,127 @@
-"""Scan and counting training on one device, from pixels that are resident there, each against its bare loop.
+"""Counting training and scans on one device, each against its bare loop; the device's name is printed with the figures.
 
-    python -m benchmarks.device [--device cuda] [--images 4096] [--steps 60] [--batch-size 256]
+    python -m benchmarks.device [--device cuda] [--batch-sizes 256 1024] [--steps 60] [--images 8192]
 
-The bare scan is the forward pass alone, in the same precision; ours keeps the top 100 images with positions, statistics
-and embeddings of all conv layers. The device's name is printed with the figures.
+Training: the recipe `small` from resident pixels, five passes of the network an image, against forward, backward and
+optimiser on views that are there already. Scans: from the pack to the files on disk, once while its JPEGs are decoded
+and once from images that stayed on the device, against the forward pass alone; all layers of AlexNet at 224 px and of
+`small` at 160 px, without and with the counting equation (five more passes, in fp32). What part of its receptive field
+matters to a unit is left out: that takes as long for few images as for many.
 """
 
 import argparse
 import platform
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from benchmarks.scan import make_checkpoint
+from benchmarks.photos import photos
+from benchmarks.scan import make_checkpoint, make_pack
 from benchmarks.training import bare, ours, wait
+from models import checkpoints
 from models.batches import ResidentRegions, generator
-from models.network import resolve_precision
+from models.card import write_card
+from models.network import exact_fp32, resolve_precision
+from models.packs import Pack
 from models.recipes import build_config
-from models.scanning import BATCH, Eyes, Plan, ShardPass
+from models.scan_images import ScanImages
+from models.scanning import BATCH, Eyes, Plan, scan
+from models.tasks.counting import Counting
+
+DISTINCT = 512  # photos; the pack repeats them
 
 
-def forward_only(eyes: Eyes, squares: Tensor, batch: int, device: str) -> float:
-    """Images per second of the encoder alone."""
+def make_small(folder: Path) -> Path:
+    """An untrained checkpoint of the recipe `small`."""
+    folder.mkdir()
+    config = build_config("counting", "small", {})
+    task = Counting.build(config, generator(0))
+    card = checkpoints.describe(task, name="small", recipe="small", config=asdict(config))
+    sha256 = checkpoints.save_weights(folder, task.encoder, task.head)
+    write_card(folder, replace(card, weights_sha256=sha256, dtype="fp16"))
+    return folder
+
+
+def forward_only(eyes: Eyes, images: ScanImages, device: str) -> float:
+    """Images per second of the encoder alone on resident squares, which are all of one size."""
+    batch = BATCH.get(eyes.trunk.device.type, BATCH["cpu"])
+    shown = iter(images.rows(range(len(images.pack))))
+    batches = list(_stacks(shown, batch))
+    eyes.trunk.run_trunk(eyes.trunk.trunk_input(batches[0]))  # warm
     wait(device)
     started = time.perf_counter()
-    for start in range(0, len(squares), batch):
-        eyes.trunk.run_trunk(eyes.trunk.trunk_input(squares[start : start + batch]))
+    for squares in batches:
+        eyes.trunk.run_trunk(eyes.trunk.trunk_input(squares))
     wait(device)
-    return len(squares) / (time.perf_counter() - started)
+    return len(images.pack) / (time.perf_counter() - started)
 
 
-def scan_resident(eyes: Eyes, squares: Tensor, batch: int, device: str) -> float:
-    """Images per second of one shard's pass, to its merged tables."""
-    wait(device)
-    started = time.perf_counter()
-    current = ShardPass(eyes, range(len(squares)), top=100)
-    for start in range(0, len(squares), batch):
-        part = squares[start : start + batch]
-        current.look(range(start, start + len(part)), part)
-    current.result()
-    wait(device)
-    return len(squares) / (time.perf_counter() - started)
+def _stacks(shown: Iterator[tuple[int, object]], batch: int) -> Iterator[torch.Tensor]:
+    while part := list(islice(shown, batch)):
+        yield torch.stack([image.square for _, image in part])  # type: ignore[attr-defined]
+
+
+def measure_scan(pack: Pack, checkpoint: Path, scratch: Path, device: str, *, residual: bool) -> None:
+    """Print what a scan does while it decodes, from resident images, and what the forward pass alone would do."""
+    plan = Plan(checkpoint.name, "benchmark", residual=residual, regions=False)
+    eyes = Eyes.open(checkpoint, plan, device=device)
+    images, rates = eyes.images(pack, resident=True), []
+    for _ in range(2):
+        shutil.rmtree(scratch, ignore_errors=True)
+        started = time.perf_counter()
+        scan(pack, checkpoint, scratch, plan, device=device, tick=lambda _done: None, images=images)
+        wait(device)
+        rates.append(len(pack) / (time.perf_counter() - started))
+    plain, units = forward_only(eyes, images, device), sum(layer.units for layer in (*eyes.conv, *eyes.vector))
+    name = f"{checkpoint.name}, {units} units{', with the equation' if residual else ''}"
+    print(
+        f"scan     {name:38} decoding {rates[0]:8.0f} images/s   resident {rates[1]:8.0f} images/s   "
+        f"forward {plain:8.0f} images/s   ratio {rates[1] / plain:.2f}",
+        flush=True,
+    )
+
+
+def measure_training(batch_size: int, steps: int, device: str, precision: str) -> None:
+    config = build_config("counting", "small", {"batch_size": batch_size})
+    shape = (4 * batch_size, 3, config.region, config.region)
+    pixels = torch.randint(0, 256, shape, generator=generator(2), dtype=torch.uint8)
+    regions = ResidentRegions(pixels.to(device), torch.full((len(pixels),), config.region))
+    loop = bare(config, regions, device, precision, steps)
+    fit = ours(config, regions, device, precision, steps)
+    name = f"small, batches of {batch_size}"
+    print(
+        f"training {name:38} loop {loop:8.0f} images/s   fit {fit:8.0f} images/s   ratio {fit / loop:.2f}", flush=True
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--images", type=int, default=4096)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--images", type=int, default=8192)
     options = parser.parse_args()
     device: str = options.device
+    exact_fp32()  # as jobs do
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{platform.machine()} CPU"
     precision = resolve_precision("auto", device)
-    batch = BATCH[torch.device(device).type]
+    print(f"{name}, {precision}, torch {torch.__version__}", flush=True)
+    for batch_size in options.batch_sizes:
+        measure_training(batch_size, options.steps, device, precision)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = make_checkpoint(Path(folder) / "checkpoint")
-        eyes = Eyes.open(checkpoint, Plan("benchmark", "benchmark"), device=device)
-        shape = (options.images, 3, 224, 224)
-        squares = torch.randint(0, 256, shape, generator=generator(1), dtype=torch.uint8).to(device)
-        forward_only(eyes, squares[: 2 * batch], batch, device)  # warm
-        plain, scan = forward_only(eyes, squares, batch, device), scan_resident(eyes, squares, batch, device)
-    print(f"{name}, {precision}: forward {plain:8.0f} images/s   scan {scan:8.0f} images/s   ratio {scan / plain:.2f}")
-    config = build_config("counting", "small", {"batch_size": options.batch_size})
-    pixels = torch.randint(0, 256, (4 * config.batch_size, 3, config.region, config.region), dtype=torch.uint8)
-    regions = ResidentRegions(pixels.to(device), torch.full((len(pixels),), config.region))
-    loop = bare(config, regions, device, precision, options.steps)
-    fit = ours(config, regions, device, precision, options.steps)
-    print(f"{name}, {precision}: loop    {loop:8.0f} images/s   fit  {fit:8.0f} images/s   ratio {fit / loop:.2f}")
+        scratch = Path(folder)
+        alexnet, small = make_checkpoint(scratch / "alexnet"), make_small(scratch / "small")
+        for checkpoint, side in ((alexnet, 342), (small, 214)):  # shorter sides of 256 and 160 px
+            files = photos(None, min(DISTINCT, options.images), scratch / str(side), side=side)
+            pack = make_pack(files, scratch / f"pack-{side}", rows=options.images)
+            for residual in (False, True) if checkpoint is small else (False,):
+                measure_scan(pack, checkpoint, scratch / "scan", device, residual=residual)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from models.geometry import central_square
 from models.loading import decode, decode_rows
 from models.packs import Pack
 
+CHUNK = 256  # images that are brought to the device together
+
 
 class Regions(Protocol):
     """Where crops come from: the central region of each image, at most `side` pixels, never enlarged."""
@@ -53,15 +55,19 @@ class ResidentRegions:
         *,
         enlarge: bool = False,
     ) -> "ResidentRegions":
-        """Decode `rows` of the pack; `tick` is told how many are there."""
-        pixels = torch.zeros(len(rows), 3, side, side, dtype=torch.uint8)
+        """Decode `rows` of the pack; `tick` is told how many are there. Only a few at a time wait on the CPU."""
+        pixels = torch.zeros(len(rows), 3, side, side, dtype=torch.uint8, device=device)
         extents = torch.zeros(len(rows), dtype=torch.long)
+        waiting = torch.zeros(min(CHUNK, len(rows)), 3, side, side, dtype=torch.uint8)
         for i, (_, image) in enumerate(decode_rows(pack, rows)):
-            square = region(image, side, enlarge=enlarge)
+            square, place = region(image, side, enlarge=enlarge), i % CHUNK
             extents[i] = square.shape[-1]
-            pixels[i, :, : square.shape[-1], : square.shape[-1]] = square
+            waiting[place, :, : square.shape[-1], : square.shape[-1]] = square
+            if place == CHUNK - 1 or i == len(rows) - 1:
+                pixels[i - place : i + 1] = waiting[: place + 1].to(device)
+                waiting.zero_()
             tick(i + 1)
-        return cls(pixels.to(device), extents)
+        return cls(pixels, extents)
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         device = self.pixels.device

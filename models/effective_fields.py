@@ -21,10 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.card import LayerCard
-from models.equation import trunk_square
-from models.loading import decode_rows
 from models.network import Network
-from models.packs import Pack
+from models.scan_images import ScanImages
 from models.unit_tables import UnitTable
 
 # Of a unit's best images, that its gradient is averaged over: boxes of two overlap those of eight by .9 (IoU).
@@ -45,7 +43,7 @@ class Firing:
 
 
 def regions(
-    network: Network, pack: Pack, tables: Mapping[str, UnitTable], *, tick: Callable[[], None] = lambda: None
+    network: Network, images: ScanImages, tables: Mapping[str, UnitTable], *, tick: Callable[[], None] = lambda: None
 ) -> dict[str, NDArray[np.float32]]:
     """The box of each unit of these conv layers, (U, 4): left, top, right, bottom in input pixels from its centre.
 
@@ -54,9 +52,9 @@ def regions(
     encoder = copy.deepcopy(network.encoder).float()
     layers = {name: LayerGradient(encoder, network.card.layer(name), network.device) for name in tables}
     wanted = _wanted(tables)
-    for row, image in decode_rows(pack, sorted(wanted)):
-        square = trunk_square(image, network.card.preprocess)[0]
-        pixels = network.trunk_input(square[None])[0].float()
+    for row, shown in images.rows(sorted(wanted)):
+        assert shown.square is not None
+        pixels = network.trunk_input(shown.square[None])[0].float()
         for firing in wanted[row]:
             layers[firing.layer].add(pixels, firing)
         tick()

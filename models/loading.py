@@ -2,8 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from models.packs import Pack
 
 AHEAD = 64  # decoded images waiting for the consumer, per thread
+Made = TypeVar("Made")
 
 
 def decode(jpeg: bytes) -> Tensor:
@@ -22,17 +24,24 @@ def decode(jpeg: bytes) -> Tensor:
     return image
 
 
-def _read(pack: Pack, row: int) -> Tensor:
-    return decode(pack.jpeg(row))
-
-
 def decode_rows(pack: Pack, rows: Sequence[int], threads: int | None = None) -> Iterator[tuple[int, Tensor]]:
     """Each row's pixels, in the order of `rows`, decoded ahead in threads with a bounded number waiting."""
+    return map_rows(pack, rows, lambda image: image, threads)
+
+
+def map_rows(
+    pack: Pack, rows: Sequence[int], make: Callable[[Tensor], Made], threads: int | None = None
+) -> Iterator[tuple[int, Made]]:
+    """The same of what `make` makes of the pixels, in the thread that decoded them."""
     threads = threads or os.cpu_count() or 1
+
+    def read(row: int) -> Made:
+        return make(decode(pack.jpeg(row)))
+
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[int, Future[Tensor]]] = deque()
+        waiting: deque[tuple[int, Future[Made]]] = deque()
         for row in rows:
-            waiting.append((row, pool.submit(_read, pack, row)))
+            waiting.append((row, pool.submit(read, row)))
             if len(waiting) >= threads * AHEAD:
                 done, future = waiting.popleft()
                 yield done, future.result()

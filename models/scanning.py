@@ -9,20 +9,22 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from models import checkpoints, effective_fields
+from models.behind import Behind
 from models.card import Card, LayerCard
-from models.equation import count_view, trunk_square, views
-from models.loading import decode_rows
-from models.network import Network, resolve_precision
-from models.packs import Pack
+from models.equation import views
+from models.network import Network, scan_precision
+from models.packs import Pack, Shard
 from models.receptive_field import is_chain, reach
 from models.reductions import LayerRows, Reduced, reduce_map, reduce_vector
 from models.scan_geometry import CountPath, Trunk
+from models.scan_images import ScanImages, Shown
 from models.scans import Equations, LayerPart, ScanInfo, ScanWriter, read_info
 from models.unit_tables import TOP_K
 
@@ -82,7 +84,7 @@ class Eyes:
     @classmethod
     def open(cls, folder: Path, plan: Plan, *, device: str) -> "Eyes":
         """Load the checkpoint; the counting equation is always computed in fp32. Raises BadPlan, CheckpointChanged."""
-        precision = resolve_precision(plan.precision, device)
+        precision = scan_precision(plan.precision, device)
         trunk = checkpoints.load(folder, device=device, precision=precision)
         layers, residual = plan.chosen(trunk.card), plan.wants_residual(trunk.card)
         exact = residual and precision != "fp32"
@@ -116,6 +118,11 @@ class Eyes:
     def counting(self) -> bool:
         """Whether the count path is walked at all."""
         return bool(self.vector) or self.residual
+
+    def images(self, pack: Pack, *, resident: bool = False) -> ScanImages:
+        """The pack's images as these networks see them."""
+        how, device = self.trunk.card.preprocess, self.trunk.device
+        return ScanImages(pack, how, device, squares=bool(self.conv), crops=self.counting, resident=resident)
 
     @torch.inference_mode()
     def look(self, squares: Tensor) -> dict[str, Reduced]:
@@ -181,11 +188,20 @@ class ShardPass:
 
 
 def scan(
-    pack: Pack, checkpoint: Path, folder: Path, plan: Plan, *, device: str, tick: Callable[[int], None]
+    pack: Pack,
+    checkpoint: Path,
+    folder: Path,
+    plan: Plan,
+    *,
+    device: str,
+    tick: Callable[[int], None],
+    images: ScanImages | None = None,
 ) -> ScanInfo:
     """Scan the pack's shards that `folder` does not hold yet, then put the scan in force.
 
     `tick` is told how many rows are done and may raise to stop: finished shards stay, and the next call goes on there.
+    `images` may be those of an earlier scan of the pack that saw them in the same way: what stayed resident is not
+    decoded again.
     """
     began, earlier = time.monotonic(), _earlier(folder)
     if earlier is not None and plan.precision == "auto":
@@ -195,39 +211,46 @@ def scan(
     missing = [index for index, shard in enumerate(pack.shards) if not writer.has(index, shard)]
     done = len(pack) - sum(len(pack.shard_range(index)) for index in missing)
     tick(done)
-    images = decode_rows(pack, [row for index in missing for row in pack.shard_range(index)])
-    for index in missing:
-        current = ShardPass(eyes, pack.shard_range(index), top=plan.top)
-        for row in _walk(current, images):
-            done += 1
-            tick(done)
-            assert row in current.rows
-        now = time.monotonic()
-        writer.write(index, pack.shards[index], *current.result(), seconds=now - began)
-        began = now
+    if images is None:
+        images = eyes.images(pack)
+        if plan.regions and eyes.mapped and eyes.has_regions:
+            images.keep_where_it_pays()
+    stream = images.rows([row for index in missing for row in pack.shard_range(index)])
+    with Behind() as behind:
+        for index in missing:
+            current = ShardPass(eyes, pack.shard_range(index), top=plan.top)
+            for row in _walk(current, stream):
+                done += 1
+                tick(done)
+                assert row in current.rows
+            now = time.monotonic()
+            behind.run(partial(_write, writer, index, pack.shards[index], current, now - began))
+            began = now
     info = describe(eyes, pack, plan, seconds=writer.seconds(len(pack.shards)))
     tables = {layer.name: writer.merged(layer.name, info) for layer in eyes.mapped if info.regions}
-    regions = effective_fields.regions(eyes.trunk, pack, tables, tick=lambda: tick(done)) if tables else {}
+    regions = effective_fields.regions(eyes.trunk, images, tables, tick=lambda: tick(done)) if tables else {}
     info = replace(info, seconds=round(info.seconds + time.monotonic() - began, 2))
     writer.finish(info, regions)
     return info
 
 
-def _walk(current: ShardPass, images: Iterator[tuple[int, Tensor]]) -> Iterator[int]:
+def _write(writer: ScanWriter, index: int, shard: Shard, current: ShardPass, seconds: float) -> None:
+    writer.write(index, shard, *current.result(), seconds=seconds)
+
+
+def _walk(current: ShardPass, images: Iterator[tuple[int, Shown]]) -> Iterator[int]:
     """Take the shard's images from the stream, group them by size, and run each group when it fills a batch."""
-    eyes, how = current.eyes, current.eyes.trunk.card.preprocess
-    batch = BATCH.get(eyes.trunk.device.type, BATCH["cpu"])
+    batch = BATCH.get(current.eyes.trunk.device.type, BATCH["cpu"])
     squares: dict[int, list[tuple[int, Tensor]]] = defaultdict(list)
     crops: list[tuple[int, Tensor]] = []
     for position in range(len(current.rows)):
-        row, image = next(images)
-        if eyes.conv:
-            square = trunk_square(image, how)[0]
-            group = squares[square.shape[-1]]
-            group.append((position, square))
+        row, shown = next(images)
+        if current.eyes.conv and shown.square is not None:
+            group = squares[shown.square.shape[-1]]
+            group.append((position, shown.square))
             _run(current.look, group, batch)
-        if eyes.counting:
-            crops.append((position, count_view(image, how)[0]))
+        if current.eyes.counting and shown.crop is not None:
+            crops.append((position, shown.crop))
             _run(current.count, crops, batch)
         yield row
     for group in squares.values():

@@ -23,7 +23,7 @@ from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_wei
 from models.checkpoints import load
 from models.descriptor_files import descriptor_of
 from models.descriptors.base import Descriptor
-from models.network import Network
+from models.network import Network, exact_fp32
 
 RESIDENT = 4
 
@@ -133,5 +133,4 @@ def choose_device(wanted: str) -> str:
 def prepare(threads: int) -> None:
     """Settings of the whole process."""
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # "fp32" shall mean it: residuals are compared with 1e-4
-    torch.backends.cuda.matmul.allow_tf32 = False
+    exact_fp32()

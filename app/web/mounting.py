@@ -1,6 +1,9 @@
-"""Lets the whole application live under a base path, whether or not the proxy in front strips it."""
+"""Lets the whole application live behind a proxy: under a base path, stripped or not, and behind TLS."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from urllib.parse import urlsplit, urlunsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BasePath:
@@ -16,3 +19,26 @@ class BasePath:
             inside = path == self.base_path or path.startswith(f"{self.base_path}/")
             scope = {**scope, "root_path": self.base_path, "path": path if inside else self.base_path + path}
         await self.app(scope, receive, send)
+
+
+class PathRedirects:
+    """Redirects to this server by path alone: behind TLS, the framework's own would lead from https to http."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        host = Headers(scope=scope).get("host")
+
+        async def by_path(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                parts = urlsplit(headers.get("location", ""))
+                # A path of two slashes would name another host.
+                if parts.netloc and parts.netloc == host and not parts.path.startswith("//"):
+                    headers["location"] = urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
+            await send(message)
+
+        await self.app(scope, receive, by_path)

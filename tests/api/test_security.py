@@ -164,6 +164,16 @@ def test_signing_in_never_leads_to_another_site(guarded: Client, target: str) ->
     assert answer.headers["location"] == "/" == local_path(target)
 
 
+def test_a_redirect_goes_by_path_and_never_to_another_site(settings: Settings, client_for: Clients) -> None:
+    behind = client_for(settings.model_copy(update={"base_path": "/tessera"}))
+    for client, base in ((client_for(settings), ""), (behind, "/tessera")):
+        answer = client.get(f"{base}/jobs/?state=failed")
+        assert answer.status_code == 307
+        assert answer.headers["location"] == f"{base}/jobs?state=failed"
+    hostile = client_for(settings).get("http://127.0.0.1:8642//evil.example/")
+    assert not hostile.headers.get("location", "").startswith("//")
+
+
 def test_a_server_for_others_needs_a_token(settings: Settings) -> None:
     with pytest.raises(Forbidden, match=r"TESSERA_TOKEN=.* --host 0\.0\.0\.0"):
         create_app(settings.model_copy(update={"host": "0.0.0.0"}))

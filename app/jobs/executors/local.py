@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
+from app.jobs import logs
 from app.jobs.devices import Device
 from app.jobs.lifeline import Lifeline
 from app.jobs.run import LOCK, LOG
@@ -23,15 +24,17 @@ ORPHAN_WAIT = 3.0  # seconds for the process of a dead supervisor to notice that
 class LocalAttempt:
     """A process in a session of its own, at the end of our lifeline."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", lifeline: Lifeline) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", lifeline: Lifeline, log: Path) -> None:
         self._process = process
         self._lifeline = lifeline
+        self._log = log
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def status(self) -> int | None:
+        logs.trim(self._log)
         if self._process.returncode is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             self._kill_group()  # before the process is reaped: until then no one else can have its group's number
             self._process.wait()
@@ -79,7 +82,7 @@ class LocalExecutor:
             lifeline.started()
         with contextlib.suppress(OSError):  # it may be gone already
             os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + self._nice))
-        return LocalAttempt(process, lifeline)
+        return LocalAttempt(process, lifeline, folder / LOG)
 
     def clear(self, folder: Path, pid: int | None) -> None:
         deadline = monotonic() + ORPHAN_WAIT

@@ -7,6 +7,7 @@ from models import evaluations
 from models.card import read_card
 from models.evaluations import Evaluation
 from models.gallery_evaluation import Amounts, evaluate_on
+from models.network import exact_fp32
 from models.packs import Pack
 
 PARTS = 7  # what is told one after the other while it runs
@@ -14,6 +15,7 @@ PARTS = 7  # what is told one after the other while it runs
 
 def run(job: JobContext) -> None:
     """spec: checkpoint, gallery, images, database, queries, seed; inputs: both folders; output: a file of the card."""
+    exact_fp32()
     spec, folder = job.spec, job.inputs["checkpoint"]
     card = read_card(folder)
     told = 0

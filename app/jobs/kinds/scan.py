@@ -9,6 +9,7 @@ from models.card import read_card
 from models.descriptor_scan import scan_descriptor
 from models.descriptors import DESCRIPTORS
 from models.geometry import count_crop
+from models.network import exact_fp32
 from models.packs import MANIFEST, Pack
 from models.scanning import Plan, scan
 
@@ -20,6 +21,7 @@ def run(job: JobContext) -> None:
 
     The scan's own shards are its state: a new attempt, and a scan of a gallery that has grown, go on after them.
     """
+    exact_fp32()
     spec = job.spec
     if spec.get("start"):
         _wait_for_images(job)

@@ -22,7 +22,8 @@ from models.clusterings import ClusteringReader
 from models.curves import thin
 from models.evaluation import evaluate, held_out_regions
 from models.looking import Watch
-from models.network import Network, resolve_precision
+from models.memory import fits
+from models.network import Network, exact_fp32, resolve_precision
 from models.packs import Pack
 from models.pretext import evaluate_task
 from models.recipes import build_config
@@ -39,6 +40,7 @@ STARTED = "started.json"
 
 def run(job: JobContext) -> None:
     """spec: gallery, task, recipe, config, seed; input: the gallery's pack; output: a checkpoint folder."""
+    exact_fp32()
     try:
         config = build_config(job.spec["task"], job.spec["recipe"], job.spec["config"])
     except BadConfig as error:
@@ -117,7 +119,7 @@ def untrained_task(job: JobContext, data: Data) -> Task:
 def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: ImageConfig) -> Regions:
     """All regions on the device where they take less than half of its free memory, else decoded as they are needed."""
     needed = len(rows) * 3 * config.region**2
-    if needed < free_memory(job.device) // 2:
+    if fits(needed, job.device):
         return ResidentRegions.load(
             pack,
             rows,
@@ -130,14 +132,6 @@ def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: Ima
     sides = [min(row.jpeg_width, row.jpeg_height, config.region) for row in pack.metadata(rows)]
     extents = torch.full((len(rows),), config.region) if config.enlarges else torch.tensor(sides)
     return StreamedRegions(pack, rows, extents, config.region, job.device, enlarge=config.enlarges)
-
-
-def free_memory(device: str) -> int:
-    """Bytes that can still be taken on the device, or on this machine for the CPU."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    return int(facts["MemAvailable"].split()[0]) * 1024
 
 
 def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> float:
