@@ -1,6 +1,7 @@
 """The tensors inside a file: which kinds are taken, what they claim, and how their values are spread."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -66,32 +67,56 @@ def unsupported(key: str, tensor: Tensor) -> UnreadableWeights:
     )
 
 
+@dataclass
+class _Spread:
+    """Mean and squared deviations of parts, joined as they come (Chan, Golub, LeVeque 1983)."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+
+    def add(self, values: Tensor) -> None:
+        """Finite floating-point values."""
+        low, high = torch.aminmax(values)
+        variance, mean = torch.var_mean(values, correction=0)
+        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
+        more, apart = values.numel(), float(mean) - self.mean
+        total = self.count + more
+        self.squares += float(variance) * more + apart * apart * self.count * more / total
+        self.mean += apart * more / total
+        self.count = total
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation; None without values, or where it is beyond what a float holds."""
+        return math.sqrt(self.squares / self.count) if self.count and math.isfinite(self.squares) else None
+
+
 def measure(tensor: Tensor) -> TensorInfo:
     """How the values of a tensor are spread, in one pass that needs little memory."""
     shape, kind = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
     if tensor.numel() == 0 or tensor.dtype not in (*TAKEN, *COUNTERS):
         return TensorInfo(shape, kind)
-    low, high, bad, count, total, squares = math.inf, -math.inf, 0, 0, 0.0, 0.0
-    flat = tensor.contiguous().view(-1)
-    first = float(flat[0]) if math.isfinite(float(flat[0])) else 0.0  # sums about a value of the tensor keep digits
+    flat, spread, bad = tensor.contiguous().view(-1), _Spread(), 0
     for start in range(0, flat.numel(), CHUNK):
-        values = flat[start : start + CHUNK].double()
-        good = values[values.isfinite()]
-        bad += values.numel() - good.numel()
-        if good.numel():
-            low, high = min(low, float(good.min())), max(high, float(good.max()))
-            count += good.numel()
-            shifted = good - first
-            total += float(shifted.sum())
-            squares += float(shifted.square().sum())
-    spread = math.sqrt(max(0.0, squares / count - (total / count) ** 2)) if count else None
+        values = flat[start : start + CHUNK]
+        values = values if values.dtype in (torch.float32, torch.float64) else values.double()
+        if not bool(torch.stack(torch.aminmax(values)).isfinite().all()):  # NaN is both least and greatest
+            good = values[values.isfinite()]
+            bad += values.numel() - good.numel()
+            values = good
+        if values.numel():
+            spread.add(values)
+    known = spread.count > 0
     return TensorInfo(
         shape,
         kind,
         finite=bad == 0 if tensor.is_floating_point() else None,
-        constant=bad == 0 and low == high,
-        low=low if count else None,
-        high=high if count else None,
-        std=spread if spread is None or math.isfinite(spread) else None,
+        constant=known and bad == 0 and spread.low == spread.high,
+        low=spread.low if known else None,
+        high=spread.high if known else None,
+        std=spread.std,
         bad=bad,
     )
