@@ -16,6 +16,7 @@ from app.inspector.client import Inspector
 from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
 from app.routes import (
+    chains,
     checkpoints,
     clusters,
     compare,
@@ -67,6 +68,7 @@ ROUTERS = (
     units,
     search,
     uploads,
+    chains,
     jobs,
     labs,
     meta,

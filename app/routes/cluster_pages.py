@@ -1,6 +1,7 @@
 """The pages of clusterings: the list with the comparison of two, the form, one clustering, one cluster."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,7 @@ def show_clustering(
         first=cursor is None,
         sizes=_sizes_chart(record, reader, services.settings),
         inertia=_inertia_chart(reader),
+        rises=any(after > before * (1 + 1e-6) for before, after in pairwise(reader.info.inertia)),
         agreements=services.clusterings.agreements(slug),
         random_only=reader.centres is None,
     )

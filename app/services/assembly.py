@@ -2,6 +2,7 @@
 
 from app.inspector.client import Inspector
 from app.predictor.client import Predictor
+from app.services.chains import ChainsService
 from app.services.checkpoints import CheckpointsService
 from app.services.clusterings import ClusteringsService
 from app.services.counting import CountingService
@@ -62,6 +63,7 @@ def build_services(
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),
         descriptors=DescriptorsService(checkpoints, galleries),
+        chains=ChainsService(store, settings, jobs),
         units=units,
         filters=FilterPanels(checkpoints, galleries, preparing),
         search=search,

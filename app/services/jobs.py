@@ -99,6 +99,10 @@ class JobsService:
             prepared.on_submit(session, job.id, output)
         return job, True
 
+    def knows(self, kind: str) -> bool:
+        """Whether there is such a kind of job."""
+        return kind in self._prepare
+
     def get(self, job_id: int | str) -> JobRecord:
         """The job of that id. Raises NotFound."""
         number = _number(job_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.services.chains import ChainsService
     from app.services.checkpoints import CheckpointsService
     from app.services.clusterings import ClusteringsService
     from app.services.counting import CountingService
@@ -45,6 +46,7 @@ class Services:
     scans: ScansService
     clusterings: ClusteringsService
     descriptors: DescriptorsService
+    chains: ChainsService
     units: UnitsService
     filters: FilterPanels
     search: SearchService

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 SCRIPTS = Path(__file__).parent / "alembic"
-HEAD = "0002"  # the newest script in alembic/versions
+HEAD = "0003"  # the newest script in alembic/versions
 _KNOWN = re.compile(r"^(\d{4})_\w+\.py$")
 
 

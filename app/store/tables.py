@@ -162,6 +162,19 @@ class ClusteringRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ChainRow(Base):
+    """Jobs that were started together, each after the one before; `links` are `{step, kind, slug, gallery, job}`."""
+
+    __tablename__ = "chains"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    links: Mapped[list[Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class NoteRow(Base):
     """What a person wrote about something; `subject` is an address such as `checkpoint:layer:unit`."""
 

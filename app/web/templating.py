@@ -22,6 +22,7 @@ NAVIGATION = (
     ("Checkpoints", "/checkpoints"),
     ("Scans", "/scans"),
     ("Clusters", "/clusters"),
+    ("Transfer", "/transfer"),
     ("Jobs", "/jobs"),
     ("API", "/docs"),
 )

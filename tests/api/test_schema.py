@@ -67,7 +67,7 @@ def asked(scratch: Server) -> Iterator[httpx.Client]:
 def names(workspace: Workspace) -> dict[str, str]:
     """A value for every parameter that names something there is."""
     slugs = {"gallery": workspace.gallery, "checkpoint": workspace.checkpoint, "scan": workspace.scan}
-    slugs |= {"clustering": workspace.clustering, "cluster": "0", "inspection": "0" * 64}
+    slugs |= {"clustering": workspace.clustering, "cluster": "0", "chain": "1", "inspection": "0" * 64}
     return {**slugs, "job": "1", "layer": "conv2", "row": "0", "unit": "0", "upload": "0" * 64, "view": "whole"}
 
 
@@ -122,7 +122,7 @@ def test_an_odd_name_is_unknown_or_invalid(asked: httpx.Client, workspace: Works
     known = names(workspace)
     query = {"row": 0} if path.endswith(("/search", "/heatmap", "/heatmap.png")) else None
     for name in re.findall(r"{(\w+)}", path):
-        for odd in (*NO_NAMES, *(NO_NUMBERS if name in ("row", "unit", "job", "cluster") else ())):
+        for odd in (*NO_NAMES, *(NO_NUMBERS if name in ("row", "unit", "job", "cluster", "chain") else ())):
             answer = asked.request(method, path.format(**{**known, name: odd}), params=query)
             if answer.status_code == 307:  # without the slash at its end, on this very server
                 assert answer.headers["location"].startswith(str(asked.base_url))
@@ -160,7 +160,7 @@ def test_every_limit_and_every_k_has_its_bounds(
     asked: httpx.Client, workspace: Workspace, name: str, bad: tuple[str, ...]
 ) -> None:
     bounded = [path for path in READS if name in queries(path)]
-    assert len(bounded) == {"limit": 10, "k": 1}[name]
+    assert len(bounded) == {"limit": 11, "k": 1}[name]
     for path in bounded:
         for value in bad:
             answer = asked.get(path.format(**names(workspace)), params={name: value, "row": 0})

@@ -130,4 +130,7 @@ def _slug(asked: ClusterSpec) -> str:
     stem = f"{asked.scan}-{asked.layer}".lower().replace("_", "-").replace(".", "-")
     if asked.method == "centres":
         return f"{stem}-by-{asked.centres}"[:200]
-    return f"{stem}-k{asked.k}" + ("-random" if asked.method == "random" else "")
+    if asked.method == "random":
+        return f"{stem}-k{asked.k}-random"
+    rotated = "" if asked.pca is None else f"-pca{asked.pca}" + ("-white" if asked.whiten else "")
+    return f"{stem}-k{asked.k}{rotated}" + ("-spherical" if asked.spherical else "")
