@@ -168,6 +168,31 @@ def evaluate(
 
 
 @app.command()
+def probe(
+    checkpoint: Annotated[str, typer.Argument(help="Slug of the checkpoint.")],
+    gallery: Annotated[str, typer.Argument(help="Slug of a gallery with labels.")],
+    layer: Annotated[list[str] | None, typer.Option(help="A layer to probe; all where none is named.")] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the linear classifiers; the paper takes 140,000.", min=1)] = 600,
+    seed: Annotated[list[int] | None, typer.Option(help="A seed of the classifiers; at least three.")] = None,
+    train: Annotated[int, typer.Option(help="Images to learn from, at most.", min=2)] = 5000,
+    test: Annotated[int, typer.Option(help="Images to test on, at most.", min=2)] = 2000,
+    views: Annotated[int, typer.Option(help="Crops of each image to learn from.", min=1)] = 2,
+    side: Annotated[int | None, typer.Option(help="Pixels of a crop (else 227, or less for small images).")] = None,
+    controls: Annotated[bool, typer.Option(help="Also random init, pixels, colours and HOG.")] = True,
+    workspace: Workspace = None,
+    device: Device = None,
+    detach: Detach = False,
+    again: Again = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure every frozen layer: neighbours and linear classifiers, beside what needs no learning."""
+    named: dict[str, Any] = {**({"layers": layer} if layer else {}), **({"seeds": seed} if seed else {})}
+    amounts = {"steps": steps, "train": train, "test": test, "views": views, "side": side, "controls": controls}
+    spec = {"checkpoint": checkpoint, "gallery": gallery, **amounts, **named}
+    _submit(_settings(workspace=workspace, device=device), "probe", spec, detach=detach, again=again, as_json=as_json)
+
+
+@app.command()
 def search(
     scan: Annotated[str, typer.Argument(help="Slug of the scan to search.")],
     image: Annotated[

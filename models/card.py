@@ -132,6 +132,13 @@ class Card:
         """The layers with a map of what the trunk sees."""
         return tuple(layer for layer in self.layers if layer.on_trunk and layer.kind == "conv")
 
+    @property
+    def probed_layers(self) -> tuple[str, ...]:
+        """The layers that images can be shown to, in forward order: those of a head only where it counts."""
+        if self.filters_only:
+            return ()
+        return tuple(layer.name for layer in self.layers if layer.on_trunk or self.has_counts)
+
     def layer(self, name: str) -> LayerCard:
         """The layer of that name. Raises KeyError with the names there are."""
         for layer in self.layers:

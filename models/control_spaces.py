@@ -37,10 +37,17 @@ def control_vectors(jpeg: bytes, box: Box | None = None) -> tuple[dict[ControlSp
         if box is None:
             image.draft("RGB", (_DECODED, _DECODED))
         picture = image.convert("RGB").resize((_DECODED, _DECODED), Image.Resampling.BOX, box=box and part)
+    return picture_vectors(picture), part
+
+
+def picture_vectors(picture: Image.Image) -> dict[ControlSpace, Floats]:
+    """Both vectors of an upright RGB picture, which is brought to 64 x 64 first."""
+    if picture.size != (_DECODED, _DECODED):
+        picture = picture.resize((_DECODED, _DECODED), Image.Resampling.BOX)
     small = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), dtype=np.float32).ravel()
     centred = small - small.mean()
     length = float(np.linalg.norm(centred))
-    return {"pixels": centred / length if length else centred, "colours": _colours(picture)}, part
+    return {"pixels": centred / length if length else centred, "colours": _colours(picture)}
 
 
 def control_spaces(jpegs: Iterable[bytes]) -> dict[ControlSpace, Floats]:

@@ -73,7 +73,7 @@ def precision(
     return {"value": mean, "interval": [mean - error, mean + error], "n": len(shares)}
 
 
-def wilson(successes: int, trials: int, z: float = 1.96) -> list[float]:
+def wilson(successes: float, trials: int, z: float = 1.96) -> list[float]:
     """The score interval of a share."""
     share, spread = successes / trials, z * z / trials
     middle = (share + spread / 2) / (1 + spread)

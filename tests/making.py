@@ -81,6 +81,20 @@ def fill(services: Services, photos: Path) -> Workspace:
     )
 
 
+PROBE = {"layers": ["conv1", "counts"], "side": 64, "views": 2, "steps": 4, "batch": 16}
+
+
+def probe_both(services: Services, workspace: Workspace) -> Path:
+    """The table that two probes of the photos fill, of the trained network and of random init; made once a run."""
+    jobs = [
+        services.jobs.submit("probe", {"checkpoint": checkpoint, "gallery": workspace.gallery, **PROBE})[0]
+        for checkpoint in (workspace.checkpoint, "random-init")
+    ]
+    run_jobs(services)
+    assert jobs[0].output is not None
+    return (workspace.path / jobs[0].output.path).parent
+
+
 def run_jobs(services: Services) -> None:
     """Run every job that is queued, here and now, and register what it made."""
     for lane in ("light", "device"):

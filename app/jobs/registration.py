@@ -18,6 +18,7 @@ from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 # supervisor, a process that stays small; a test holds them together.
 MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
 CLUSTERING = "clustering.json"
+PROBE = "probe.json"
 
 Register = Callable[[Session], None]
 
@@ -99,6 +100,12 @@ def evaluation(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, 
     return lambda _session: None
 
 
+def probe(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A row of the results, which is read where it lies."""
+    _read_json(folder / PROBE)["layers"]
+    return lambda _session: None
+
+
 Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
 READERS: Mapping[str, Reader] = {
     "gallery": gallery,
@@ -106,4 +113,5 @@ READERS: Mapping[str, Reader] = {
     "scan": scan,
     "clustering": clustering,
     "evaluation": evaluation,
+    "probe": probe,
 }

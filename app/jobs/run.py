@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "scan": "app.jobs.kinds.scan",
     "cluster": "app.jobs.kinds.cluster",
     "evaluate": "app.jobs.kinds.evaluate",
+    "probe": "app.jobs.kinds.probe",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE

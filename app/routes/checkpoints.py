@@ -21,6 +21,7 @@ from app.services.card_tables import (
 )
 from app.services.checkpoints import CheckpointRecord
 from app.services.evaluations import Source, TrainedTested, chosen
+from app.services.results import Choice, Row
 from app.services.services import Services
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
@@ -43,6 +44,7 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
         "filters": settings.url(f"{here}/filters"),
         "filters_png": settings.url(f"{here}/filters.png"),
         "evaluations": settings.url(f"{here}/evaluations"),
+        "results": settings.url("/api/results"),
     }
     if record.task == "counting":
         found["count"] = settings.url(f"{here}/count")
@@ -131,6 +133,7 @@ class CardParts:
     measures: MeasureTable | None
     kernels: list[KernelError]
     table: TrainedTested
+    probes: list[tuple[Choice, Row]]
     galleries: list[tuple[str, str]]
     others: list[tuple[str, str]]
 
@@ -147,6 +150,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         measures=measure_table(measures),
         kernels=kernel_errors(card, measures),
         table=services.evaluations.table(),
+        probes=services.results.of(record.slug),
         galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
         others=services.checkpoints.others(record.slug),
     )

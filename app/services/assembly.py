@@ -17,6 +17,7 @@ from app.services.looks import LooksService
 from app.services.preparing import Preparing
 from app.services.quality import QualityService
 from app.services.responses import ResponsesService
+from app.services.results import ResultsService
 from app.services.scans import ScansService
 from app.services.search import SearchService
 from app.services.search_aids import SearchAids
@@ -60,6 +61,7 @@ def build_services(
         inspections=inspections,
         foreign=ForeignCheckpoints(settings, checkpoints, inspections),
         evaluations=EvaluationsService(checkpoints, galleries),
+        results=ResultsService(store.workspace, checkpoints, galleries),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),
         descriptors=DescriptorsService(checkpoints, galleries),

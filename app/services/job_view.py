@@ -62,6 +62,9 @@ class JobView:
 
 def artefact_path(job: JobRecord) -> str | None:
     """`/scans/photos`: where what the job made is found; a gallery is there from the start."""
+    if job.output is not None and job.output.kind == "probe":
+        _, gallery, protocol, _ = job.output.path.split("/")
+        return f"/results?gallery={gallery}&protocol={protocol}" if job.state == "done" else None
     if job.output is None or job.output.kind not in PLURALS:
         return None
     if job.state != "done" and job.output.kind != "gallery":
@@ -118,6 +121,8 @@ def _title(job: JobRecord) -> str:
             return _cluster_title(spec)
         case "evaluate":
             return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
+        case "probe":
+            return f"Probe of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.services.inspections import InspectionsService
     from app.services.jobs import JobsService
     from app.services.responses import ResponsesService
+    from app.services.results import ResultsService
     from app.services.scans import ScansService
     from app.services.search import SearchService
     from app.services.search_aids import SearchAids
@@ -43,6 +44,7 @@ class Services:
     inspections: InspectionsService
     foreign: ForeignCheckpoints
     evaluations: EvaluationsService
+    results: ResultsService
     scans: ScansService
     clusterings: ClusteringsService
     descriptors: DescriptorsService

@@ -23,6 +23,7 @@ NAVIGATION = (
     ("Scans", "/scans"),
     ("Clusters", "/clusters"),
     ("Transfer", "/transfer"),
+    ("Results", "/results"),
     ("Jobs", "/jobs"),
     ("API", "/docs"),
 )

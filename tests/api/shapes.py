@@ -111,7 +111,7 @@ IMAGE = {
 }
 JOB = {
     "id": str,
-    "kind": one_of("import", "train", "scan", "evaluate", "cluster"),
+    "kind": one_of("import", "train", "scan", "evaluate", "cluster", "probe"),
     "state": one_of(*STATES),
     "progress": or_null(share),
     "step": or_null(natural),

@@ -74,6 +74,7 @@ def test_a_job_that_is_done_tells_what_it_made(web: httpx.Client) -> None:
         "scan": "scan",
         "evaluate": "evaluation",
         "cluster": "clustering",
+        "probe": "probe",
     }
     for job in web.get("/api/jobs").json()["jobs"]:
         shown = web.get(job["links"]["self"]).json()

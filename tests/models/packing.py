@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.images import store_image
@@ -21,6 +21,8 @@ def pack_of(
     first: int = 0,
     label: Callable[[int], str | None] = nothing,
     source: Callable[[int], str | None] = nothing,
+    split: Callable[[int], str | None] = nothing,
+    counts: Callable[[int], Mapping[str, int] | None] = nothing,
     scene: Callable[[int], dict[str, object] | None] = nothing,
     quality: int = 90,
 ) -> Pack:
@@ -34,8 +36,8 @@ def pack_of(
         known = PackRow(
             path=f"{row:05d}.jpg",
             label=label(row),
-            split=None,
-            counts=None,
+            split=split(row),
+            counts=counts(row),
             source=source(row),
             width=image.width,
             height=image.height,

@@ -1,0 +1,34 @@
+"""Probe a checkpoint on a labelled gallery: neighbours and linear classifiers on every layer, beside the controls."""
+
+from pathlib import Path
+
+from app.jobs.context import JobContext
+from models.packs import Pack
+from models.probe_bench import Bench, Told
+from models.probe_protocol import Protocol
+from models.probing import probe
+
+
+def run(job: JobContext) -> None:
+    """spec: checkpoint, gallery, layers, controls and the protocol; inputs: both folders; output: a row of the results.
+
+    Controls are other rows of the same table, beside the output. State: the features of each shard, and each seed.
+    """
+    spec = job.spec
+    place: Path = job.output.parent
+    with Pack.open(job.inputs["gallery"]) as pack:
+        told = Told(log=job.log, progress=job.progress)
+        bench = Bench.open(
+            pack,
+            spec["gallery"],
+            Protocol.of(spec),
+            device=job.device,
+            place=place,
+            state=job.state,
+            told=told,
+        )
+        job.log(f"{bench.rows.part}: {len(bench.rows.train)} to learn from, {len(bench.rows.test)} to test on")
+        found = probe(bench, job.inputs["checkpoint"], job.output.name, spec["layers"], controls=spec["controls"])
+    best = max(found.layers, key=lambda layer: layer.linear.value)
+    job.log(f"linear {found.measure} up to {best.linear.value:.3f} on {best.name}; chance {found.chance:.3f}")
+    job.artefact("probe", job.slug, job.output, best=best.name)
