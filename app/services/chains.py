@@ -48,7 +48,7 @@ class Link:
 
     @property
     def title(self) -> str:
-        return TITLES[self.step]
+        return "Teacher" if self.step == "pretrain" and self.job is None else TITLES[self.step]
 
     @property
     def state(self) -> State | Literal["there"]:

@@ -117,7 +117,8 @@ class CheckpointsService:
     def first_layer(self, slug: str) -> FirstLayer:
         """The first filters and their measures. Raises NotFound, or Conflict where there are none to show."""
         record = self.get(slug)
-        self.read_card(record)
+        if not self.read_card(record).trunk_layers:
+            raise Conflict("no_filters", f"{slug} has no convolution, so there are no filters to draw.")
         try:
             return self._layers(record.folder, record.sha256)
         except (OSError, ValueError, KeyError) as error:
