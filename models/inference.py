@@ -16,7 +16,7 @@ from models.geometry import Box, clip_box, count_crop, nested_square
 from models.loading import decode
 from models.network import Network
 from models.recipes.counting import KERNELS
-from models.reductions import HALF_MAX
+from models.reductions import HALF_MAX, reduce_map
 from models.resampling import SMALLEST_STD
 
 
