@@ -36,7 +36,7 @@ def embed(network: Network, jpeg: bytes, layer: str, box: Box | None = None) -> 
     if card.on_trunk:
         values, seen, enlarged = _trunk(network, image, card, box)
         # (1, C, h, w) or (1, C) -> (C,)
-        pooled = values.mean(dim=(2, 3), dtype=torch.float32)[0] if card.kind == "conv" else values[0]
+        pooled = reduce_map(values).pooled[0] if card.kind == "conv" else values[0]  # rounded as a scan rounds it
         return EmbedAnswer(_as_scanned(pooled, card), seen, enlarged)
     crop, seen, enlarged = count_view(image, network.card.preprocess, _checked(image, box))
     with network.hooks([layer]) as found:
