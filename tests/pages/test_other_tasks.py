@@ -72,8 +72,8 @@ def test_the_form_has_the_settings_of_the_chosen_task_only(turning: Client) -> N
 
 
 def test_labels_that_are_not_there_cannot_be_learned(turning: Client, photos: Path) -> None:
-    source = {"kind": "folder", "path": str(photos / "beach")}
-    turning.post("/api/galleries", json={"name": "Beaches", "source": source, "labels": "none"})
+    source = {"kind": "folder", "path": str(photos / "beach"), "labels": "none"}
+    turning.post("/api/galleries", json={"name": "Beaches", "source": source})
     run_jobs(turning.app.state.services)
     spec = {"gallery": "beaches", "task": "supervised"}
     answer = turning.post("/api/jobs", json={"kind": "train", "spec": spec})
