@@ -34,6 +34,7 @@ from app.routes import (
     results,
     scans,
     search,
+    tasks,
     truth,
     tuning,
     units,
@@ -73,6 +74,7 @@ ROUTERS = (
     chains,
     jobs,
     labs,
+    tasks,
     meta,
     login,
 )

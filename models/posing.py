@@ -25,12 +25,12 @@ def unanswered(name: str, names: tuple[str, ...]) -> Task:
 @torch.inference_mode()
 def pose(task: Task, jpegs: Sequence[bytes], how: Pose, *, answered: bool) -> Posed:
     """The puzzle of the first image (the others may lend pieces) and, where asked for, the network's answer."""
-    task.names = how.names or task.names
+    task.names = task.names or how.names
     device = next(task.parameters()).device
     crops = torch.stack([_crop(task, jpeg) for jpeg in jpegs]).to(device)
     target = None
-    if how.target is not None:
-        target = torch.full((len(crops),), how.target, device=device)
+    if how.label in task.names:
+        target = torch.full((len(crops),), task.names.index(how.label), device=device)
     views = task.views(crops, generator(how.seed, 7), target)
     puzzle = task.puzzle(views, how.which)
     answer = task.answer(task(views.inputs).float(), views, how.which) if answered else None

@@ -45,11 +45,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pose:
-    """Which puzzle: the draw of its views, which of several, and the image's label and the labels' names, if known."""
+    """Which puzzle: the draw of its views, which of several, and the image's label where it has one.
+
+    `names` are the labels to choose from where no network has its own.
+    """
 
     seed: int = 0
     which: int = 0
-    target: int | None = None
+    label: str | None = None
     names: tuple[str, ...] = ()
 
 

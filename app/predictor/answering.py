@@ -15,15 +15,18 @@ from app.predictor.messages import (
     Failure,
     HeatmapRequest,
     NetworkRef,
+    PoseRequest,
     Request,
 )
 from models import inference
 from models.answers import EmbedAnswer
 from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
-from models.checkpoints import load
+from models.checkpoints import load, load_task
 from models.descriptor_files import descriptor_of
 from models.descriptors.base import Descriptor
 from models.network import Network, exact_fp32
+from models.posing import pose, unanswered
+from models.tasks.base import Task
 
 RESIDENT = 4
 
@@ -37,6 +40,7 @@ class Residents:
         self._device = device
         self._limit = limit
         self._networks: OrderedDict[NetworkRef, Network] = OrderedDict()
+        self._tasks: OrderedDict[NetworkRef | tuple[str, int], Task] = OrderedDict()
 
     def get(self, ref: NetworkRef) -> Network:
         """The network of that reference. Raises CheckpointChanged where the folder holds other weights."""
@@ -60,11 +64,33 @@ class Residents:
             raise CheckpointChanged("The files of this checkpoint are gone or damaged.") from error
         return found
 
+    def task(self, request: PoseRequest) -> Task:
+        """The task that poses the puzzle: with a network's weights, or untrained where nobody answers."""
+        key = request.network or (request.task, len(request.how.names))
+        if key not in self._tasks:
+            self._tasks[key] = self._trained(request.network) if request.network else self._untrained(request)
+            while len(self._tasks) > self._limit:
+                self._tasks.popitem(last=False)
+        self._tasks.move_to_end(key)
+        return self._tasks[key]
+
     def clear(self) -> None:
         """Give the memory back."""
         self._networks.clear()
+        self._tasks.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _trained(self, ref: NetworkRef) -> Task:
+        try:
+            if read_card(Path(ref.folder)).weights_sha256 != ref.sha256:
+                raise CheckpointChanged("The weights of this checkpoint are not the ones that were registered.")
+            return load_task(Path(ref.folder), device=self._device)
+        except (OSError, NotACheckpoint, SafetensorError) as error:
+            raise CheckpointChanged("The files of this checkpoint are gone or damaged.") from error
+
+    def _untrained(self, request: PoseRequest) -> Task:
+        return unanswered(request.task, request.how.names).to(self._device)
 
     def _load(self, ref: NetworkRef) -> Network:
         try:
@@ -78,6 +104,9 @@ class Residents:
 
 def answer(residents: Residents, request: Request) -> Answer:
     """Compute what was asked."""
+    if isinstance(request, PoseRequest):
+        answered = request.network is not None
+        return pose(residents.task(request), request.jpegs, request.how, answered=answered)
     descriptor = residents.descriptor(request.network)
     if descriptor is not None:
         return _described(descriptor, request)

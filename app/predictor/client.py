@@ -23,6 +23,7 @@ from app.predictor.messages import (
     HeatmapRequest,
     NetworkRef,
     Numbered,
+    PoseRequest,
     Ready,
     Reply,
     Request,
@@ -30,6 +31,7 @@ from app.predictor.messages import (
 from app.settings import Settings
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, HeatMap
 from models.geometry import Box
+from models.puzzles import Pose, Posed
 
 QUEUE = 16
 TIMEOUT = 30.0  # seconds one question may take, waiting in the queue included
@@ -106,6 +108,12 @@ class Predictor:
         """How much nested crops count, in the order of `areas`."""
         answer = self._ask(CurveRequest(network, jpeg, tuple(areas), kernel))
         assert isinstance(answer, tuple)
+        return answer
+
+    def pose(self, task: str, network: NetworkRef | None, jpegs: tuple[bytes, ...], how: Pose) -> Posed:
+        """A puzzle of the first image and, with a network that was trained on it, the answer."""
+        answer = self._ask(PoseRequest(network, task, jpegs, how))
+        assert isinstance(answer, Posed)
         return answer
 
     def _ask(self, request: Request) -> Answer:

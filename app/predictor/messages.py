@@ -5,6 +5,7 @@ from typing import Literal
 
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, HeatMap
 from models.geometry import Box
+from models.puzzles import Pose, Posed
 
 Precision = Literal["fp32", "bf16"]
 
@@ -58,8 +59,18 @@ class CurveRequest:
     kernel: str
 
 
-Request = EmbedRequest | CountRequest | HeatmapRequest | CurveRequest
-Answer = EmbedAnswer | CountAnswer | HeatMap | tuple[CurvePoint, ...]
+@dataclass(frozen=True)
+class PoseRequest:
+    """A puzzle of the first image, the others lending pieces; without a network nobody answers it."""
+
+    network: NetworkRef | None
+    task: str
+    jpegs: tuple[bytes, ...]
+    how: Pose
+
+
+Request = EmbedRequest | CountRequest | HeatmapRequest | CurveRequest | PoseRequest
+Answer = EmbedAnswer | CountAnswer | HeatMap | tuple[CurvePoint, ...] | Posed
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from app.web.curve_charts import curve_chart
 from app.web.responses import Json
 from app.web.templating import page
 from models.card import Card
+from models.recipes import RECIPES
 
 router = APIRouter()
 
@@ -48,6 +49,8 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
     }
     if record.task == "counting":
         found["count"] = settings.url(f"{here}/count")
+    if record.task in RECIPES:
+        found["puzzle"] = settings.url(f"/api/tasks/{record.task}?checkpoint={record.slug}")
     if record.job_id is not None:
         found["job"] = settings.url(f"/api/jobs/{record.job_id}")
     return found
@@ -136,6 +139,7 @@ class CardParts:
     probes: list[tuple[Choice, Row]]
     galleries: list[tuple[str, str]]
     others: list[tuple[str, str]]
+    solves: bool  # a task that is built here, so that it can be asked
 
 
 def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | None) -> CardParts:
@@ -153,6 +157,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         probes=services.results.of(record.slug),
         galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
         others=services.checkpoints.others(record.slug),
+        solves=card.task in RECIPES,
     )
 
 

@@ -15,6 +15,7 @@ from app.services.inspections import InspectionsService
 from app.services.jobs import JobsService
 from app.services.looks import LooksService
 from app.services.preparing import Preparing
+from app.services.puzzles import PuzzlesService
 from app.services.quality import QualityService
 from app.services.responses import ResponsesService
 from app.services.results import ResultsService
@@ -52,6 +53,7 @@ def build_services(
     quality = QualityService(scans, galleries, looks, seen, preparing)
     aids = SearchAids(looks, seen, quality)
     search = SearchService(scans, checkpoints, galleries, predictor, aids)
+    uploads = UploadsService(settings)
     return Services(
         settings=settings,
         store=store,
@@ -73,7 +75,8 @@ def build_services(
         search_panels=SearchPanels(search, scans, aids),
         seen=seen,
         counting=CountingService(checkpoints, galleries, predictor),
-        uploads=UploadsService(settings),
+        uploads=uploads,
+        puzzles=PuzzlesService(checkpoints, galleries, uploads, predictor),
         truth=TruthService(galleries),
         tuning=TuningService(scans, galleries),
         responses=ResponsesService(scans, units, checkpoints, predictor),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.services.galleries import GalleriesService
     from app.services.inspections import InspectionsService
     from app.services.jobs import JobsService
+    from app.services.puzzles import PuzzlesService
     from app.services.responses import ResponsesService
     from app.services.results import ResultsService
     from app.services.scans import ScansService
@@ -57,6 +58,7 @@ class Services:
     seen: SeenService
     counting: CountingService
     uploads: UploadsService
+    puzzles: PuzzlesService
     truth: TruthService
     tuning: TuningService
     responses: ResponsesService

@@ -22,6 +22,7 @@ NAVIGATION = (
     ("Checkpoints", "/checkpoints"),
     ("Scans", "/scans"),
     ("Clusters", "/clusters"),
+    ("Tasks", "/tasks"),
     ("Transfer", "/transfer"),
     ("Results", "/results"),
     ("Jobs", "/jobs"),
