@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models import snapshots
 from models.atomic import write_bytes
 from models.card import REFERENCE, STEP0, WEIGHTS, Card, Floats, Reference, file_sha256, read_card, verify_weights
 from models.encoders import ENCODERS, layers
@@ -58,6 +59,28 @@ def write_weights(folder: Path, tensors: Mapping[str, Tensor], *, about: Mapping
         os.fsync(stream.fileno())
     temporary.replace(path)
     return file_sha256(path)
+
+
+class Snapshots:
+    """Keeps an encoder in `folder` at log-spaced steps of a run of `total`; a resumed run writes the same again."""
+
+    def __init__(self, encoder: nn.Module, folder: Path, total: int) -> None:
+        self.encoder, self.folder, self.steps = encoder, folder, frozenset(snapshots.steps_to_keep(total))
+
+    def after(self, step: int) -> None:
+        """Keep the encoder if this is a step to do so."""
+        if step in self.steps:
+            state = self.encoder.state_dict().items()
+            tensors = {key: value.detach().to("cpu", _kept(key, value, torch.float16)) for key, value in state}
+            snapshots.write(self.folder, step, {key: value.contiguous().numpy() for key, value in tensors.items()})
+
+
+def encoder_at(folder: Path, card: Card, step: int) -> nn.Module:
+    """The encoder of a checkpoint as it was after `step` steps. Raises OSError where that was not kept."""
+    encoder, _ = build(card)
+    tensors = load_file(snapshots.path(folder, step))
+    encoder.load_state_dict({key: _whole(value) for key, value in tensors.items()}, strict=True)
+    return encoder
 
 
 def _kept(key: str, value: Tensor, dtype: torch.dtype) -> torch.dtype:

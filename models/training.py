@@ -8,7 +8,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -172,10 +172,13 @@ def saved_state(folder: Path) -> dict[str, object] | None:
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
-def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Generator[Progress, None, None]:
+def fit(
+    task: Task, batches: Batches, config: FitConfig, folder: Path, after: Callable[[int], None] | None = None
+) -> Generator[Progress, None, None]:
     """Train `task` in place on the device of its parameters, reporting about once a second.
 
-    Progress and curves survive in `folder`; closing the iterator saves the state. Raises Diverged.
+    Progress and curves survive in `folder`; closing the iterator saves the state. `after` is told of each step that
+    was made, by their number, and of 0. Raises Diverged.
     """
     groups, factors = _groups(task, config)
     optimiser = config.make(groups)
@@ -187,6 +190,8 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
         precision = str(state["precision"])
         run.restore(state)
     task.train()
+    if after is not None:
+        after(run.step)
     sums, since, saved = _Sums(), time.monotonic(), float("-inf")  # the first report saves: a full disk shows early
     try:
         while run.step < config.steps:
@@ -195,6 +200,8 @@ def fit(task: Task, batches: Batches, config: FitConfig, folder: Path) -> Genera
             run.begin_epoch(config.seed)
             terms = train_step(task, optimiser, batches, run.step, config.seed, precision)
             run.step += 1
+            if after is not None:
+                after(run.step)
             sums.add(terms)
             now = time.monotonic()
             if now - since >= config.report_seconds or run.step == config.steps:

@@ -19,6 +19,7 @@ router = APIRouter()
 
 ZoomQuery = Annotated[int, Query(ge=1, le=16)]
 GalleryQuery = Annotated[str | None, Query(max_length=200)]
+StepQuery = Annotated[int | None, Query(ge=0, le=2**31)]
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def layer_json(slug: str, layer: FirstLayer, kmeans: KMeansPanel | None, setting
     }
 
 
-def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort) -> list[FilterTile] | None:
-    """The filters of a panel in the order of the trained ones, so that both panels can be compared place by place."""
+def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort, order: list[int]) -> list[FilterTile] | None:
+    """The filters of a panel in the order of the trained ones, so that panels and steps can be compared by place."""
     pictures = layer.pixels(panel, scale)
     shown = layer.trained if panel == "trained" else layer.step0
     if pictures is None or shown is None:
@@ -88,7 +89,7 @@ def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort) -> list[Fil
             norm=float(shown.measures.norm[number]),
             value=None if values is None else float(values[number]),
         )
-        for number in layer.order(sort)
+        for number in order
     ]
 
 
@@ -102,10 +103,21 @@ def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters")
-def show_filters(checkpoint: str, services: ServicesDep, settings: SettingsDep, gallery: GalleryQuery = None) -> Json:
-    """Weights and measures of the first layer, of its own step 0, and of k-means of a gallery's whitened patches."""
+def show_filters(
+    checkpoint: str,
+    services: ServicesDep,
+    settings: SettingsDep,
+    gallery: GalleryQuery = None,
+    at: StepQuery = None,
+) -> Json:
+    """Weights and measures of the first layer, of its own step 0, and of k-means of a gallery's whitened patches.
+
+    `at` is one of `steps`, of which the training kept snapshots; without it the filters are those of its end.
+    """
     kmeans = services.filters.kmeans(checkpoint, gallery)
-    return Json(layer_json(checkpoint, services.checkpoints.first_layer(checkpoint), kmeans, settings))
+    layer = services.checkpoints.first_layer(checkpoint, at)
+    steps = list(services.checkpoints.snapshots(checkpoint))
+    return Json({**layer_json(checkpoint, layer, kmeans, settings), "steps": steps, "at": at})
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
@@ -116,12 +128,13 @@ def filters_picture(
     sort: Sort = "filter",
     panel: Literal["trained", "step0", "kmeans"] = "trained",
     zoom: ZoomQuery = 4,
+    at: StepQuery = None,
 ) -> Response:
-    """All first-layer filters as one picture; gray is zero."""
+    """All first-layer filters as one picture, at the end of the training or `at` a step; gray is zero."""
     if panel == "kmeans":
         picture = services.filters.kmeans_png(checkpoint, scale=scale, zoom=zoom)
     else:
-        picture = services.checkpoints.filters_png(checkpoint, panel=panel, scale=scale, sort=sort, zoom=zoom)
+        picture = services.checkpoints.filters_png(checkpoint, panel=panel, scale=scale, sort=sort, zoom=zoom, at=at)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
@@ -133,10 +146,23 @@ def filters_page(
     sort: Sort | None = None,
     scale: Scale = "common",
     gallery: GalleryQuery = None,
+    at: StepQuery = None,
 ) -> HTMLResponse:
-    record, layer = services.checkpoints.get(checkpoint), services.checkpoints.first_layer(checkpoint)
+    layer = services.checkpoints.first_layer(checkpoint)
+    shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
     kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint)
-    return show(request, record, layer, kmeans, ordered(layer, sort), scale, others)
+    sort = ordered(layer, sort)
+    growth = Growth(services.checkpoints.snapshots(checkpoint), at, layer.order(sort))
+    return show(request, services.checkpoints.get(checkpoint), shown, kmeans, sort, scale, others, growth)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The steps whose filters were kept, the one that is looked at (None: the end), and the order of all of them."""
+
+    steps: tuple[int, ...]
+    at: int | None
+    order: list[int]
 
 
 def show(
@@ -147,18 +173,20 @@ def show(
     sort: Sort,
     scale: Scale,
     others: list[tuple[str, str]],
+    growth: Growth,
 ) -> HTMLResponse:
-    """The page: the filters now, at the start, and what k-means finds."""
+    """The page: the filters now or at a step, at the start, and what k-means finds."""
     return page(
         request,
         "filters.html",
         record=record,
         layer=layer,
-        trained=tiles(layer, "trained", scale, sort),
-        step0=tiles(layer, "step0", scale, sort),
+        trained=tiles(layer, "trained", scale, sort, growth.order),
+        step0=tiles(layer, "step0", scale, sort, growth.order),
         kmeans=kmeans,
         centroids=centroids(kmeans.panel, scale) if kmeans is not None and kmeans.panel is not None else None,
         sort=sort,
         scale=scale,
         others=others,
+        growth=growth,
     )

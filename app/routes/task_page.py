@@ -209,6 +209,7 @@ def image_of(services: Services, settings: Settings, params: TaskParams) -> Pict
         return upload_picture(services, settings, params.upload)
     if params.gallery is None or params.row is None:
         return None
+    services.galleries.image(params.gallery, params.row)  # says so where there is none
     return gallery_picture(settings, params.gallery, services.galleries.pack(params.gallery), params.row)
 
 

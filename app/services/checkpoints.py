@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
-from models import filter_pictures
+from models import filter_pictures, snapshots
 from models.atomic import replace_folder
 from models.card import Card
 from models.filter_pictures import Scale
@@ -61,7 +61,7 @@ class CheckpointsService:
         self._store = store
         self._settings = settings
         self._cards = lru_cache(maxsize=64)(_read_card)
-        self._layers = lru_cache(maxsize=8)(_read_first_layer)
+        self._layers = lru_cache(maxsize=16)(_read_first_layer)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> CheckpointPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
@@ -114,19 +114,30 @@ class CheckpointsService:
         except cards.NotACheckpoint as error:
             raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
 
-    def first_layer(self, slug: str) -> FirstLayer:
-        """The first filters and their measures. Raises NotFound, or Conflict where there are none to show."""
+    def snapshots(self, slug: str) -> tuple[int, ...]:
+        """The steps of its training of which a checkpoint keeps the encoder, ascending. Raises NotFound."""
+        return snapshots.kept(self.get(slug).folder)
+
+    def first_layer(self, slug: str, at: int | None = None) -> FirstLayer:
+        """The first filters and their measures, now or `at` a step of the training.
+
+        Raises NotFound, also for a step that was not kept, or Conflict where there are no filters to show.
+        """
         record = self.get(slug)
         if not self.read_card(record).trunk_layers:
             raise Conflict("no_filters", f"{slug} has no convolution, so there are no filters to draw.")
+        if at is not None and at not in snapshots.kept(record.folder):
+            raise NotFound("unknown_step", f"{slug} keeps no snapshot of step {at}.")
         try:
-            return self._layers(record.folder, record.sha256)
+            return self._layers(record.folder, record.sha256, at)
         except (OSError, ValueError, KeyError) as error:
             raise Conflict("no_filters", f"The first layer of {slug} has no filters that can be drawn.") from error
 
-    def filters_png(self, slug: str, *, panel: Panel, scale: Scale, sort: Sort, zoom: int = 4) -> bytes:
-        """All filters of a panel as one picture. Raises NotFound, also where step 0 was not kept."""
-        layer = self.first_layer(slug)
+    def filters_png(
+        self, slug: str, *, panel: Panel, scale: Scale, sort: Sort, zoom: int = 4, at: int | None = None
+    ) -> bytes:
+        """All filters of a panel as one picture. Raises NotFound, also where step 0 or step `at` was not kept."""
+        layer = self.first_layer(slug, at)
         tiles = layer.pixels(panel, scale)
         if tiles is None:
             raise NotFound("no_step0", f"{slug} keeps no filters from before its training.")
@@ -212,5 +223,5 @@ def _read_card(folder: Path, _sha256: str) -> Card:
     return cards.read_card(folder)
 
 
-def _read_first_layer(folder: Path, _sha256: str) -> FirstLayer:
-    return read_first_layer(folder)
+def _read_first_layer(folder: Path, _sha256: str, at: int | None) -> FirstLayer:
+    return read_first_layer(folder, at)

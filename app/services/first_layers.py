@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from models import card as cards
-from models import filter_pictures
+from models import filter_pictures, snapshots
 from models.filter_pictures import Scale
 from models.filters import (
     FilterMeasures,
@@ -84,10 +84,13 @@ class FirstLayer:
         return filter_pictures.pixels(shown.weights, scale, limit=filter_pictures.common_limit(*layers))
 
 
-def read_first_layer(folder: Path) -> FirstLayer:
-    """The first layer of a checkpoint's folder. Raises OSError, ValueError or KeyError where there are none."""
+def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
+    """The first layer of a checkpoint's folder, or of the snapshot `at` a step of its training.
+
+    Raises OSError, ValueError or KeyError where there are none.
+    """
     card = cards.read_card(folder)
-    weights = cards.first_layer_filters(folder)
+    weights = cards.first_layer_filters(folder) if at is None else snapshots.first_layer_filters(folder, at)
     noise = noise_medians(weights.shape)
     before = cards.step0_filters(folder)
     return FirstLayer(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import platform
 import shutil
 import time
@@ -29,6 +30,7 @@ from models.pretext import evaluate_task
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
 from models.seen import SEEN, write_seen
+from models.snapshots import FOLDER as SNAPSHOTS
 from models.targets import NoLabels, OtherImages, Targets, of_clusters, of_labels
 from models.tasks import TASKS
 from models.tasks.base import Task
@@ -157,7 +159,8 @@ def train(
     how = FitConfig.of(config, seed=seed, precision=resolve_precision(config.precision, job.device))
     if saved_state(job.state) is None and watch.due(0, config.steps):
         job.progress(0, config.steps, "steps", watch.look(0))
-    with contextlib.closing(fit(task, batches, how, job.state)) as steps:
+    keep_at = checkpoints.Snapshots(task.encoder, job.state, config.steps).after
+    with contextlib.closing(fit(task, batches, how, job.state, keep_at)) as steps:
         for progress in steps:
             metrics = dict(progress.metrics)
             if watch.due(progress.step, config.steps):
@@ -188,6 +191,8 @@ def keep(
     write_card(folder, card)
     checkpoints.write_step0(folder, first.numpy())
     shutil.copyfile(job.state / SEEN, folder / SEEN)
+    # Links, not copies: the state keeps them for an attempt that has to keep the checkpoint once more.
+    shutil.copytree(job.state / SNAPSHOTS, folder / SNAPSHOTS, copy_function=os.link)
     write_card(folder, replace(card, measures=score(job, folder, card, data)))
     replace_folder(folder, job.output)
     job.artefact("checkpoint", job.slug, job.output, sha256=sha256, architecture=card.architecture, task=card.task)
