@@ -87,7 +87,7 @@ def test_a_loaded_checkpoint_answers_as_the_network_of_the_file(folder: Path, ci
         assert torch.allclose(network.run_trunk(network.trunk_input(squares)), cifar(shown), atol=1e-5)
 
 
-def test_a_scan_of_it_finds_what_a_loop_finds(folder: Path, pack: Pack, cifar: CifarNet, tmp_path: Path) -> None:
+def test_a_scan_of_it_finds_what_a_loop_finds(folder: Path, pack: Pack, tmp_path: Path) -> None:
     plan = Plan("resnet8", "photos", precision="fp32")
     info = scan(pack, folder, tmp_path, plan, device="cpu", tick=lambda _: None)
     assert (info.residual, info.counts, info.trunk.size, info.trunk.resize) == (False, None, 32, 32)
