@@ -75,3 +75,23 @@ def of_clusters(reader: ClusteringReader, pack: Pack) -> Targets:
         apart = np.zeros(len(pack), dtype=bool)
         apart[: info.rows] = ~reader.fitted
     return Targets(values, values >= 0, tuple(f"cluster {group}" for group in groups), apart)
+
+
+def of_counts(pack: Pack) -> Targets:
+    """The named counts of a gallery, (rows, C) in alphabetical order; rows without any have no target. Raises NoLabels.
+
+    They are counts of the whole image: a crop that shows less of it is told more than it can see.
+    """
+    counts = [row.counts for row in pack.metadata(range(len(pack)))]
+    names = tuple(sorted({name for known in counts if known for name in known}))
+    if not names:
+        raise NoLabels("This needs named counts, which no image of the gallery has")
+    values = np.array([[(known or {}).get(name, 0) for name in names] for known in counts], dtype=np.float32)
+    return Targets(values, np.array([known is not None for known in counts]), names)
+
+
+def known_of(pack: Pack, kind: str) -> Targets | None:
+    """What the gallery itself knows, by a config's `targets_from`: labels, counts, or else nothing. Raises NoLabels."""
+    if kind == "gallery":
+        return of_labels(pack)
+    return of_counts(pack) if kind == "counts" else None

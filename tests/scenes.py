@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -70,6 +71,12 @@ def drawn(scene: Squares) -> tuple[bytes, str, str]:
     Image.fromarray(pixels).convert("RGB").save(stored, "PNG")
     truth = {"width": SIDE, "height": SIDE, "objects": objects}
     return stored.getvalue(), json.dumps(vars(scene)), json.dumps(truth)
+
+
+def pack_of_squares(folder: Path) -> Pack:
+    """The gallery's pack alone."""
+    write_manifest(folder, [write_shard(folder, 0, _rows())])
+    return Pack.open(folder)
 
 
 def write_gallery(services: Services) -> Pack:

@@ -106,6 +106,12 @@ def probe(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any])
     return lambda _session: None
 
 
+def readout(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A file beside a checkpoint's card, like an evaluation."""
+    _read_json(folder)["weights"]
+    return lambda _session: None
+
+
 Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
 READERS: Mapping[str, Reader] = {
     "gallery": gallery,
@@ -114,4 +120,5 @@ READERS: Mapping[str, Reader] = {
     "clustering": clustering,
     "evaluation": evaluation,
     "probe": probe,
+    "readout": readout,
 }

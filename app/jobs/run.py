@@ -27,6 +27,7 @@ KINDS: Mapping[str, str] = {
     "cluster": "app.jobs.kinds.cluster",
     "evaluate": "app.jobs.kinds.evaluate",
     "probe": "app.jobs.kinds.probe",
+    "readout": "app.jobs.kinds.readout",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE

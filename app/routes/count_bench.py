@@ -125,6 +125,26 @@ def truth(bench: Bench, services: Services, counted: Counted) -> CountTruth | No
     return count_truth(pack, bench.params.row, counted, services.scans, bench.scans, bench.gallery)
 
 
+class Told(TypedDict):
+    """What is said of a counted image beside its equation."""
+
+    other: Partner | None
+    truth: CountTruth | None
+    named: NamedCounts | None
+
+
+def told(bench: Bench, services: Services, counted: Counted) -> Told:
+    """The other image of the loss, the truth, and the counts by their names, each where it is known."""
+    known = truth(bench, services, counted)
+    return Told(other=partner(bench, services, counted), truth=known, named=named(bench, services, counted, known))
+
+
+def named(bench: Bench, services: Services, counted: Counted, known: CountTruth | None) -> NamedCounts | None:
+    """The counts by the readout that was fitted on the gallery, else on another; None where there is none."""
+    readout = readout_of(services.checkpoints.get(bench.slug), bench.gallery)
+    return None if readout is None else named_counts(readout, counted, known)
+
+
 def _gallery(services: Services, params: CountParams, scans: tuple[str, ...]) -> str | None:
     """The gallery to choose images from: the one asked for, a scanned one, or the newest with images."""
     if params.gallery is not None:

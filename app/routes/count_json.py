@@ -3,6 +3,7 @@
 from app.routes.count_bench import Partner
 from app.services.count_truth import CountTruth
 from app.services.counting import Counted
+from app.services.readouts import NamedCounts
 from app.settings import Settings
 from models.answers import CurvePoint
 from models.card import Reference
@@ -17,6 +18,7 @@ def counted_json(
     page: str | None = None,
     other: Partner | None = None,
     truth: CountTruth | None = None,
+    named: NamedCounts | None = None,
 ) -> dict[str, object]:
     """Both sides of the equation and how far they are apart; `crop` is in pixels of the image as served.
 
@@ -37,6 +39,7 @@ def counted_json(
         "strangers": known and {"distances": known.distances.tolist(), "norms": known.norms, "known": known.known},
         "loss": _loss(counted, other, settings),
         "truth": _truth(truth),
+        "named": _named(named),
         "input": {
             "mean": answer.inputs.mean,
             "contrast": answer.inputs.contrast,
@@ -101,6 +104,17 @@ def _loss(counted: Counted, other: Partner | None, settings: Settings) -> dict[s
         "apart": other.loss.apart,
         "loss": other.loss.loss,
         "other": {"gallery": other.gallery, "row": other.row, "links": {"image": image}},
+    }
+
+
+def _named(named: NamedCounts | None) -> dict[str, object] | None:
+    """What the counts are called by the readout that was fitted, and what that readout is worth."""
+    if named is None:
+        return None
+    return {
+        "counts": {row.name: {"read": row.read, "truth": row.truth} for row in named.rows},
+        "fitted_on": {"gallery": named.readout.gallery, "scenes": named.readout.fitted, "tested": named.readout.tested},
+        "r2": {predictor: dict(cells) for predictor, cells in named.readout.r2.items()},
     }
 
 

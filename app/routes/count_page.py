@@ -8,12 +8,13 @@ from markupsafe import Markup
 
 from app.failures import Busy
 from app.routes import count_charts
-from app.routes.count_bench import Bench, Partner, count, partner, query_image, readable, seen, truth
+from app.routes.count_bench import Bench, Partner, count, named, partner, query_image, readable, seen, truth
 from app.routes.count_figure import CountFigure, draw
 from app.routes.pictures import Picture, Tile, labels, some_rows, thumbnail
 from app.services.count_truth import CountTruth
 from app.services.counting import AREAS, EMPTY_CONTRAST, Counted
 from app.services.equations import GalleryEquations, gallery_equations
+from app.services.readouts import NamedCounts
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from app.web.axes import short
@@ -32,6 +33,7 @@ class Result:
 
     counted: Counted
     truth: CountTruth | None
+    named: NamedCounts | None
     other: Partner | None
     other_row: int | None
     figure: CountFigure
@@ -82,10 +84,12 @@ def _result(bench: Bench, services: Services, image: QueryImage) -> tuple[Result
         points = services.counting.curve(bench.slug, image, kernel=bench.params.kernel)
     except Busy as busy:
         return None, busy
+    known = truth(bench, services, counted)
     unit_href, reference = _unit_href(bench, services), services.counting.reference(bench.slug)
     result = Result(
         counted=counted,
-        truth=truth(bench, services, counted),
+        truth=known,
+        named=named(bench, services, counted, known),
         other=other,
         other_row=_another(bench, services, other) if other else None,
         figure=draw(counted.answer, counted.active, unit_href),

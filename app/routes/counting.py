@@ -29,8 +29,8 @@ def count_stored(checkpoint: str, params: Bench, services: ServicesDep, settings
     bench = count_bench.open_bench(services, settings, checkpoint, params)
     image = count_bench.query_image(services, params)
     counted = count_bench.count(bench, services, image)
-    other, truth = count_bench.partner(bench, services, counted), count_bench.truth(bench, services, counted)
-    answer = counted_json(checkpoint, counted, settings, page=bench.link(), other=other, truth=truth)
+    told = count_bench.told(bench, services, counted)
+    answer = counted_json(checkpoint, counted, settings, page=bench.link(), **told)
     return Json({**answer, "seen": count_bench.seen(services, checkpoint, params, image)})
 
 
@@ -46,8 +46,7 @@ def count_image(
     params = CountParams(gallery=image.gallery, row=image.row, kernel=kernel)
     bench = count_bench.open_bench(services, settings, checkpoint, params)
     counted = services.counting.count(checkpoint, query, kernel=kernel, box=image.box)
-    other, truth = count_bench.partner(bench, services, counted), count_bench.truth(bench, services, counted)
-    answer = counted_json(checkpoint, counted, settings, other=other, truth=truth)
+    answer = counted_json(checkpoint, counted, settings, **count_bench.told(bench, services, counted))
     return Json({**answer, "seen": count_bench.seen(services, checkpoint, params, query)})
 
 

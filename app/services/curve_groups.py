@@ -16,6 +16,7 @@ NAMES = {
     "held_out_loss": "loss, held out",
     "held_out_accuracy": "accuracy, held out",
     "cross_entropy": "cross-entropy",
+    "annotation": "error of the named counts",
     "additivity_ratio": "additivity ratio",
     "r2_adding": "R² of adding",
     "r2_averaging": "R² of averaging",

@@ -17,6 +17,7 @@ PLURALS = {
     "scan": "scans",
     "clustering": "clusters",
     "evaluation": "checkpoints",
+    "readout": "checkpoints",
 }
 
 
@@ -123,6 +124,8 @@ def _title(job: JobRecord) -> str:
             return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "probe":
             return f"Probe of {spec.get('checkpoint')} on {spec.get('gallery')}"
+        case "readout":
+            return f"Readout of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-Labels = Literal["none", "gallery", "clusters", "own"]  # own: made by the task itself before every epoch
+Labels = Literal["none", "gallery", "counts", "clusters", "own"]  # own: made by the task itself before every epoch
 
 
 class BadConfig(ValueError):
@@ -37,6 +37,11 @@ class ImageConfig:
     weight_decay: float = setting(0.0, "L2 penalty", 0.0, 1.0)
     held_out: int = setting(512, "images kept for measuring, never trained on", 2, 100_000)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "bf16 where it is native, else fp32")
+
+    @property
+    def targets_from(self) -> Labels:
+        """What a target is read from with these settings: the labels of the gallery, its named counts, or nothing."""
+        return self.labels
 
     @property
     def size(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.recipes.base import BadConfig, ImageConfig, setting, smallest_input
+from models.recipes.base import BadConfig, ImageConfig, Labels, setting, smallest_input
 
 KERNELS = ("area", "linear", "cubic", "lanczos")
 
@@ -39,6 +39,19 @@ class CountingConfig(ImageConfig):
     lr_decay: float = setting(0.9, "factor on the learning rate", 0.0, 1.0)
     lr_every: int = setting(10_000, "steps between two decays", 1, 10_000_000)
     conv1_lr: float = setting(1.0, "factor on the learning rate of conv1", 0.0, 1000.0)
+    constraints: Literal["tiles", "both", "annotation"] = setting(
+        "tiles", "what the counts must obey: that tiles add up, the gallery's named counts, or both"
+    )
+    annotation_weight: float = setting(1.0, "weight of the squared error of the named counts", 0.0, 1e6)
+
+    @property
+    def targets_from(self) -> Labels:
+        return "none" if self.constraints == "tiles" else "counts"
+
+    def for_classes(self, count: int) -> "CountingConfig":
+        if self.units < count:
+            raise BadConfig(f"the gallery names {count} things, which needs as many units; units is {self.units}")
+        return self
 
     @property
     def size(self) -> int:
@@ -100,6 +113,23 @@ RECIPES: dict[str, CountingConfig] = {
         steps=2600,
         warmup=300,
         schedule="cosine",
+    ),
+    # Both constraints, on drawn scenes of 160 px: the crop is the whole scene, since that is what its counts are of.
+    "annotated": CountingConfig(
+        crop=160,
+        region=160,
+        hidden=1024,
+        units=256,
+        flip=True,
+        gray_share=0.0,
+        conv1_std=0.01,
+        start_norm=2.0,
+        conv1_lr=5.0,
+        batch_size=64,
+        steps=2000,
+        warmup=200,
+        schedule="cosine",
+        constraints="both",
     ),
     "healthy": HEALTHY,
     "collapse": replace(HEALTHY, lr=3e-4),

@@ -76,7 +76,7 @@ class Counting(Task):
         with torch.no_grad():
             self.encoder.get_parameter("conv1.weight").mul_(factor)
 
-    def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
+    def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:
         """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
 
         One coin for gray and one kernel a batch: x and its partner y share a term, so they must share both draws.
@@ -86,7 +86,7 @@ class Counting(Task):
         pixels = torch.where(drawn.mirrored.to(images.device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
         if drawn.gray:
             pixels = gray(pixels)
-        return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"))
+        return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"), targets)
 
     def draw(self, count: int, rng: torch.Generator) -> Draw:
         """The coins of one batch of `count` images."""
@@ -98,8 +98,13 @@ class Counting(Task):
         counts: Tensor = self.head(self.encoder(views.flatten(0, 1)))  # (B, 5, 3, s, s) -> (5 B, K)
         return counts.view(len(views), 5, -1)  # (5 B, K) -> (B, 5, K)
 
-    def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002 - nothing to predict
-        """The paper's equation 4, averaged over the batch; (B, 5, K) with B >= 2."""
+    def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+        """The paper's equation 4, averaged over the batch; (B, 5, K) with B >= 2.
+
+        With named counts (B, C) as a second constraint, or instead: the first C units are those names.
+        """
+        if self.config.constraints == "annotation":
+            return {"annotation": self._annotation(outputs, target)}
         if len(outputs) < 2:
             raise ValueError("counting needs at least two images: the other image comes from the batch")
         whole, total = outputs[:, 0], outputs[:, 1:].sum(dim=1)  # (B, K) each
@@ -111,7 +116,16 @@ class Counting(Task):
             apart = F.relu(self.config.margin - squares).sum(dim=1)
         else:
             apart = F.relu(self.config.margin - squares.sum(dim=1))
-        return {"tiles_add_up": same.mean(), "others_differ": apart.mean()}
+        terms = {"tiles_add_up": same.mean(), "others_differ": apart.mean()}
+        return (
+            terms if self.config.constraints == "tiles" else terms | {"annotation": self._annotation(outputs, target)}
+        )
+
+    def _annotation(self, outputs: Tensor, target: Tensor | None) -> Tensor:
+        """Squared error of the first C units of phi(Dx) against named counts (B, C), weighted; (B, 5, K) -> ()."""
+        assert target is not None
+        missed = outputs[:, 0, : target.shape[1]] - target  # (B, C)
+        return self.config.annotation_weight * missed.square().sum(dim=1).mean()
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:  # noqa: ARG002
         """Whether the tiles fit their own image better than the next one of the batch; (B, 5, K) -> (B,)."""

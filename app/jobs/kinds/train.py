@@ -31,13 +31,14 @@ from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
 from models.seen import SEEN, write_seen
 from models.snapshots import FOLDER as SNAPSHOTS
-from models.targets import NoLabels, OtherImages, Targets, of_clusters, of_labels
+from models.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.training import FitConfig, fit, saved_state
 
 CURVE_POINTS = 400
 STARTED = "started.json"
+NAMED = {"counts": "named_units"}  # what the names of the targets are called on the card, if not classes
 
 
 def run(job: JobContext) -> None:
@@ -104,11 +105,9 @@ def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
 
 def read_targets(job: JobContext, pack: Pack, config: ImageConfig) -> Targets | None:
     """What each image has to be told as; None where the task makes that itself. Raises NoLabels, OtherImages."""
-    if config.labels == "gallery":
-        return of_labels(pack)
     if config.labels == "clusters":
         return of_clusters(ClusteringReader(job.inputs["clustering"]), pack)
-    return None
+    return known_of(pack, config.targets_from)
 
 
 def untrained_task(job: JobContext, data: Data) -> Task:
@@ -244,7 +243,7 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
         "attempt": job.attempt,
         "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        **({"classes": list(data.names)} if data.names else {}),
+        **({NAMED.get(config.targets_from, "classes"): list(data.names)} if data.names else {}),
         **_teacher(job),
         **({"images_without_target": split.without_target} if split.without_target else {}),
     }

@@ -18,7 +18,7 @@ from models.packs import Pack, PackDamaged
 from models.recipes import build_config, config_dict
 from models.recipes.base import BadConfig, ImageConfig
 from models.recipes.cluster_classification import ClusterClassificationConfig
-from models.targets import NoLabels, of_labels
+from models.targets import NoLabels, known_of
 
 
 class TrainSpec(BaseModel):
@@ -43,7 +43,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     with store.read() as session:
         gallery = gallery_input(session, asked.gallery)
         clustering = _clusters(session, asked.gallery, config)
-    if config.labels == "gallery" and gallery.job is None:
+    if config.targets_from in ("gallery", "counts") and gallery.job is None:
         _check_labels(store, gallery, config)
     slug = f"{asked.task}-{asked.gallery}"
     return Prepared(
@@ -78,7 +78,8 @@ def _check_labels(store: Store, gallery: Input, config: ImageConfig) -> None:
     """Raises BadQuery where the gallery has no labels to learn; one that is still filled is looked at by the job."""
     try:
         with Pack.open(store.path(gallery.folder)) as pack:
-            config.for_classes(len(of_labels(pack).names))
+            targets = known_of(pack, config.targets_from)
+            config.for_classes(0 if targets is None else len(targets.names))
     except (NoLabels, BadConfig) as error:
         raise BadQuery(error.code, f"{error}.") from error
     except PackDamaged as error:
