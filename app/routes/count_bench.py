@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from app.failures import BadQuery, Conflict, NotFound
 from app.routes.pictures import was_seen
 from app.routes.queries import CountParams, address
 from app.services.count_truth import CountTruth, count_truth
 from app.services.counting import Counted, area_box
+from app.services.readouts import NamedCounts, named_counts, readout_of
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from app.settings import Settings
