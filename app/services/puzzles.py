@@ -100,7 +100,7 @@ class PuzzlesService:
         return (mine, *(partners or [mine]))
 
     def _how(self, task: str, asked: Asked) -> Pose:
-        if RECIPES[task]["paper"].labels == "none" or asked.gallery is None:
+        if RECIPES[task]["paper"].labels != "gallery" or asked.gallery is None:
             return Pose(asked.seed, asked.seed)
         names = tuple(self._galleries.facets(asked.gallery).labels)
         label = None if asked.row is None else self._galleries.image(asked.gallery, asked.row).label
