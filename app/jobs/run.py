@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = {
     "evaluate": "app.jobs.kinds.evaluate",
     "probe": "app.jobs.kinds.probe",
     "readout": "app.jobs.kinds.readout",
+    "timeline": "app.jobs.kinds.timeline",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE

@@ -88,6 +88,13 @@ def trained_tested(services: ServicesDep, settings: SettingsDep) -> Json:
     return Json({"galleries": galleries, "checkpoints": [_row_json(row, table, settings) for row in table.rows]})
 
 
+@router.post("/start/timeline", include_in_schema=False)
+def start_timeline(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Look at a gallery with every snapshot of a checkpoint's training, with the defaults."""
+    job, _ = services.jobs.submit("timeline", {"checkpoint": checkpoint, "gallery": gallery})
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
 @router.post("/start/readout", include_in_schema=False)
 def start_readout(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
     """Fit a readout of a checkpoint on a gallery, with the defaults."""

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.routes.crops import Shot, shot
+from app.routes.pictures import thumbnail
+from app.services.growth import can_grow, unit_growth
 from app.services.seen import Which
 from app.services.services import Services
 from app.services.unit_rows import UnitRow
@@ -36,6 +38,7 @@ class UnitParams(BaseModel):
     seen: Which = "unseen"
     sort: Sort = "unit"
     seed: int = Field(0, ge=0, le=MAX_ID)
+    at: int | None = Field(None, ge=0, le=MAX_ID)  # a step of the training
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def show_unit(
     record = services.scans.get(scan)
     firing = [image for image in found.top if image.value > 0]
     view = UnitView(scan, layer, unit, params, settings)
+    trained = services.checkpoints.find(record.checkpoint)
+    pack = services.galleries.pack(found.gallery)
     return page(
         request,
         "unit.html",
@@ -143,6 +148,9 @@ def show_unit(
         similar=_similar(services, found),
         overlapping=_overlapping(services, found),
         seen=services.search_aids.seen(services.scans.reader(scan)),
+        growth=None if trained is None else unit_growth(trained, pack, found.gallery, layer, unit, params.at),
+        can_grow=trained is not None and can_grow(trained),
+        thumbnail=lambda row: thumbnail(settings, found.gallery, row),
     )
 
 

@@ -18,6 +18,7 @@ PLURALS = {
     "clustering": "clusters",
     "evaluation": "checkpoints",
     "readout": "checkpoints",
+    "timeline": "checkpoints",
 }
 
 
@@ -126,6 +127,8 @@ def _title(job: JobRecord) -> str:
             return f"Probe of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "readout":
             return f"Readout of {spec.get('checkpoint')} on {spec.get('gallery')}"
+        case "timeline":
+            return f"Growth of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:

@@ -1,0 +1,23 @@
+"""See a checkpoint's units grow: its snapshots on a sample of a gallery."""
+
+from app.jobs.context import JobContext, JobFailed
+from models import timelines
+from models.growing import NoSnapshots, grow
+from models.packs import Pack
+
+
+def run(job: JobContext) -> None:
+    """spec: checkpoint, gallery, images; inputs: both folders; output: a file in the checkpoint's folder."""
+    with Pack.open(job.inputs["gallery"]) as pack:
+        try:
+            found = grow(
+                pack,
+                job.inputs["checkpoint"],
+                images=int(job.spec["images"]),
+                device=job.device,
+                tick=lambda done, total: job.progress(done, total, "snapshots"),
+            )
+        except NoSnapshots as error:
+            raise JobFailed(error.code, f"{error}.") from error
+    timelines.write(job.output, found)
+    job.artefact("timeline", job.slug, job.output, steps=list(found.steps), images=found.images)
