@@ -30,9 +30,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         checkpoint = checkpoint_input(session, asked.checkpoint)
         gallery = gallery_input(session, asked.gallery)
     if checkpoint.job is None and not snapshots.kept(store.path(checkpoint.folder)):
-        raise BadQuery(
-            "no_snapshots", "This checkpoint kept no snapshots, so it cannot be seen growing."
-        )
+        raise BadQuery("no_snapshots", "This checkpoint kept no snapshots, so it cannot be seen growing.")
     return Prepared(
         spec=asked.model_dump(mode="json"),
         output=Output("timeline", asked.checkpoint, f"{checkpoint.folder}/{timelines.FOLDER}/{asked.gallery}.npz"),
