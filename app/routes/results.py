@@ -67,7 +67,7 @@ def results_page(
     found = services.results.table(gallery or None, protocol or None)
     asked = {"a": a or "", "b": b or "", "checkpoint": checkpoint or "", "gallery": gallery or ""}
     compared = _compared(services, found, a, b)
-    return page(request, "results.html", found=found, compared=compared, asked=asked, **_around(services))
+    return page(request, "results.html", status=200, found=found, compared=compared, asked=asked, **_around(services))
 
 
 @router.post("/start/probe", include_in_schema=False)
