@@ -95,6 +95,12 @@ _OPENAPI: dict[str, Any] = {
 }
 
 
+@router.get("/api/checkpoints/inspect")
+def list_inspections(services: ServicesDep, settings: SettingsDep) -> Json:
+    """The files that were looked into last, newest first; each is kept for a day."""
+    return Json({"inspections": [_summary(record, settings) for record in services.inspections.recent()]})
+
+
 @router.post("/api/checkpoints/inspect", status_code=201, openapi_extra=_OPENAPI)
 def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings: SettingsDep) -> Json:
     """Look into a file of weights: its format, the networks in it, every tensor. Nothing in it is executed."""
@@ -190,6 +196,18 @@ def candidate_json(candidate: Candidate, plausible: bool, report: Mapping[str, A
         "tensors": [_tensor(name, info) for name, info in candidate.tensors.items()],
         "beside": [_tensor(name, info) for name, info in candidate.beside.items()],
         "report": report,
+    }
+
+
+def _summary(record: InspectionRecord, settings: Settings) -> dict[str, object]:
+    links = {"self": settings.url(f"/api/inspections/{record.id}")}
+    kept = {"format": record.inspection.format, "bytes": record.inspection.bytes}
+    return {
+        "inspection": record.id,
+        "name": record.name,
+        **kept,
+        "created_at": _moment(record.created_at),
+        "links": links,
     }
 
 

@@ -23,6 +23,7 @@ FOLDER: Final = "inputs"
 RECORD, WEIGHTS = "inspection.json", "weights"
 FORMAT: Final = 1
 KEPT: Final = 100  # inspections
+LISTED: Final = 20
 KEPT_SECONDS: Final = 24 * 3600.0
 KEPT_FILES: Final = 3  # times the largest file that is taken, for all uploaded files together
 SPARE: Final = 512 << 20  # bytes that an upload leaves free
@@ -86,6 +87,18 @@ class InspectionsService:
         found = self._look(place)
         sha256 = str(found["inspection"]["sha256"])
         return self._write(sha256, place.name, found, place)
+
+    def recent(self) -> tuple[InspectionRecord, ...]:
+        """The files looked into last, newest first."""
+        found: list[tuple[float, str]] = []
+        for record in self._folder.glob(f"*/{RECORD}"):
+            with contextlib.suppress(OSError):
+                found.append((record.stat().st_mtime, record.parent.name))
+        known: list[InspectionRecord] = []
+        for _, name in sorted(found, reverse=True)[:LISTED]:
+            with contextlib.suppress(NotFound):
+                known.append(self.get(name))
+        return tuple(known)
 
     def get(self, inspection: str) -> InspectionRecord:
         """The inspection of that id. Raises NotFound, also for one that was kept too long ago."""

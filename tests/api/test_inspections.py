@@ -53,6 +53,8 @@ def test_an_uploaded_file_is_looked_into(web: Client, tmp_path: Path) -> None:
     assert shapes == {key: list(value.shape) for key, value in small_state().items()}
     assert web.get(found["links"]["self"]).json() == found
     assert send(web, path).json()["inspection"] == found["inspection"] == found["sha256"]
+    (listed,) = web.get("/api/checkpoints/inspect").json()["inspections"]
+    assert (listed["name"], listed["inspection"]) == ("moco.pth.tar", found["inspection"])
     assert (web.app.state.services.inspections.arrivals / found["sha256"] / "weights").read_bytes() == path.read_bytes()
 
 

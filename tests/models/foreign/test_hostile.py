@@ -142,6 +142,14 @@ def test_bombs_are_refused_by_what_they_claim(tmp_path: Path) -> None:
     assert refusal(tmp_path / "y.npz").code == "not_a_checkpoint"
 
 
+def test_pickled_arrays_are_refused_with_what_to_save_instead(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array({"conv1": [np.ones(2)]}, dtype=object))
+    refused = refusal(tmp_path / "x.npy")
+    assert refused.code == "unsafe_checkpoint" and "numpy.savez" in str(refused)
+    np.savez(tmp_path / "y.npz", good=np.ones(2), bad=np.array([None], dtype=object))
+    assert refusal(tmp_path / "y.npz").code == "unsafe_checkpoint"
+
+
 def test_headers_of_arrays_cannot_claim_more_than_there_is(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(4, np.float32))
     data = (tmp_path / "x.npy").read_bytes().replace(b"(4,), }     ", b"(1<<40,), } ".replace(b"1<<40", b"44444"))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.foreign import leaves
 from models.foreign.inspecting import inspect
 from models.foreign.reading import read_tensors
 from models.foreign.weights import UnreadableWeights
@@ -86,6 +87,14 @@ def test_values_are_measured_as_they_are(tmp_path: Path) -> None:
     assert (bad.finite, bad.bad, bad.low, bad.high) == (False, 2, 1, 1)
     assert found["same.bias"].constant and not conv.constant
     assert found["step"].finite is None
+
+
+def test_parts_of_a_large_tensor_are_measured_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves, "CHUNK", 2)
+    found = leaves.measure(torch.tensor([1.0, 2.0, torch.nan, 100.0, 6.0]))  # parts of 2, 1 and 1 finite values
+    wanted = np.array([1.0, 2.0, 100.0, 6.0])
+    assert (found.low, found.high, found.bad) == (1, 100, 1)
+    assert found.std == pytest.approx(wanted.std())
 
 
 def test_double_precision_becomes_single_and_half_stays(tmp_path: Path) -> None:
