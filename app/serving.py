@@ -55,7 +55,7 @@ def serve(settings: Settings, announce: Announce | None = None, *, start_childre
     host without a token, Conflict where no port is free.
     """
     from app.main import create_app  # `running_url` is asked by commands that need no application
-    from app.services.bundled import ensure_random_init
+    from app.services.bundled import ensure_random_init, register_bundled
 
     tell = announce or _say
     check_exposure(settings)
@@ -70,6 +70,7 @@ def serve(settings: Settings, announce: Announce | None = None, *, start_childre
             settings = settings.model_copy(update={"port": listener.getsockname()[1]})
             application = create_app(settings, start_children=start_children)
             ensure_random_init(application.state.services.checkpoints)
+            register_bundled(application.state.services.checkpoints)
             return _run(application, settings, listener, tell)
 
 

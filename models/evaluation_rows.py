@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.card import Card
 from models.packs import Pack
 from models.phash import phashes
-from models.seen import SeenImages, read_seen, was_seen
+from models.seen import SeenImages, read_seen, telling, was_seen
 
 TEST, TRAIN = "test", "train"
 Rows = NDArray[np.int64]
@@ -108,4 +108,4 @@ def _was_seen(pack: Pack, seen: SeenImages, rows: Sequence[int] | Rows) -> NDArr
     listed = [int(row) for row in rows]
     sha256s, hashes = pack.sha256s(), pack.phashes()
     looks = phashes(pack.jpeg(row) for row in listed) if hashes is None else hashes[listed]
-    return was_seen(seen, [sha256s[row] for row in listed], looks)
+    return was_seen(seen, [sha256s[row] for row in listed], telling(pack, listed, looks))

@@ -68,16 +68,20 @@ def evaluate_on(
 def truth(
     pack: Pack, rows: Sequence[int], regions: Sequence[Tensor], network: Network, before: Network, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """How counts follow the number of things that are present, where the gallery knows it."""
-    known = numbers(pack, rows, network.card.preprocess)
-    if known is None or len(known) < LEAST:
+    """How counts follow the number of things that are present, on the images of which the gallery knows it."""
+    places, known = numbers(pack, rows, network.card.preprocess)
+    if len(known) < LEAST:
         return {}
-    edges = edge_energies(pack, rows, network.card.preprocess)
-    return {
-        "network": correlations(sides(network, regions).whole, known, seed=seed),
-        "random_init": correlations(sides(before, regions).whole, known, seed=seed),
+    kept, parts = [rows[place] for place in places], [regions[place] for place in places]
+    edges = edge_energies(pack, kept, network.card.preprocess)
+    found = {
+        "network": correlations(sides(network, parts).whole, known, seed=seed),
+        "random_init": correlations(sides(before, parts).whole, known, seed=seed),
         "edge_energy": {"total_and_number": correlations(edges[:, None], known, seed=seed)["total_and_number"]},
     }
+    # Crops of one picture are not independent, which an interval over images cannot know: say how many there are.
+    pictures = len({row.source or row.path for row in pack.metadata(kept)})
+    return {column: {name: {**cell, "pictures": pictures} for name, cell in of.items()} for column, of in found.items()}
 
 
 def neighbours(

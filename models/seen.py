@@ -35,10 +35,17 @@ def write_seen(folder: Path, pack: Pack, rows: Sequence[int]) -> None:
     chosen = np.asarray(rows, dtype=np.int64)
     hashes = pack.phashes()
     looks = phashes(pack.jpeg(int(row)) for row in chosen) if hashes is None else hashes[chosen]
-    drawn = np.array([scene is not None for scene in pack.scenes()], dtype=np.bool_)[chosen]
-    # Two generated scenes may look alike and be different scenes: of those only the same file counts as seen.
-    looks = np.where(drawn, np.uint64(FEATURELESS), looks)
-    write_seen_images(folder, SeenImages(prefixes(pack.sha256s())[chosen], looks, chosen))
+    write_seen_images(folder, SeenImages(prefixes(pack.sha256s())[chosen], telling(pack, chosen, looks), chosen))
+
+
+def telling(pack: Pack, rows: Sequence[int] | NDArray[np.int64], hashes: Hashes) -> Hashes:
+    """The perceptual hashes of rows, none for generated scenes, (N,).
+
+    Two scenes may look alike and be different scenes, and an empty one looks like many a photo of a plain: of scenes
+    only the same file counts as seen.
+    """
+    drawn = np.array([scene is not None for scene in pack.scenes()], dtype=np.bool_)[np.asarray(rows, dtype=np.int64)]
+    return np.where(drawn, np.uint64(FEATURELESS), hashes)
 
 
 def write_seen_images(folder: Path, seen: SeenImages) -> None:

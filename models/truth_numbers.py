@@ -20,11 +20,15 @@ from models.packs import Pack
 LEAST = 16  # images with a known number: below that a rank correlation says nothing
 
 
-def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> Doubles | None:
-    """How many things are present in what the count path reads of each row, (n,); None where that is not known."""
+def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> tuple[NDArray[np.int64], Doubles]:
+    """Of which of the rows it is known how many things are present in what the count path reads, and how many.
+
+    Places in `rows`, ascending, and the numbers: (m,) each.
+    """
     found = [_number(pack, row, box) for row, box in zip(rows, boxes(pack, rows, how), strict=True)]
-    known = [value for value in found if value is not None]
-    return np.array(known, dtype=np.float64) if known and len(known) == len(found) else None
+    known = [place for place, value in enumerate(found) if value is not None]
+    values = [value for value in found if value is not None]
+    return np.array(known, dtype=np.int64), np.array(values, dtype=np.float64)
 
 
 def boxes(pack: Pack, rows: Sequence[int], how: Preprocess) -> list[Box]:

@@ -3,10 +3,19 @@
 import logging
 import os
 import sys
+import threading
+from importlib import import_module
+from typing import Self
 
 from sqlalchemy import select
 
 from app.console.foreground import opened
+from app.jobs import registration
+from app.jobs.context import JobContext, Stopped
+from app.jobs.folders import job_folder
+from app.jobs.kinds import import_images
+from app.jobs.records import JobRecord
+from app.jobs.spec import JobSpec
 from app.services.bundled import ensure_random_init, register_bundled
 from app.services.services import Services
 from app.services.showcase import counting_checkpoint
@@ -15,6 +24,7 @@ from app.settings import Settings
 from app.store.tables import JobRow
 
 COUNTABLES, PHOTOS = "countables", "sample-photos"
+PATIENCE = 2.5  # seconds that the server may start later for the sake of the first scenes
 
 log = logging.getLogger("tessera.demo")
 
@@ -22,26 +32,81 @@ log = logging.getLogger("tessera.demo")
 def prepare(settings: Settings) -> None:
     """Register the bundled checkpoints and submit, as jobs that anyone can watch, what the first screen shows.
 
-    In the order in which it fills: the first scenes are drawn and scanned before the rest. A workspace that has it
-    all already stays as it is.
+    In the order in which it fills: the first scenes are drawn here, so that the server starts with them, and scanned
+    before the rest. A workspace that has it all already stays as it is.
     """
     with opened(settings) as services:
-        services.galleries.create(NewGallery(name=COUNTABLES, source=CountablesFrom(kind="countables")))
+        scenes = services.galleries.create(NewGallery(name=COUNTABLES, source=CountablesFrom(kind="countables")))
+        drawing = None
+        if scenes.created and not services.jobs.supervised:
+            drawing = FirstScenes(services, scenes.job).start()
         services.galleries.create(NewGallery(name=PHOTOS, source=SampleFrom(kind="sample")))
-        trained = [record.slug for record in register_bundled(services.checkpoints)]
-        if not trained:
-            log.warning("the sample checkpoints are missing from this clone: train one on the sample photos instead")
-            return
-        control = ensure_random_init(services.checkpoints).slug
-        first = counting_checkpoint(services) or trained[0]
-        if not _submitted(services, first, COUNTABLES):
-            _scan(services, first, COUNTABLES, start=True)
-        others = [network for network in (*trained, control) if network != first]
-        pairs = [(first, COUNTABLES), *((network, PHOTOS) for network in trained)]
-        pairs += [(network, COUNTABLES) for network in others] + [(control, PHOTOS)]
-        for checkpoint, gallery in pairs:
-            if not _submitted(services, checkpoint, gallery, whole=True):
-                _scan(services, checkpoint, gallery)
+        _submit_scans(services)
+        import_module("app.main")  # which takes most of a second: the scenes are drawn meanwhile
+        if drawing is not None:
+            drawing.publish(PATIENCE)
+
+
+def _submit_scans(services: Services) -> None:
+    trained = [record.slug for record in register_bundled(services.checkpoints)]
+    if not trained:
+        log.warning("the sample checkpoints are missing from this clone: train one on the sample photos instead")
+        return
+    control = ensure_random_init(services.checkpoints).slug
+    first = counting_checkpoint(services) or trained[0]
+    if not _submitted(services, first, COUNTABLES):
+        _scan(services, first, COUNTABLES, start=True)
+    others = [network for network in (*trained, control) if network != first]
+    pairs = [(first, COUNTABLES), *((network, PHOTOS) for network in trained)]
+    pairs += [(network, COUNTABLES) for network in others] + [(control, PHOTOS)]
+    for checkpoint, gallery in pairs:
+        if not _submitted(services, checkpoint, gallery, whole=True):
+            _scan(services, checkpoint, gallery)
+
+
+class FirstScenes:
+    """Draws what the first screen begins with while the server is being loaded; the import job goes on after that.
+
+    On a machine that is too busy for it nothing is published, and the job draws everything.
+    """
+
+    def __init__(self, services: Services, job: JobRecord) -> None:
+        assert job.output is not None
+        self._services, self._job, self._output = services, job, job.output
+        workspace = services.store.workspace
+        folder = job_folder(workspace, job.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        JobSpec(str(job.id), job.kind, str(workspace), job.spec, job.inputs, job.output, attempt=0).write(folder)
+        self._context = JobContext.open(folder)
+        self._thread = threading.Thread(target=self._draw, name="first-scenes", daemon=True)
+        self._drawn = False
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def publish(self, within: float) -> bool:
+        """Register the scenes; False where they were not there in so many seconds."""
+        self._thread.join(within)
+        self._context.stop()
+        self._thread.join()
+        self._context.close()
+        if not self._drawn:
+            return False
+        store = self._services.store
+        register = registration.gallery(store.path(self._output.path), self._output, self._job.id, self._job.spec)
+        with store.write() as session:
+            register(session)
+        return True
+
+    def _draw(self) -> None:
+        try:
+            import_images.begin(self._context)
+            self._drawn = True
+        except Stopped:
+            pass
+        except Exception:  # the job meets it again, and says what to do about it
+            log.exception("the first scenes could not be drawn")
 
 
 def _scan(services: Services, checkpoint: str, gallery: str, *, start: bool = False) -> None:

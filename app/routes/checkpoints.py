@@ -19,6 +19,7 @@ from app.services.card_tables import (
     kernel_errors,
     measure_table,
 )
+from app.services.carry_over import TwoByTwo
 from app.services.checkpoints import CheckpointRecord
 from app.services.evaluations import Source, TrainedTested, chosen
 from app.services.results import Choice, Row
@@ -137,6 +138,7 @@ class CardParts:
     kernels: list[KernelError]
     table: TrainedTested
     probes: list[tuple[Choice, Row]]
+    carried: TwoByTwo
     galleries: list[tuple[str, str]]
     others: list[tuple[str, str]]
     solves: bool  # a task that is built here, so that it can be asked
@@ -155,6 +157,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         kernels=kernel_errors(card, measures),
         table=services.evaluations.table(),
         probes=services.results.of(record.slug),
+        carried=services.evaluations.carry_over(),
         galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
         others=services.checkpoints.others(record.slug),
         solves=card.task in RECIPES,

@@ -68,6 +68,7 @@ def show(request: Request, bench: Bench, services: Services) -> HTMLResponse:
         search=_search_link(bench, services),
         equations=_equations(bench, services),
         tested=services.evaluations.table(),
+        carried=services.evaluations.carry_over(),
         others=services.checkpoints.others(bench.slug),
         tile=lambda item: _equation_tile(bench, item),
         empty_contrast=EMPTY_CONTRAST,

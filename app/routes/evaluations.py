@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse
 
 from app.deps import ServicesDep, SettingsDep
 from app.services.card_tables import GateTable, MeasureCell
-from app.services.evaluations import Source, Tested, Trained, TrainedTested
+from app.services.carry_over import Row, Tested, TwoByTwo
+from app.services.evaluations import Source, Trained, TrainedTested
 from app.settings import Settings
 from app.web.responses import Json
 
@@ -63,13 +64,28 @@ def _tested_json(cell: Tested | None) -> dict[str, object] | None:
         "total_and_number": cell.total,
     }
     found: dict[str, object] = {name: cell_json(value) for name, value in named.items()}
-    return {**found, "images": cell.rows, "warning": cell.warning or None}
+    numbers = {"numbers_of": cell.numbers_of or cell.gallery, "pictures": cell.pictures or None}
+    return {**found, **numbers, "images": cell.rows, "warning": cell.warning or None}
 
 
 def _row_json(row: Trained, table: TrainedTested, settings: Settings) -> dict[str, object]:
     tested = {slug: _tested_json(cell) for (slug, _, _), cell in zip(table.galleries, row.tested, strict=True)}
     links = {"self": settings.url(f"/api/checkpoints/{row.slug}")}
     return {"checkpoint": row.slug, "trained_on": row.trained_on, "tested_on": tested, "links": links}
+
+
+def _carried_json(row: Row, table: TwoByTwo) -> dict[str, object]:
+    cells = {column.family: _tested_json(cell) for column, cell in zip(table.columns, row.cells, strict=True)}
+    return {"trained_on": row.family, "checkpoint": row.slug, "name": row.name or None, "tested_on": cells}
+
+
+def carry_over_json(table: TwoByTwo) -> dict[str, object]:
+    """The 2 x 2 table: which gallery stands for which family, the networks, the controls."""
+    return {
+        "columns": {column.family: {"gallery": column.gallery, "here": column.here} for column in table.columns},
+        "networks": [_carried_json(row, table) for row in table.rows],
+        "controls": [_carried_json(row, table) for row in table.controls],
+    }
 
 
 @router.get("/api/checkpoints/{checkpoint}/evaluations")
@@ -82,10 +98,15 @@ def list_evaluations(checkpoint: str, services: ServicesDep) -> Json:
 
 @router.get("/api/trained-tested")
 def trained_tested(services: ServicesDep, settings: SettingsDep) -> Json:
-    """Every counting checkpoint on every gallery: additivity ratio, R² of adding and averaging, correlation."""
+    """Every counting checkpoint on every gallery: additivity ratio, R² of adding and averaging, correlation.
+
+    `carry_over` is the table of two by two: trained on photos or on drawn scenes, tested on both, beside the controls.
+    """
     table = services.evaluations.table()
     galleries = [{"slug": slug, "name": name, "here": here} for slug, name, here in table.galleries]
-    return Json({"galleries": galleries, "checkpoints": [_row_json(row, table, settings) for row in table.rows]})
+    rows = [_row_json(row, table, settings) for row in table.rows]
+    carried = carry_over_json(services.evaluations.carry_over())
+    return Json({"carry_over": carried, "galleries": galleries, "checkpoints": rows})
 
 
 @router.post("/start/timeline", include_in_schema=False)

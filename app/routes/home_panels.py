@@ -27,7 +27,7 @@ from models.random_init import NAME as RANDOM_INIT
 
 CROP = 60  # pixels a crop takes
 NEIGHBOURS = 9
-FILTERS = 30
+FILTERS = 36
 
 Content = TypeVar("Content", covariant=True)
 Made = TypeVar("Made")

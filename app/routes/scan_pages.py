@@ -56,6 +56,7 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         request,
         "scan.html",
         record=record,
+        others=services.checkpoints.others(record.checkpoint),
         info=services.scans.reader(scan).info,
         found=found,
         glimpses=_glimpses(services, record, found),

@@ -182,6 +182,7 @@ def show_tuning(request: Request, services: Services, scan: str, params: TuningP
         request,
         "tuning.html",
         record=found.record,
+        others=services.checkpoints.others(found.record.checkpoint),
         found=found,
         view=view,
         params=params,

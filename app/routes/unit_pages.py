@@ -105,12 +105,13 @@ class UnitView:
 
 def show_units(request: Request, services: Services, scan: str, found: UnitsPage, params: GridParams) -> HTMLResponse:
     """All units of a layer, each with its best crops."""
-    layer = found.layer.name
+    layer, record = found.layer.name, services.scans.get(scan)
     kept = UnitParams(sort=params.sort, per_source=params.per_source, seen=params.seen)
     return page(
         request,
         "units.html",
-        record=services.scans.get(scan),
+        record=record,
+        others=services.checkpoints.others(record.checkpoint),
         layer=found.layer,
         found=found,
         tiles=[_tile(services.settings, scan, layer, found.gallery, item, kept, count=4) for item in found.units],
@@ -136,6 +137,7 @@ def show_unit(
         request,
         "unit.html",
         record=record,
+        others=services.checkpoints.others(record.checkpoint),
         found=found,
         view=view,
         params=params,

@@ -1,6 +1,6 @@
 """Two checkpoints side by side: gates and measures on the same images where there are any, filters on one scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.failures import NotFound
@@ -9,7 +9,9 @@ from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.evaluations import OWN, EvaluationsService, Source
 from models import filter_pictures
 from models.card import Card
+from models.random_init import NAME as RANDOM_INIT
 
+CONTROL = "random_init"  # the column of measures that it has
 Side = Literal["a", "b"]
 
 
@@ -83,6 +85,9 @@ class ComparisonService:
         records = self._checkpoints.get(a), self._checkpoints.get(b)
         cards = [self._checkpoints.read_card(record) for record in records]
         found = [self._evaluations.sources(record, card) for record, card in zip(records, cards, strict=True)]
+        for side, other in ((0, 1), (1, 0)):
+            if records[side].slug == RANDOM_INIT:
+                found[side] = [*found[side], *_starts(found[other], found[side], records[other].name)]
         choices = _choices(found[0], found[1])
         if on is not None and on not in dict(choices):
             raise NotFound("not_measured", f"The two were not both measured on {on[:100]!r}.")
@@ -100,6 +105,20 @@ class ComparisonService:
         limit = filter_pictures.common_limit(*(layer.trained.weights for layer in layers.values()))
         tiles = filter_pictures.pixels(layers[side].trained.weights, "common", limit=limit)
         return filter_pictures.png(filter_pictures.grid(tiles, order=layers[side].order("norm"), zoom=zoom))
+
+
+def _starts(measured: list[Source], known: list[Source], name: str) -> list[Source]:
+    """What random init did where the other was measured: every evaluation has the network's own start beside it."""
+    keys = {source.key for source in known}
+    return [
+        replace(
+            source,
+            note=f"{source.note}; random init as {name} began, drawn again from its card",
+            measures={**source.measures, "network": source.measures[CONTROL]},
+        )
+        for source in measured
+        if source.key not in keys and source.measures.get(CONTROL)
+    ]
 
 
 def _choices(a: list[Source], b: list[Source]) -> tuple[tuple[str, str], ...]:

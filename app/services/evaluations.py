@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from app.failures import DomainError
 from app.services.bundled import SAMPLES
-from app.services.card_tables import MeasureCell, measure_cell
+from app.services.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.galleries import GalleriesService
 from models import gates
@@ -17,7 +17,7 @@ from models.evaluations import FOLDER, Evaluation, read
 from models.random_init import NAME as RANDOM_INIT
 
 OWN = "own"  # what a training measured on the images that it held out
-FIRST = ("counting-photos", "counting-countables")  # rows of the table that stand above all others
+GENERATED = "countables"  # the kind of source of galleries that Tessera draws
 MOST_ROWS, MOST_COLUMNS = 12, 6
 Freshness = Literal["same", "changed", "elsewhere"]
 WORDS: Mapping[Freshness, str] = {
@@ -46,20 +46,6 @@ class Source:
     def told(self) -> int:
         """How many gates it can say something about."""
         return sum(result.gate.required and result.verdict != "unmeasured" for result in gates.judge(self.measures))
-
-
-@dataclass(frozen=True)
-class Tested:
-    """How a checkpoint counts on one gallery."""
-
-    gallery: str
-    ratio: MeasureCell | None
-    adding: MeasureCell | None
-    averaging: MeasureCell | None
-    unit: MeasureCell | None
-    total: MeasureCell | None
-    warning: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -112,6 +98,26 @@ class EvaluationsService:
             rows=tuple(self._trained(item, found[item.slug], columns) for item in records),
         )
 
+    def carry_over(self) -> TwoByTwo:
+        """Trained on photos or countables, tested on both, beside the controls."""
+        records = [item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"]
+        found = [
+            Candidate(item.slug, item.name, self._trained_on(item), {test.gallery: test for test in self.of(item)})
+            for item in _ordered(records)
+        ]
+        here = [item for item in self._galleries.list(limit=100).galleries if item.rows]
+        drawn = {item.slug: item.source.get("kind") == GENERATED for item in here}
+        warnings = {(c.slug, slug): WORDS[self._freshness(test)] for c in found for slug, test in c.tests.items()}
+        return two_by_two(found, drawn, warnings)
+
+    def _trained_on(self, record: CheckpointRecord) -> str | None:
+        """The gallery; None for what was never trained, or does not say."""
+        try:
+            gallery = self._checkpoints.read_card(record).provenance.get("gallery")
+        except DomainError:
+            return None
+        return None if gallery is None else str(gallery)
+
     def _trained(self, record: CheckpointRecord, tests: Mapping[str, Evaluation], columns: list[str]) -> Trained:
         try:
             trained_on = str(self._checkpoints.read_card(record).provenance.get("gallery") or "nothing")
@@ -121,17 +127,7 @@ class EvaluationsService:
         return Trained(record.slug, record.name, trained_on, cells)
 
     def _tested(self, evaluation: Evaluation) -> Tested:
-        network = evaluation.measures.get("network", {})
-        return Tested(
-            gallery=evaluation.gallery,
-            ratio=measure_cell(network.get("additivity_ratio")),
-            adding=measure_cell(network.get("r2_adding")),
-            averaging=measure_cell(network.get("r2_averaging")),
-            unit=measure_cell(network.get("unit_and_number")),
-            total=measure_cell(network.get("total_and_number")),
-            warning=WORDS[self._freshness(evaluation)],
-            rows=evaluation.rows,
-        )
+        return tested(evaluation, warning=WORDS[self._freshness(evaluation)])
 
     def _source(self, evaluation: Evaluation) -> Source:
         left = [

@@ -15,9 +15,10 @@ from app.services.preparing import Arrays, Preparing
 from models.packs import Pack
 from models.phash import NEAR, Hashes, phashes
 from models.random_init import NAME as UNTRAINED
-from models.seen import SEEN, SeenImages, nothing_seen, read_seen, was_seen
+from models.seen import SEEN, SeenImages, nothing_seen, read_seen, telling, was_seen
 
 Which = Literal["unseen", "all"]
+VERSION = 2  # of the rule by which images are matched
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class SeenService:
         hashes = self._looks.hashes(gallery)
         if hashes is None:
             return Seen(preparing=True)
-        inputs = (NEAR, record.sha256, _stamp(record.folder), pack.fingerprint)
+        inputs = (VERSION, NEAR, record.sha256, _stamp(record.folder), pack.fingerprint)
         found = self._preparing.get("seen", inputs, lambda: _match(seen, pack, hashes))
         return Seen(preparing=True) if found is None else Seen(found["seen"])
 
@@ -97,7 +98,7 @@ class SeenService:
 
 
 def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
-    return {"seen": was_seen(seen, pack.sha256s(), hashes)}
+    return {"seen": was_seen(seen, pack.sha256s(), telling(pack, np.arange(len(pack)), hashes))}
 
 
 def _stamp(folder: Path) -> int | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from models.countables.values import FINE, SIDE, Mask, Sprite
+from models.countables.values import FINE, SIDE, Mask, Sprite, reduced
 
 MOST_HIDDEN: Final = 0.6  # of an object's area, by the objects before it
 LINE_SHARE: Final = 0.35  # of objects are drawn to a line between tiles
@@ -78,7 +78,7 @@ def coarse(mask: Mask, left: int, top: int) -> tuple[tuple[slice, slice], Mask]:
     down, right = top - first_row * FINE, left - first_column * FINE
     cut = mask[max(0, -down) : rows * FINE - down, max(0, -right) : columns * FINE - right]
     fine[max(0, down) : max(0, down) + cut.shape[0], max(0, right) : max(0, right) + cut.shape[1]] = cut
-    share = fine.reshape(rows, FINE, columns, FINE).sum(axis=(1, 3))
+    share = reduced(fine)
     window = slice(first_row, first_row + rows), slice(first_column, first_column + columns)
     return window, 2 * share >= FINE * FINE
 

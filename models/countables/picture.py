@@ -6,7 +6,7 @@ import numpy as np
 
 from models.countables.grounds import Laid
 from models.countables.layout import Placed
-from models.countables.values import FINE, SIDE, Floats, Light, blurred, grid
+from models.countables.values import FINE, SIDE, Floats, Light, blurred, grid, reduced
 
 REACH: Final = 0.10  # how far a shadow is thrown, of the object's size, under a light at 45 degrees
 DARK: Final = 0.5  # what the shadow takes away of the light
@@ -26,7 +26,7 @@ def render(ground: Laid, placed: list[Placed], light: Light, contrast: float, no
         canvas = ground.pixels + np.float32(contrast) * (canvas - ground.pixels)
     x, y = grid(SIDE * FINE, SIDE * FINE)
     canvas *= (1 + FALLOFF * ((x / SIDE / FINE - 0.5) * light.x + (y / SIDE / FINE - 0.5) * light.y))[..., None]
-    small = canvas.reshape(SIDE, FINE, SIDE, FINE, 3).mean(axis=(1, 3))
+    small = reduced(canvas) / np.float32(FINE**2)
     small += _noise(noise)
     return np.asarray(np.clip(small * 255 + 0.5, 0, 255), dtype=np.uint8)
 

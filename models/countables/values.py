@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,21 @@ def grid(height: int, width: int) -> tuple[Floats, Floats]:
         np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5),
         np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5),
     )
+
+
+Summed = TypeVar("Summed", np.float32, np.uint8)
+
+
+def reduced(fine: npt.NDArray[Summed]) -> npt.NDArray[Summed]:
+    """The sum over each block of FINE x FINE pixels: (FINE h, FINE w, ...) -> (h, w, ...).
+
+    Strided sums take a fifth of the time that NumPy's own reduction over two short axes takes.
+    """
+    total = fine[::FINE, ::FINE].copy()
+    for offset in range(1, FINE * FINE):
+        row, column = divmod(offset, FINE)
+        total += fine[row::FINE, column::FINE]
+    return total
 
 
 @lru_cache(1)

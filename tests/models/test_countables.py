@@ -12,7 +12,7 @@ from models.countables.picture import render
 from models.countables.scenes import GROUND, LIGHT, Actor, Plan, finish, mixed, sprite, stream
 from models.countables.source import CountablesSource, scene_seed
 from models.countables.sweeps import LEVELS, SEEDS, Cell, cells, plan_of
-from models.countables.values import KINDS, Light, Split
+from models.countables.values import KINDS, Light, Split, reduced
 from models.sources import Item
 
 SIDE = 256
@@ -287,6 +287,11 @@ def test_every_ground_fills_the_scene(split: Split) -> None:
             left, top, right, bottom = laid.crop
             assert ground.region[0] <= left < right <= ground.region[2]
             assert ground.region[1] <= top < bottom <= ground.region[3]
+
+
+def test_area_reduction_sums_each_block_as_numpy_does() -> None:
+    fine = np.random.default_rng(0).random((8, 6, 3), np.float32)
+    assert np.array_equal(reduced(fine) / np.float32(4), fine.reshape(4, 2, 3, 2, 3).mean(axis=(1, 3)))
 
 
 def test_a_nearer_object_takes_the_pixels_of_a_farther_one() -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from models.packs import Pack
 from models.phash import phashes
-from models.seen import SEEN, nothing_seen, read_seen, was_seen, write_seen, write_seen_images
+from models.seen import SEEN, nothing_seen, read_seen, telling, was_seen, write_seen, write_seen_images
 from tests.models.packing import pack_of
 
 
 def seen_in(pack: Pack, folder: Path) -> list[bool]:
     seen, hashes = read_seen(folder), pack.phashes()
     assert seen is not None and hashes is not None
-    return was_seen(seen, pack.sha256s(), hashes).tolist()
+    return was_seen(seen, pack.sha256s(), telling(pack, range(len(pack)), hashes)).tolist()
 
 
 @pytest.fixture
@@ -49,6 +49,13 @@ def test_a_generated_scene_is_only_seen_as_the_very_file(tmp_path: Path) -> None
     write_seen(tmp_path / "checkpoint", trained, range(4))
     assert seen_in(trained, tmp_path / "checkpoint") == [True] * 4
     assert seen_in(pack_of(tmp_path / "alike", 4, quality=60), tmp_path / "checkpoint") == [False] * 4
+
+
+def test_a_generated_scene_is_no_copy_of_a_photo_that_looks_like_it(tmp_path: Path, trained: Path) -> None:
+    scene = {"kinds": {}, "number": 0, "ground": "sand", "sweep": None}
+    alike = pack_of(tmp_path / "scenes", 4, quality=60, scene=lambda _row: scene)
+    assert seen_in(pack_of(tmp_path / "photos", 4, quality=60), trained) == [True] * 4
+    assert seen_in(alike, trained) == [False] * 4
 
 
 def test_a_network_that_saw_nothing_says_so_and_one_without_a_list_does_not_say(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """A count that follows the number of things is found out, and so is one that only seems to."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from models.truth_numbers import best_unit, correlations
+from models.card import Preprocess
+from models.truth_numbers import best_unit, correlations, numbers
+from tests.models.packing import pack_of
 
 
 def test_a_unit_that_counts_is_found_and_judged_on_the_other_half() -> None:
@@ -35,3 +39,9 @@ def test_where_nothing_fires_or_nothing_varies_no_unit_is_best() -> None:
 def test_the_sign_is_kept() -> None:
     number = np.arange(40.0)
     assert correlations(40 - number[:, None], number)["unit_and_number"]["value"] == pytest.approx(-1)
+
+
+def test_images_of_which_nobody_knows_the_number_are_left_out(tmp_path: Path) -> None:
+    pack = pack_of(tmp_path, 5, counts=lambda row: None if row % 2 else {"coin": row, "wheel": 1})
+    places, known = numbers(pack, range(5), Preprocess(64, 80, 32, None, "per_crop"))
+    assert (places.tolist(), known.tolist()) == ([0, 2, 4], [1, 3, 5])

@@ -3,6 +3,7 @@
 from html import unescape
 
 import httpx
+import pytest
 from playwright.sync_api import Page
 
 from tests.conftest import Client, Server
@@ -41,3 +42,33 @@ def test_the_card_shows_gates_in_words_beside_the_controls(web: httpx.Client, wo
 def test_random_init_has_a_card_that_says_what_it_is(web: httpx.Client) -> None:
     page = unescape(web.get("/checkpoints/random-init").text)
     assert "never trained" in page and "Does it count?" in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/checkpoints/{checkpoint}",
+        "/checkpoints/{checkpoint}/filters",
+        "/checkpoints/{checkpoint}/count",
+        "/scans/{scan}",
+        "/scans/{scan}/units/conv5",
+        "/scans/{scan}/units/conv5/0",
+        "/scans/{scan}/search",
+        "/",
+    ],
+)
+def test_wherever_one_checkpoint_is_shown_another_is_one_click_away(
+    web: httpx.Client, workspace: Workspace, path: str
+) -> None:
+    page = web.get(path.format(checkpoint=workspace.checkpoint, scan=workspace.scan)).text
+    assert f'href="/compare?a={workspace.checkpoint}&amp;b=random-init"' in page
+
+
+def test_the_table_of_two_by_two_stands_on_the_bench_and_the_card(web: httpx.Client, workspace: Workspace) -> None:
+    table = web.get("/api/trained-tested").json()["carry_over"]
+    assert [row["trained_on"] for row in table["networks"]] == ["photos", "countables"]
+    assert [row["name"] for row in table["controls"]] == ["random init", "averager"]
+    assert table["networks"][0]["checkpoint"] == workspace.checkpoint
+    for path in ("/count", ""):
+        page = web.get(f"/checkpoints/{workspace.checkpoint}{path}").text
+        assert "tested on photos" in page and "tested on countables" in page

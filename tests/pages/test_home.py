@@ -193,6 +193,9 @@ def test_the_page_is_well_behaved_in_a_browser(server: Server, tab: Page) -> Non
         tab.set_viewport_size({"width": width, "height": 800})
         tab.goto("/")
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        if width == 1280:
+            assert tab.locator(".look .panel").count() == 4
+            assert tab.evaluate("document.querySelector('.look').getBoundingClientRect().bottom") <= 800  # the fold
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Skip to content"
     tab.get_by_role("link", name="Explore the scan").click()

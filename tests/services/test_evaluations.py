@@ -137,6 +137,20 @@ def test_two_that_share_nothing_are_still_shown(services: Services, record: Chec
     assert (found.on, found.gates, found.lines, found.choices) == (None, (), (), ())
 
 
+def test_random_init_is_compared_as_the_start_of_the_other(
+    services: Services, record: CheckpointRecord, workspace: Workspace
+) -> None:
+    control = {"additivity_ratio": cell(0.3, 0.28, 0.32), "r2_adding": cell(-40, -50, -30)}
+    found = evaluation(services, record, workspace.gallery, 0.9)
+    keep(record, replace(found, measures={**found.measures, "random_init": control}))
+    compared = ComparisonService(services.checkpoints, services.evaluations).compare(record.slug, "random-init")
+    assert compared.on == workspace.gallery and compared.b.source is not None
+    assert (compared.gates[0].a.verdict, compared.gates[0].b.verdict) == ("pass", "fail")
+    ratio = next(line for line in compared.lines if line.name == "additivity_ratio")
+    assert ratio.difference == pytest.approx(-0.6)
+    assert "drawn again from its card" in compared.b.source.note
+
+
 def test_the_gates_of_a_card_stand_beside_its_controls() -> None:
     table = gate_table(measures(0.9))
     assert table.columns == ("this checkpoint", "averager")

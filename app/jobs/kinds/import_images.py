@@ -66,23 +66,34 @@ class Progress:
 
 def run(job: JobContext) -> None:
     """Import what the spec's `source` names and publish the gallery's pack."""
+    _finish(job, _write_shards(job))
+
+
+def begin(job: JobContext) -> None:
+    """Draw and publish the first rows of a gallery that grows, as an attempt that is then interrupted leaves them."""
+    _write_shards(job, first=FIRST_ROWS)
+
+
+def _write_shards(job: JobContext, first: int | None = None) -> Progress:
+    """All shards that are still to be written; with `first` only what so many items of the listing fill."""
     source = _source(job)
     progress = _resumable(job, Progress.read(job.state)) or _freeze(job, source)
+    wanted = progress.items if first is None else min(first, progress.items)
     with (job.state / SKIPPED).open("r+", encoding="utf-8") as skipped:
         # What an interrupted attempt left out after its last finished shard is looked at again.
         skipped.truncate(progress.skipped_bytes)
         skipped.seek(0, os.SEEK_END)
         tally = _Tally(progress, skipped)
         known = _known_hashes(job.output, progress.base)
-        with closing(_rows(job, source, tally, known)) as rows:
-            while tally.taken < progress.items:
+        with closing(_rows(job, source, tally, known, wanted)) as rows:
+            while tally.taken < wanted:
                 index = len(progress.base) + len(progress.shards)
                 shard = write_shard(job.output, index, islice(rows, _shard_rows(job, progress)))
                 tally.commit(shard, job)
                 if _grows(job):
                     write_manifest(job.output, progress.base + progress.shards)
                     job.grown()
-    _finish(job, progress)
+    return progress
 
 
 def _grows(job: JobContext) -> bool:
@@ -185,10 +196,10 @@ class _Tally:
         progress.save(job.state)
 
 
-def _rows(job: JobContext, source: Source, tally: _Tally, known: Hashes) -> Rows:
-    """The rows from where the last finished shard ended."""
+def _rows(job: JobContext, source: Source, tally: _Tally, known: Hashes, wanted: int) -> Rows:
+    """The rows from where the last finished shard ended, of the first `wanted` items of the listing."""
     with (job.state / LISTING).open(encoding="utf-8") as listing:
-        items = (Item.from_json(line) for line in islice(listing, tally.taken, None))
+        items = (Item.from_json(line) for line in islice(listing, tally.taken, wanted))
         with closing(stored(source, items)) as images:
             for item, image in images:
                 tally.taken += 1
