@@ -13,7 +13,7 @@ from models.probe_comparison import Differences
 from models.probe_protocol import Protocol
 from models.probe_results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
 
-HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier", "knn": "Neighbours"}
+HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ResultsService:
         for gallery in sorted(path for path in self._place.glob("*") if path.is_dir()):
             for protocol in sorted(path for path in gallery.glob("*") if path.is_dir()):
                 rows = [row for path in sorted(protocol.glob("*")) if (row := self._row(path)) is not None]
-                if rows:
+                if any(not row.row.startswith(CONTROL) for row in rows):  # else a first probe is still running
                     yield gallery, rows
 
     def _row(self, folder: Path) -> Probe | None:

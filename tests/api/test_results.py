@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_a_workspace_without_probes_has_no_table(client: Client) -> None:
     assert client.get("/api/results").json()["table"] is None
     assert client.get("/api/results.csv").text.count("\n") == 1
     assert client.get("/results").status_code == 200
+
+
+def test_controls_alone_are_no_table_yet(server: Server, workspace: Workspace, place: Path) -> None:
+    """What a first probe has written while it still runs."""
+    begun = place.parent / "0123456789ab"
+    shutil.copytree(place / "_hog", begun / "_hog")
+    try:
+        keys = [choice.protocol.key for choice in server.services.results.choices()]
+        assert keys == [place.name] and server.services.results.table(workspace.gallery) is not None
+    finally:
+        shutil.rmtree(begun)
 
 
 def test_a_network_that_changed_says_so(server: Server, workspace: Workspace, place: Path) -> None:
