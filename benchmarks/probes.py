@@ -1,7 +1,8 @@
 """Compare a probe of five layers with a bare loop that does the same and keeps nothing.
 
-    python -m benchmarks.probes [FOLDER] [--images 400] [--steps 60]
+    python -m benchmarks.probes [FOLDER] [--images 400] [--steps 60] [--cpu]
 
+With --cpu both are timed in CPU seconds on one thread, for machines that have other work.
 The bare loop decodes each image, shows the crop to the network, keeps the pooled maps in memory as one tensor a layer,
 and trains one normalised linear layer each with torch's own optimiser. The probe reads from a pack, keeps features on
 disk, hashes the network, and lets neighbours vote; both use the same images, crops, batches and number of steps.
@@ -10,6 +11,7 @@ disk, hashes the network, and lets neighbours vote; both use the same images, cr
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -60,9 +62,9 @@ def network() -> Network:
     return random_twin(card, 0, "cpu")
 
 
-def bare(bench: Bench, net: Network) -> tuple[float, float]:
+def bare(bench: Bench, net: Network, clock: Callable[[], float]) -> tuple[float, float]:
     """Seconds to look at all images once, and to train the classifiers of one seed."""
-    began = time.perf_counter()
+    began = clock()
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in NAMES}
     every = [*bench.rows.train.tolist(), *bench.rows.test.tolist()]
     images = [(row, image) for row, image in decode_rows(bench.pack, every)]
@@ -73,7 +75,7 @@ def bare(bench: Bench, net: Network) -> tuple[float, float]:
             for name, maps in seen.items():
                 kept[name].append(F.adaptive_avg_pool2d(maps, cells(maps.shape[1], maps.shape[2])).clone())
     found = {name: torch.cat(parts)[: len(bench.rows.train)].clone() for name, parts in kept.items()}
-    looked, began = time.perf_counter() - began, time.perf_counter()
+    looked, began = clock() - began, clock()
     heads = nn.ModuleDict(
         {
             name: nn.Sequential(nn.BatchNorm2d(maps.shape[1], affine=False), nn.Flatten(), nn.LazyLinear(2))
@@ -92,7 +94,7 @@ def bare(bench: Bench, net: Network) -> tuple[float, float]:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    return looked, time.perf_counter() - began
+    return looked, clock() - began
 
 
 def main() -> None:
@@ -100,19 +102,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
+    clock = time.process_time if options.cpu else time.perf_counter
+    if options.cpu:
+        torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         pack = pack_of(place / "pack", photos(options.folder, options.images, place / "photos"))
         marks: list[tuple[str, float]] = []
-        told = Told(lambda message: marks.append((message, time.perf_counter())), lambda *_: None)
+        told = Told(lambda message: marks.append((message, clock())), lambda *_: None)
         protocol = Protocol(views=1, steps=options.steps)
         paths = {"place": place / "out", "state": place / "state"}
         bench = Bench.open(pack, "bench", protocol, device="cpu", told=told, **paths)
         net = network()
-        looked, trained = bare(bench, net)
+        looked, trained = bare(bench, net, clock)
         measure(bench, NetworkEye(net, NAMES), "row", "probe")
-        end = time.perf_counter()
+        end = clock()
         looks = marks[1][1] - marks[0][1]
         seeds = (end - marks[1][1]) / len(protocol.seeds)
         images, steps = len(bench.rows.train) + len(bench.rows.test), options.steps
