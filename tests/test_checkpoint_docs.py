@@ -10,7 +10,7 @@ from models.foreign import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "checkpoints.md").read_text("utf-8")
-TABLES = (tables.formats, tables.refused, tables.allowed, tables.codes, tables.names)
+TABLES = (tables.formats, tables.refused, tables.allowed, tables.codes, tables.names, tables.recognised)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)

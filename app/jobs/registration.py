@@ -94,6 +94,12 @@ def clustering(folder: Path, output: Output, job_id: int, _spec: Mapping[str, An
     return register
 
 
+def export(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """The description of a file beside a checkpoint's card, which is read where it lies."""
+    _read_json(folder)["sha256"]
+    return lambda _session: None
+
+
 def evaluation(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
     """A file beside a checkpoint's card, which is read where it lies: that it can be read is all there is to do."""
     _read_json(folder)["measures"]
@@ -124,6 +130,7 @@ READERS: Mapping[str, Reader] = {
     "checkpoint": checkpoint,
     "scan": scan,
     "clustering": clustering,
+    "export": export,
     "evaluation": evaluation,
     "probe": probe,
     "readout": readout,

@@ -25,6 +25,7 @@ KINDS: Mapping[str, str] = {
     "train": "app.jobs.kinds.train",
     "scan": "app.jobs.kinds.scan",
     "cluster": "app.jobs.kinds.cluster",
+    "export": "app.jobs.kinds.export",
     "evaluate": "app.jobs.kinds.evaluate",
     "probe": "app.jobs.kinds.probe",
     "readout": "app.jobs.kinds.readout",

@@ -22,6 +22,7 @@ from app.services.card_tables import (
 from app.services.carry_over import TwoByTwo
 from app.services.checkpoints import CheckpointRecord
 from app.services.evaluations import Source, TrainedTested, chosen
+from app.services.exports import Offer
 from app.services.results import Choice, Row
 from app.services.services import Services
 from app.settings import Settings
@@ -47,6 +48,7 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
         "filters_png": settings.url(f"{here}/filters.png"),
         "evaluations": settings.url(f"{here}/evaluations"),
         "results": settings.url("/api/results"),
+        "exports": settings.url(f"{here}/exports"),
     }
     if record.task == "counting":
         found["count"] = settings.url(f"{here}/count")
@@ -72,13 +74,15 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
 
 def detail(record: CheckpointRecord, card: Card, source: Source | None, settings: Settings) -> dict[str, object]:
     """A checkpoint with its whole card; the gates are those of `source`."""
-    keys = ("name", "units", "stride", "receptive_field", "kind")
+    keys = ("name", "units", "stride", "receptive_field", "kind", "value")
     return {
         **summary(record, settings),
         "recipe": card.recipe,
         "config": dict(card.config),
         "dtype": card.dtype,
         "layers": [{key: getattr(layer, key) for key in keys} for layer in card.layers],
+        "encoder": {"builder": card.architecture, **card.encoder},
+        "filters_only": card.filters_only,
         "preprocessing": asdict(card.preprocess),
         "provenance": dict(card.provenance),
         "measures": dict(card.measures),
@@ -140,6 +144,7 @@ class CardParts:
     probes: list[tuple[Choice, Row]]
     carried: TwoByTwo
     galleries: list[tuple[str, str]]
+    offers: tuple[Offer, ...]
     others: list[tuple[str, str]]
     solves: bool  # a task that is built here, so that it can be asked
 
@@ -159,6 +164,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         probes=services.results.of(record.slug),
         carried=services.evaluations.carry_over(),
         galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        offers=() if card.filters_only else services.exports.offers(record),
         others=services.checkpoints.others(record.slug),
         solves=card.task in RECIPES,
     )

@@ -8,6 +8,7 @@ from app.services.clusterings import ClusteringsService
 from app.services.counting import CountingService
 from app.services.descriptors import DescriptorsService
 from app.services.evaluations import EvaluationsService
+from app.services.exports import ExportsService
 from app.services.filter_panels import FilterPanels
 from app.services.foreign_checkpoints import ForeignCheckpoints
 from app.services.galleries import GalleriesService
@@ -64,6 +65,7 @@ def build_services(
         foreign=ForeignCheckpoints(settings, checkpoints, inspections),
         evaluations=EvaluationsService(checkpoints, galleries),
         results=ResultsService(store.workspace, checkpoints, galleries),
+        exports=ExportsService(checkpoints),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),
         descriptors=DescriptorsService(checkpoints, galleries),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import mode
 from typing import Any, Literal, TypeGuard
 
+from app.services import preprocess_words
 from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
 from models import gates
 from models.card import Card
@@ -152,6 +153,7 @@ class CardView:
     """A card in the shape of its page."""
 
     curves: list[CurveGroup]
+    preprocess: list[tuple[str, str]]
     provenance: list[tuple[str, str]]
     config: list[tuple[str, str]]
 
@@ -161,7 +163,12 @@ def card_view(card: Card) -> CardView:
     guessed = (card.measures.get("chance") or {}).items()
     chance = {f"held_out_{name}": float(cell["value"]) for name, cell in guessed}
     curves = curve_groups(_curves(card), collapsed_cost(card.config), chance)
-    return CardView(curves=curves, provenance=facts(card.provenance), config=facts(card.config))
+    return CardView(
+        curves=curves,
+        preprocess=preprocess_words.facts(card),
+        provenance=facts(card.provenance),
+        config=facts(card.config),
+    )
 
 
 def gate_table(measures: Measures) -> GateTable:

@@ -16,6 +16,7 @@ PLURALS = {
     "checkpoint": "checkpoints",
     "scan": "scans",
     "clustering": "clusters",
+    "export": "checkpoints",
     "evaluation": "checkpoints",
     "readout": "checkpoints",
     "timeline": "checkpoints",
@@ -121,6 +122,8 @@ def _title(job: JobRecord) -> str:
             return f"{title}, recipe {recipe}" if isinstance(recipe, str) and lab(recipe) is not None else title
         case "cluster":
             return _cluster_title(spec)
+        case "export":
+            return f"Export of {spec.get('checkpoint')} as {spec.get('format')}"
         case "evaluate":
             return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "probe":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.services.counting import CountingService
     from app.services.descriptors import DescriptorsService
     from app.services.evaluations import EvaluationsService
+    from app.services.exports import ExportsService
     from app.services.filter_panels import FilterPanels
     from app.services.foreign_checkpoints import ForeignCheckpoints
     from app.services.galleries import GalleriesService
@@ -46,6 +47,7 @@ class Services:
     foreign: ForeignCheckpoints
     evaluations: EvaluationsService
     results: ResultsService
+    exports: ExportsService
     scans: ScansService
     clusterings: ClusteringsService
     descriptors: DescriptorsService

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.encoders import ENCODERS
-from models.foreign.names import COUNTERS
+from models.foreign.names import COUNTERS, heads_beside
 from models.foreign.report import Doubt, Guess, LoadReport, Reshaped, Shape, WrongShape
 from models.foreign.weights import FLOATS, Candidate, TensorInfo
 
@@ -83,6 +83,7 @@ def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -
         wrong=tuple(wrong),
         filled=tuple(key for key in absent if key.endswith(COUNTERS)),
         doubts=doubts({name: tensors[name] for name in matched}),
+        beside=heads_beside(candidate),
         stripped=tuple(part for part in (candidate.prefix, *candidate.inner) if part),
         others=others,
     )

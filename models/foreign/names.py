@@ -8,6 +8,24 @@ from models.foreign.report import Head, HeadKind, Shape
 from models.foreign.weights import Candidate
 
 COUNTERS = "num_batches_tracked"
+_BESIDE: dict[str, HeadKind] = {  # parts of names, the first that fits
+    "queue": "queue",
+    "decoder": "decoder",
+    "counts": "counts",
+    "top_layer": "clusters",
+    "prototypes": "clusters",
+    "head": "projection",
+    "proj": "projection",
+    "predictor": "projection",
+}
+_SAID: dict[HeadKind, str] = {
+    "queue": "negatives of the last batches",
+    "decoder": "decoder that paints what was hidden",
+    "counts": "counting head",
+    "clusters": "one row a cluster",
+    "projection": "head of the pretext task",
+    "other": "lies beside the network",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,19 @@ def left_head(names: Iterable[str], kind: HeadKind, outputs: int | None, words: 
     return (Head(kind, outputs, found, False, words),) if found else ()
 
 
-def without(names: Names, *heads: Head) -> dict[str, str]:
-    """Every tensor that no left-out head owns, under its own name."""
-    owned = {name for head in heads if not head.kept for name in head.tensors}
-    return {name: name for name in names.shapes if name not in owned}
+def heads_beside(candidate: Candidate) -> tuple[Head, ...]:
+    """What lies in the same dict outside the network: heads of the pretext task, queues, decoders."""
+    found: dict[HeadKind, list[str]] = {}
+    for name in candidate.beside:
+        kind: HeadKind = next((kind for word, kind in _BESIDE.items() if word in name), "other")
+        found.setdefault(kind, []).append(name)
+    return tuple(
+        Head(kind, _outputs(kind, [candidate.beside[name].shape for name in names]), tuple(names), False, _SAID[kind])
+        for kind, names in found.items()
+    )
+
+
+def _outputs(kind: HeadKind, shapes: list[Shape]) -> int | None:
+    """What the last matrix gives: counts, clusters, the width of a projection."""
+    matrices = [shape for shape in shapes if len(shape) == 2]
+    return matrices[-1][0] if matrices and kind in ("counts", "clusters", "projection") else None

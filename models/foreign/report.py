@@ -4,7 +4,7 @@ Plain values, free of torch, that turn into JSON and back.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from models.card import FILTERS_ONLY, Preprocess
@@ -100,7 +100,8 @@ class LoadReport:
 
     `matched` are the file's names of tensors that have their place in the encoder, of `needed` that it has; `missing`
     are the encoder's names without one; `unexpected` are the file's names without a place and without a head to belong
-    to; `filled` are counters of batch norm that old files do not keep and that mean nothing after training.
+    to; `beside` are heads that lie outside the network's own prefix; `filled` are counters of batch norm that old files
+    do not keep and that mean nothing after training.
     """
 
     guess: Guess
@@ -113,7 +114,8 @@ class LoadReport:
     filled: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     stripped: tuple[str, ...] = ()
-    others: tuple[Guess, ...] = field(default=())
+    beside: tuple[Head, ...] = ()
+    others: tuple[Guess, ...] = ()
 
     @property
     def fits(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from models.foreign.families import FAMILIES
 from models.foreign.finding import ASIDE, BRANCHES, INNER, WRAPPERS
 from models.foreign.formats import FORMATS, REFUSED
 from models.foreign.pickles import ALLOWED
@@ -53,6 +54,11 @@ def refused() -> str:
 def allowed() -> str:
     """What a pickle may hold beside tensors, and what becomes of it."""
     return _table(("name in the pickle", "becomes"), [(f"`{name}`", kind) for name, kind in ALLOWED.items()])
+
+
+def recognised() -> str:
+    """The architectures that are told apart, and the names of tensors that do it."""
+    return _table(("architecture", "by"), [(family.name, family.clue) for family in FAMILIES])
 
 
 def codes() -> str:

@@ -13,7 +13,7 @@ from torchvision.models import VisionTransformer as TorchvisionViT
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vgg import make_layers
 
-from models.encoders import layers
+from models.encoders import ENCODERS, layers
 from models.encoders.vit import VisionTransformer
 from models.foreign.mapping import DoesNotFit, best, build, report, require_fit, state_dict
 from models.foreign.recognise import recognise
@@ -181,6 +181,28 @@ def test_names_of_timm_mean_what_torchvision_computes() -> None:
     image = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         assert torch.allclose(loaded(found, tensors)(image), source(image), atol=1e-5)
+
+
+def test_tesseras_own_weights_are_not_taken_for_caffes() -> None:
+    source = lively(lambda: ENCODERS["alexnet"](widths=(8, 12, 16, 16, 12)))
+    stripped, whole = dict(source.state_dict()), {f"encoder.{key}": value for key, value in source.state_dict().items()}
+    for found in (found_in(stripped, "encoder."), found_in(whole | {"head.counts.weight": torch.zeros(8, 4)})):
+        assert (found.guess.title, found.fits) == ("Tessera's AlexNet", True)
+    assert [(head.kind, head.outputs) for head in found.guess.heads] == [("counts", 8)]
+
+
+def test_heads_outside_the_prefix_are_named() -> None:
+    infos = candidate(CifarNet().state_dict()).tensors
+    outside = candidate({"queue": torch.zeros(8, 4), "head.mlp.0.weight": torch.zeros(16, 64), "scale": torch.zeros(1)})
+    file = Candidate("state_dict", "module.encoder_q.", infos, beside=outside.tensors)
+    found = report(file, recognise(file)[0])
+    assert found.fits
+    assert {(head.kind, head.outputs) for head in found.beside} == {
+        ("queue", None),
+        ("projection", 16),
+        ("other", None),
+    }
+    assert found.stripped == ("module.encoder_q.",)
 
 
 def test_blocks_in_chunks_are_found() -> None:
