@@ -7,9 +7,11 @@ from typing import Any, Final
 import torch
 
 from models.card import Preprocess, preprocess_of
+from models.encoders.timm_network import TimmMissing
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
 from models.foreign.inspecting import inspect
-from models.foreign.mapping import DoesNotFit, best
+from models.foreign.mapping import DoesNotFit, best, report
+from models.foreign.named import named
 from models.foreign.recognise import recognise
 from models.foreign.report import Guess, LoadReport
 from models.foreign.weights import Candidate, Inspection, UnreadableWeights
@@ -53,6 +55,8 @@ def convert(question: Mapping[str, Any]) -> dict[str, Any]:
 def _report(candidate: Candidate, inspection: Inspection, architecture: str | None) -> LoadReport:
     """The report as the architecture that was named, else as the one that fits best."""
     guesses = recognise(candidate, inspection.metadata)
+    if architecture is not None and (asked := named(candidate, architecture)) is not None:
+        return _as_named(candidate, asked)
     if architecture is not None:
         wanted = architecture.strip().casefold()
         chosen = tuple(it for it in guesses if wanted in (it.architecture.casefold(), it.title.casefold()))
@@ -67,6 +71,17 @@ def _report(candidate: Candidate, inspection: Inspection, architecture: str | No
             "unknown_architecture", "No network is known that has these tensors, and no first layer is among them."
         )
     return found
+
+
+def _as_named(candidate: Candidate, guess: Guess) -> LoadReport:
+    """The report as a network of a library, by its name there."""
+    try:
+        return report(candidate, guess)
+    except TimmMissing as error:
+        raise UnreadableWeights(error.code, _sentence(str(error))) from None
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UnreadableWeights("unknown_architecture", f"{guess.title} cannot be built: {reason}.") from None
 
 
 def _preprocess(guess: Guess, asked: str | Mapping[str, Any] | None) -> Preprocess:

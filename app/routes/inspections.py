@@ -137,7 +137,9 @@ class CheckpointBody(BaseModel):
 
     inspection: str = Field(max_length=64, description="`inspection` of an answer of /api/checkpoints/inspect")
     candidate: str | None = Field(None, max_length=300, description="which weights; needed where `choose` is true")
-    architecture: str | None = Field(None, max_length=200, description="`architecture` or `title` of a guess")
+    architecture: str | None = Field(
+        None, max_length=200, description="`title` of a guess, or `torchvision:NAME`, `timm:NAME`"
+    )
     preprocess: PreprocessBody | str | None = Field(None, description="name of an offered preparation, or its fields")
     name: str | None = Field(None, max_length=100)
     accept_non_finite: bool = Field(False, strict=True, description="register although weights are NaN or infinite")

@@ -31,6 +31,7 @@ CODES: Final = {
         422,
         "to register: the tensors cannot be what was named, or nothing is known that has them",
     ),
+    "timm_missing": (422, "to register: a network of timm was named, and the extra is not installed"),
     "does_not_fit": (422, "to register: tensors are missing, left over or of another shape; all of them are named"),
     "non_finite_weights": (422, "to register: weights are NaN or infinite, and that was not accepted"),
     "bad_preprocess": (422, "to register: the preparation is impossible or does not fit the network"),

@@ -14,8 +14,10 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vgg import make_layers
 
 from models.encoders import ENCODERS, layers
+from models.encoders.timm_network import TimmMissing
 from models.encoders.vit import VisionTransformer
 from models.foreign.mapping import DoesNotFit, best, build, report, require_fit, state_dict
+from models.foreign.named import named
 from models.foreign.recognise import recognise
 from models.foreign.report import LoadReport
 from models.foreign.weights import Candidate, TensorInfo
@@ -345,6 +347,31 @@ def test_shapes_that_contradict_their_names_are_no_crash() -> None:
         }
         file = candidate(tensors)
         best(file, recognise(file))
+
+
+def test_a_network_can_be_named() -> None:
+    source = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    file = candidate(source.state_dict())
+    guess = named(file, "torchvision:shufflenet_v2_x0_5.IMAGENET1K_V1")
+    assert guess is not None
+    assert report(file, guess).fits
+    other = named(file, "torchvision:mobilenet_v2")
+    assert other is not None
+    assert not report(file, other).fits
+    assert named(file, "ResNet-18") is None
+
+
+def test_without_its_package_a_network_of_timm_says_what_to_install() -> None:
+    file = candidate({"stem.conv.weight": torch.zeros(4, 3, 3, 3)})
+    guess = named(file, "timm:resnet10t")
+    assert guess is not None
+    try:
+        import timm  # type: ignore[import-not-found] # noqa: F401
+    except ImportError:
+        with pytest.raises(TimmMissing, match=r"'\.\[timm\]'"):
+            report(file, guess)
+    else:
+        assert not report(file, guess).fits
 
 
 def test_a_report_is_plain_json() -> None:

@@ -48,7 +48,7 @@ CLUES: dict[str, tuple[tuple[str, Shape], ...]] = {
     "regnet_x_400mf": (("trunk_output.block4.block4-0.proj.0.weight", (400, 160, 1, 1)),),
     "regnet_x_800mf": (("trunk_output.block4.block4-0.proj.0.weight", (672, 288, 1, 1)),),
 }
-TOPS = ("fc.weight", "head.weight")
+TOPS = ("fc.weight", "head.weight", "head.fc.weight", "heads.head.weight")
 
 
 def by_clues(names: Names) -> Iterator[Guess]:
@@ -63,7 +63,7 @@ def _has(names: Names, name: str, shape: Shape) -> bool:
 
 
 def _guess(names: Names, model: str) -> Guess:
-    weight = _top(names)
+    weight = last_linear(names)
     heads: tuple[Head, ...] = ()
     if weight is not None:
         layer = weight.removesuffix(".weight")
@@ -81,7 +81,7 @@ def _guess(names: Names, model: str) -> Guess:
     )
 
 
-def _top(names: Names) -> str | None:
+def last_linear(names: Names) -> str | None:
     """The weights of the last linear layer."""
     places = names.indices(r"classifier\.(\d+)\.weight$")
     numbered = [f"classifier.{places[-1]}.weight"] if places else []
