@@ -41,19 +41,13 @@ def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors"
 @router.get("/api/checkpoints/{checkpoint}/exports")
 def list_exports(checkpoint: str, services: ServicesDep, settings: SettingsDep) -> Json:
     """Every form with where it is; `made` null until a job has written it."""
-    record = services.checkpoints.get(checkpoint)
+    found = {"safetensors": None, "card": None} | {
+        offer.format: None if offer.made is None else asdict(offer.made)
+        for offer in services.exports.offers(services.checkpoints.get(checkpoint))
+    }
     here = settings.url(f"/api/checkpoints/{checkpoint}/export?format=")
-    found = services.exports.offers(record)
-    always = [{"format": name, "made": None, "links": {"file": f"{here}{name}"}} for name in ("safetensors", "card")]
-    written = [
-        {
-            "format": offer.format,
-            "made": None if offer.made is None else asdict(offer.made),
-            "links": {"file": f"{here}{offer.format}"},
-        }
-        for offer in found
-    ]
-    return Json({"exports": always + written})
+    listed = [{"format": name, "made": made, "links": {"file": here + name}} for name, made in found.items()]
+    return Json({"exports": listed})
 
 
 @router.post("/start/export", include_in_schema=False)
