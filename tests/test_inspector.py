@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from app.inspector.client import QUEUE, Inspector
 from app.inspector.limits import seconds_for
 from tests.models.foreign.files import saved, small_state
 
+ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 1 << 30
 
 
@@ -89,6 +92,17 @@ def test_a_lost_process_is_told_at_once_and_comes_back(inspector: Inspector, wei
     caller.join(20)
     assert heard == ["inspector_lost"]
     assert inspector.ask("inspect", weights, limit=LIMIT) and inspector.pid not in (None, first)
+
+
+@pytest.mark.parametrize(
+    ("work", "ends"),
+    [("while True: pass", -signal.SIGXCPU), ("bytearray(2 << 30)", 1), ("bytearray(1 << 28)", 0)],
+)
+def test_a_reader_is_bounded_in_time_and_memory(work: str, ends: int) -> None:
+    """A second of computing; its own size and a gigabyte."""
+    code = f"from app.inspector import limits; limits.SECONDS = 1; limits.confine(0, times=2)\n{work}"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == ends and (ends != 1 or "MemoryError" in ran.stderr)
 
 
 def test_time_grows_with_the_file() -> None:

@@ -29,6 +29,8 @@ KINDS: Final[dict[str, type[DomainError]]] = {
     "checkpoint_changed": Conflict,
 }
 
+Said = tuple[dict[str, Any], bytes]  # how a reader ended, and its answer
+
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,7 @@ class Inspector:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pending: dict[int, Future[tuple[dict[str, Any], bytes]]] = {}
+        self._pending: dict[int, tuple[Connection, Future[Said]]] = {}
         self._number = 0
         self._pipe: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,7 +89,7 @@ class Inspector:
         found: dict[str, Any] = result["answer"]
         return found
 
-    def _enqueue(self, question: dict[str, Any]) -> "Future[tuple[dict[str, Any], bytes]]":
+    def _enqueue(self, question: dict[str, Any]) -> "Future[Said]":
         with self._lock:
             if self._closed:
                 raise Busy("inspector_closed", "The server is being stopped.")
@@ -95,8 +97,8 @@ class Inspector:
                 raise Busy("inspector_busy", f"{QUEUE} files are being read already; try again.", retry_after=5)
             pipe = self._running_pipe()
             self._number += 1
-            future: Future[tuple[dict[str, Any], bytes]] = Future()
-            self._pending[self._number] = future
+            future: Future[Said] = Future()
+            self._pending[self._number] = (pipe, future)
             try:
                 pipe.send_bytes(json.dumps({**question, "number": self._number}).encode())
             except OSError:
@@ -122,16 +124,16 @@ class Inspector:
             while True:
                 how, said = json.loads(pipe.recv_bytes()), pipe.recv_bytes()
                 with self._lock:
-                    future = self._pending.pop(int(how["number"]), None)
-                if future is not None:
-                    future.set_result((how, said))
-        except (EOFError, OSError, ValueError):
+                    _, future = self._pending.pop(int(how["number"]))
+                future.set_result((how, said))
+        except (EOFError, OSError, ValueError, KeyError):
             pass
         with self._lock:
-            ours = self._pipe is pipe
-            orphans = list(self._pending.values()) if ours else []
-            if ours:
-                self._pipe, self._pending = None, {}
+            # The next process may run already: only what was asked of this one is lost.
+            lost = [number for number, (asked, _) in self._pending.items() if asked is pipe]
+            orphans = [self._pending.pop(number)[1] for number in lost]
+            if self._pipe is pipe:
+                self._pipe = None
         pipe.close()
         _end(process)
         if not self._closed:
