@@ -114,6 +114,8 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
         ready = {name: gallery_input(session, name) for name in named if name is not None}
         gallery, layers = _begins_with(session, store, asked)
     asked = _with_layer(asked, layers)
+    if asked.probe is not None and ready[asked.probe].job is None:
+        _check_labels(store, ready[asked.probe].folder, asked.probe)
     where = asked.cluster_gallery or gallery
     if asked.method == "kmeans" and asked.clustering is None and where in ready and ready[where].job is None:
         _check_k(store, ready[where].folder, asked)
@@ -155,6 +157,14 @@ def _with_layer(asked: ChainSpec, names: tuple[str, ...]) -> ChainSpec:
     if names and asked.layer not in names:
         raise BadQuery("unknown_layer", f"There is no layer {asked.layer[:80]!r}; there are {', '.join(names)}.")
     return asked
+
+
+def _check_labels(store: Store, folder: str, gallery: str) -> None:
+    """Raises BadQuery where a probe would have nothing to tell apart; the probe itself looks closer."""
+    with Pack.open(store.path(folder)) as pack:
+        known = any(row.counts for row in pack.metadata(range(min(len(pack), 100))))
+        if len(pack.labels()) < 2 and not known:
+            raise BadQuery("unlabelled", f"A probe needs a labelled gallery; the images of {gallery} carry no labels.")
 
 
 def _check_k(store: Store, folder: str, asked: ChainSpec) -> None:

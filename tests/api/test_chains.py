@@ -115,6 +115,7 @@ def test_a_broken_link_blocks_the_rest_until_it_is_resumed(client: Client) -> No
         ({"target_gallery": "nothing"}, 404, "unknown_gallery"),
         ({"student": {"config": {"crop": 9}}}, 422, "bad_config"),
         ({"checkpoint": None, "pretrain": {"gallery": "photos", "task": "juggling"}}, 422, "bad_config"),
+        ({"probe": "beaches"}, 422, "unlabelled"),
         ({"colour": 1}, 422, "invalid_value"),
     ],
 )
@@ -126,6 +127,16 @@ def test_what_cannot_work_is_refused_before_anything_is_queued(
     answer = client.post("/api/chains", json=spec)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert client.get("/api/jobs", params={"limit": 1}).json()["jobs"][0]["id"] == before
+
+
+def test_the_student_may_be_probed_on_a_third_gallery(client: Client, chain: dict[str, Any]) -> None:
+    spec = {"clustering": chain["chain"][2]["artefact"]["slug"], "probe": "photos", "student": STUDENT | {"seed": 4}}
+    found = client.post("/api/chains", json=spec).json()
+    student, probe = found["chain"][-2:]
+    assert (student["step"], probe["step"], probe["state"]) == ("student", "probe", "queued")
+    asked = probe["job"]["spec"]
+    assert (asked["checkpoint"], asked["gallery"]) == (student["artefact"]["slug"], "photos")
+    client.post(found["links"]["cancel"])
 
 
 def test_the_form_starts_a_pretext_task_and_all_that_follows(client: Client) -> None:
