@@ -166,7 +166,7 @@ def _row_view(found: UnitDetail, row: UnitRow, view: UnitView) -> RowView:
         case "median":
             return RowView("Median", f"of {fire}, half have at most {level}", shots)
         case "zero":
-            return RowView("Silent", f"drawn from the {row.among:,} images that it answers with 0", shots)
+            return RowView("Silent", f"drawn from the {row.among:,} images that it answers with 0 or less", shots)
         case _:
             again = view.link(seed=view.params.seed + 1) + "#range"
             return RowView("Random", f"drawn from {row.among:,} images", shots, again)

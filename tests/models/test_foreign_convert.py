@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models import checkpoints, inference
 from models.card import Card, Preprocess, first_layer_filters, read_card, read_report
+from models.encoders.vit import VisionTransformer
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, check, convert_file
 from models.foreign.inspecting import inspect
 from models.foreign.mapping import best
@@ -156,6 +157,40 @@ def test_an_input_that_the_classifier_was_not_made_for_leaves_it_out(tmp_path: P
     small = imported(path, tmp_path / "small", fixed(120))
     assert [layer.name for layer in whole.layers][-3:] == ["fc6", "fc7", "fc8"]
     assert [layer.name for layer in small.layers][-1] == "conv5"
+
+
+def test_the_patches_of_a_transformer_are_a_map(pack: Pack, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    source = VisionTransformer(width=64, depth=2, heads=1, hidden=64, patch=8, grid=4, registers=2).eval()
+    for token in (source.cls_token, source.pos_embed):
+        torch.nn.init.normal_(token)
+    card = imported(saved(tmp_path / "vit.pth", source), tmp_path / "checkpoint")
+    assert [(layer.name, layer.kind, layer.receptive_field) for layer in card.layers] == [
+        ("patch_embed.proj", "conv", 8),
+        ("blocks.0", "conv", None),
+        ("blocks.1", "conv", None),
+        ("norm", "fc", None),
+    ]
+    network = checkpoints.load(tmp_path / "checkpoint")
+    squares = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    shown = network.trunk_input(squares)
+    with network.hooks(["blocks.1", "norm"]) as seen:
+        answer = network.run_trunk(shown)
+    with torch.no_grad():
+        first = source.cls_token.expand(2, -1, -1) + source.pos_embed[:, :1]
+        patches = source.patch_embed(shown).flatten(2).transpose(1, 2) + source.pos_embed[:, 1:]
+        tokens = torch.cat([first, source.register_tokens.expand(2, -1, -1), patches], dim=1)  # type: ignore[union-attr]
+        for block in source.blocks:
+            tokens = block(tokens)
+    assert torch.allclose(seen["norm"], answer)  # the class token is what the network answers
+    assert seen["blocks.1"].shape == (2, 64, 4, 4)
+    assert torch.allclose(seen["blocks.1"][0, :, 1, 2], tokens[0, 3 + 4 + 2], atol=1e-5)
+    plan = Plan("vit", "photos", precision="fp32")
+    scan(pack, tmp_path / "checkpoint", tmp_path / "scan", plan, device="cpu", tick=lambda _: None)
+    reader = ScanReader(tmp_path / "scan")
+    assert reader.box("blocks.1", 2, 3, width=96, height=80) == reader.crop("norm", width=96, height=80)
+    pooled = inference.embed(network, pack.jpeg(2), "blocks.1").vector
+    assert np.abs(pooled - reader.embedding("blocks.1", 2)).max() < 2e-3
 
 
 def test_filters_alone_are_kept_and_show_nothing(tmp_path: Path) -> None:
