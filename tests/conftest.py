@@ -163,10 +163,13 @@ def predictor(server: Server) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def inspector() -> Iterator["Inspector"]:
-    """One process that reads foreign files, for the whole run."""
+    """One process that reads foreign files, for the whole run; the first test that asks for it waits for torch."""
+    from app.failures import NotFound
     from app.inspector.client import Inspector
 
     found = Inspector()
+    with pytest.raises(NotFound):
+        found.ask("inspect", Path("no such file"), limit=1)
     yield found
     found.close()
 
