@@ -116,7 +116,8 @@ def recognise(file: OpenFile) -> Format:
 def refused(kind: str) -> UnreadableWeights:
     """The refusal of a recognised format."""
     what = REFUSED[kind]
-    return UnreadableWeights(what.code, f"This is a {what.name}. {what.instead}", {"format": kind})
+    article = "an" if what.name[0] in "aeoEHO" else "a"
+    return UnreadableWeights(what.code, f"This is {article} {what.name}. {what.instead}", {"format": kind})
 
 
 def _begins_safetensors(head: bytes, size: int) -> bool:

@@ -174,6 +174,7 @@ def test_other_formats_are_named_with_what_to_do_instead(tmp_path: Path, kind: s
     (tmp_path / "x.pth").write_bytes(RECOGNISED[kind])
     refused = refusal(tmp_path / "x.pth")
     assert refused.detail == {"format": kind} and len(str(refused).split(". ")) > 1
+    assert str(refused).startswith("This is an " if kind in ("hdf5", "onnx", "archive") else "This is a ")
 
 
 PROGRAMS = {
