@@ -81,3 +81,22 @@ def test_labels_that_are_not_there_cannot_be_learned(turning: Client, photos: Pa
     spec = {"gallery": "photos", "task": "supervised", "config": {"classes": 3}}
     answer = turning.post("/api/jobs", json={"kind": "train", "spec": spec})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_config")
+
+
+def test_its_units_are_seen_growing(turning: Client) -> None:
+    """Three steps of training keep snapshots of steps 0, 1 and 2; the last step is the checkpoint."""
+    scan = turning.get("/api/checkpoints/rotation-photos").json()["scans"][0]["slug"]
+    unit = f"/scans/{scan}/units/conv3/0"
+    assert "See it grow" in turning.get(unit, headers=HTML).text
+    services = turning.app.state.services
+    services.jobs.submit("timeline", {"checkpoint": "rotation-photos", "gallery": "photos", "images": 40})
+    run_jobs(services)
+    page = turning.get(f"{unit}?at=1", headers=HTML).text
+    grown = page[page.index("As it grew") :]
+    assert [f"at={step}#grown" in grown for step in (0, 1, 2, 3)] == [True] * 4
+    assert "20-NN accuracy of conv3 at that step" in grown
+    filters = turning.get("/checkpoints/rotation-photos/filters?at=0", headers=HTML)
+    assert "At step 0" in filters.text
+    assert turning.get("/api/checkpoints/rotation-photos/filters?at=7").status_code == 404
+    answer = turning.post("/api/jobs", json={"kind": "timeline", "spec": {"checkpoint": "no", "gallery": "photos"}})
+    assert answer.status_code == 404
