@@ -103,6 +103,7 @@ def load_task(folder: Path, *, device: str = "cpu") -> Task:
         own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         module.load_state_dict({key: _whole(value) for key, value in own.items()}, strict=True)
     task.names = tuple(card.provenance.get("classes") or ())
+    task.majority = card.provenance.get("majority")
     return task.to(device).eval()
 
 

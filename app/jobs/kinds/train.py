@@ -244,6 +244,7 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
         "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **({NAMED.get(config.targets_from, "classes"): list(data.names)} if data.names else {}),
+        **({"majority": round(data.majority, 6)} if data.majority else {}),
         **_teacher(job),
         **({"images_without_target": split.without_target} if split.without_target else {}),
     }
