@@ -16,7 +16,7 @@ from models.atomic import write_json
 CARD, WEIGHTS, STEP0, REFERENCE = "checkpoint.json", "weights.safetensors", "filters-step0.npy", "reference.npz"
 REPORT = "report.json"  # of checkpoints that came from elsewhere: what became of each tensor of the file
 FORMAT = 1
-FILTERS_ONLY = "filters-only"
+FILTERS_ONLY, AFTER_RELU = "filters-only", "after its ReLU"
 Colour = Literal["rgb", "bgr", "gray", "lab", "l"]
 CHANNELS: dict[Colour, int] = {"rgb": 3, "bgr": 3, "gray": 1, "lab": 3, "l": 1}
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ class LayerCard:
     layout: Literal["plain", "tokens", "channels_last"] = "plain"
     tokens: int = 0
     path: Literal["trunk", "count"] | None = None
-    value: str = "after its ReLU"
+    value: str = AFTER_RELU
 
     @property
     def on_trunk(self) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models import checkpoints, effective_fields
 from models.behind import Behind
-from models.card import Card, LayerCard
+from models.card import AFTER_RELU, Card, LayerCard
 from models.equation import views
 from models.network import Network, scan_precision
 from models.packs import Pack, Shard
@@ -25,7 +25,7 @@ from models.receptive_field import is_chain, reach
 from models.reductions import LayerRows, Reduced, reduce_map, reduce_vector
 from models.scan_geometry import CountPath, Trunk
 from models.scan_images import ScanImages, Shown
-from models.scans import Equations, LayerPart, ScanInfo, ScanWriter, read_info
+from models.scans import MEAN, POOLING, Equations, LayerPart, ScanInfo, ScanWriter, read_info
 from models.unit_tables import TOP_K
 
 KERNEL = "area"
@@ -298,6 +298,7 @@ def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:
         seconds=round(seconds, 2),
         maxima=True,
         regions=plan.regions and eyes.has_regions,
+        pooling=POOLING if all(layer.value == AFTER_RELU for layer in (*eyes.conv, *eyes.vector)) else MEAN,
     )
 
 

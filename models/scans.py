@@ -32,7 +32,7 @@ from models.unit_tables import UnitTable, from_bytes, merge, to_bytes
 
 SCAN = "scan.json"
 FORMAT = 1
-POOLING = "mean after ReLU"
+POOLING, MEAN = "mean after ReLU", "mean over the map"  # the latter where some layers are read at other places
 
 
 class ScanUnreadable(ValueError):

@@ -188,6 +188,7 @@ def test_the_patches_of_a_transformer_are_a_map(pack: Pack, tmp_path: Path) -> N
     plan = Plan("vit", "photos", precision="fp32")
     scan(pack, tmp_path / "checkpoint", tmp_path / "scan", plan, device="cpu", tick=lambda _: None)
     reader = ScanReader(tmp_path / "scan")
+    assert reader.info.pooling == "mean over the map"
     assert reader.box("blocks.1", 2, 3, width=96, height=80) == reader.crop("norm", width=96, height=80)
     pooled = inference.embed(network, pack.jpeg(2), "blocks.1").vector
     assert np.abs(pooled - reader.embedding("blocks.1", 2)).max() < 2e-3
