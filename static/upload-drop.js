@@ -1,11 +1,15 @@
 // <upload-drop>: files dropped on it go into its file input; it says how many were chosen and how large they are.
+// With data-send a file is taken wherever on the page it is dropped, and sent at once.
 class UploadDrop extends HTMLElement {
   connectedCallback() {
     this.input = this.querySelector("input[type=file]");
     this.status = this.querySelector("[data-status]");
-    this.addEventListener("dragover", (event) => this.over(event, true));
-    this.addEventListener("dragleave", (event) => this.over(event, false));
-    this.addEventListener("drop", (event) => this.take(event));
+    this.sends = this.hasAttribute("data-send");
+    // On the whole page before the frame's own, which takes images.
+    const [place, first] = this.sends ? [document, true] : [this, false];
+    place.addEventListener("dragover", (event) => this.over(event, true), first);
+    place.addEventListener("dragleave", (event) => this.over(event, false), first);
+    place.addEventListener("drop", (event) => this.take(event), first);
     this.input.addEventListener("change", () => this.tell());
   }
 
@@ -17,13 +21,20 @@ class UploadDrop extends HTMLElement {
   take(event) {
     this.over(event, false);
     if (!event.dataTransfer.files.length) return;
-    this.input.files = event.dataTransfer.files;
+    const taken = new DataTransfer();
+    for (const file of [...event.dataTransfer.files].slice(0, this.input.multiple ? undefined : 1)) taken.items.add(file);
+    this.input.files = taken.files;
     this.tell();
   }
 
   tell() {
     const files = [...this.input.files];
     const megabytes = files.reduce((sum, file) => sum + file.size, 0) / 1e6;
+    if (this.sends && files.length) {
+      this.status.textContent = `${files[0].name}, ${megabytes.toFixed(1)} MB: being sent and read …`;
+      this.input.form.requestSubmit();
+      return;
+    }
     this.status.textContent = `${files.length} ${files.length === 1 ? "file" : "files"}, ${megabytes.toFixed(1)} MB`;
   }
 }

@@ -9,6 +9,7 @@ import torch
 from models.card import Preprocess, preprocess_of
 from models.encoders.timm_network import TimmMissing
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
+from models.foreign.first_filters import first_filters
 from models.foreign.inspecting import inspect
 from models.foreign.mapping import DoesNotFit, best, report
 from models.foreign.named import named
@@ -28,7 +29,15 @@ def look(question: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "inspection": found.as_json(),
         "reports": {name: report.as_json() for name, report in reports.items() if report is not None},
+        "filters": first_filters(Path(question["path"]), found, tuple(reports)),
     }
+
+
+def compare(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights of an inspected file would become as the architecture that a person names."""
+    inspection = Inspection.from_json(question["inspection"])
+    candidate = inspection.candidate(question["candidate"])
+    return {"report": _report(candidate, inspection, question["architecture"]).as_json()}
 
 
 def convert(question: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,4 +112,4 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {"inspect": look, "convert": convert}
+WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {"inspect": look, "compare": compare, "convert": convert}

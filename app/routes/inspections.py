@@ -1,11 +1,11 @@
 """A foreign file of weights: sent or named, looked into, and what was found."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,7 @@ from models.foreign.weights import Candidate, TensorInfo
 router = APIRouter()
 
 MAX_PATH = 4096
+ChoiceQuery = Annotated[str | None, Query(max_length=300)]
 SAME: Documented = {200: {"description": "the same weights, used in the same way, were registered before"}}
 
 
@@ -34,6 +35,11 @@ class WeightsFile:
 
     received: Received | None = None
     path: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the sender calls it."""
+        return "" if self.received is None else self.received.entries[0].name
 
     def look(self, services: Services) -> InspectionRecord:
         """Inspect it. Raises what the service raises."""
@@ -107,10 +113,34 @@ def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings:
     return Json(inspection_json(weights.look(services), settings), 201)
 
 
+@router.get("/api/checkpoints/add")
+def what_is_taken(settings: SettingsDep) -> Json:
+    """Which formats are read, how large a file may be, and where to send one."""
+    return Json(
+        {
+            "formats": [
+                {"format": key, "name": name, "endings": endings} for key, (name, endings, _) in FORMATS.items()
+            ],
+            "limit_bytes": settings.checkpoint_bytes,
+            "links": {"inspect": settings.url("/api/checkpoints/inspect")},
+        }
+    )
+
+
 @router.get("/api/inspections/{inspection}")
-def show_inspection(inspection: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """What was found in a file; kept for a day."""
-    return Json(inspection_json(services.inspections.get(inspection), settings))
+def show_inspection(
+    inspection: str,
+    services: ServicesDep,
+    settings: SettingsDep,
+    candidate: ChoiceQuery = None,
+    architecture: ChoiceQuery = None,
+) -> Json:
+    """What was found in a file; kept for a day. `named` is what weights would become as an architecture asked for."""
+    record = services.inspections.get(inspection)
+    named = None
+    if architecture:
+        named = services.inspections.report(record, candidate or record.inspection.plausible[0].name, architecture)
+    return Json({**inspection_json(record, settings), "named": named})
 
 
 class PreprocessBody(BaseModel):
@@ -182,13 +212,16 @@ def inspection_json(record: InspectionRecord, settings: Settings) -> dict[str, o
         "warnings": list(found.warnings),
         "metadata": dict(found.metadata),
         "choose": len(chosen) > 1,
-        "candidates": [candidate_json(it, it.name in chosen, record.reports.get(it.name)) for it in found.candidates],
-        "links": {"self": settings.url(f"/api/inspections/{record.id}")},
+        "candidates": [candidate_json(it, it.name in chosen, record) for it in found.candidates],
+        "links": {
+            "self": settings.url(f"/api/inspections/{record.id}"),
+            "page": settings.url(f"/inspections/{record.id}"),
+        },
     }
 
 
-def candidate_json(candidate: Candidate, plausible: bool, report: Mapping[str, Any] | None) -> dict[str, object]:
-    """One set of weights: `plausible` ones are those to choose from, `report` is what it would become."""
+def candidate_json(candidate: Candidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
+    """One set of weights: those to choose from are `plausible`; what it would become, and its first layer drawn."""
     return {
         "name": candidate.name,
         "prefix": candidate.prefix,
@@ -197,7 +230,8 @@ def candidate_json(candidate: Candidate, plausible: bool, report: Mapping[str, A
         "parameters": candidate.parameters,
         "tensors": [_tensor(name, info) for name, info in candidate.tensors.items()],
         "beside": [_tensor(name, info) for name, info in candidate.beside.items()],
-        "report": report,
+        "report": record.reports.get(candidate.name),
+        "filters": record.filters.get(candidate.name),
     }
 
 

@@ -28,6 +28,7 @@ from models.filter_pictures import Scale
 from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
 
+RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
 
@@ -196,6 +197,7 @@ class CheckpointsService:
     def _free_output(self, name: str) -> Output:
         """The name as a slug that no checkpoint has and no job has been promised, and its folder."""
         slug = slug_of(name)
+        slug = f"{slug}-checkpoint" if slug in RESERVED else slug
         with self._store.read() as session:
             return table.free_output(session, Output("checkpoint", slug, f"checkpoints/{slug}"))
 

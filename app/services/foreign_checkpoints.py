@@ -61,7 +61,7 @@ class ForeignCheckpoints:
                 preprocess=new.preprocess
                 if new.preprocess is None or isinstance(new.preprocess, str)
                 else dict(new.preprocess),
-                name=(new.name or "").strip() or _name(record, candidate),
+                name=(new.name or "").strip() or suggested_name(record, candidate),
                 file=record.name,
                 folder=folder,
                 accept_non_finite=new.accept_non_finite,
@@ -108,7 +108,7 @@ ENDINGS = (
 )
 
 
-def _name(record: InspectionRecord, candidate: str) -> str:
+def suggested_name(record: InspectionRecord, candidate: str) -> str:
     """What the file is called, with the choice where there was one."""
     stem = next((record.name[: -len(it)] for it in ENDINGS if record.name.lower().endswith(it)), record.name)
     several = len(record.inspection.plausible) > 1

@@ -34,12 +34,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InspectionRecord:
-    """An inspected file; `id` is its sha256, `source` where it lies now, `reports` what each candidate would become."""
+    """An inspected file; `id` is its sha256, `source` where it lies now, `reports` what each candidate would become.
+
+    `filters` are those of its first layer, drawn: see models.foreign.first_filters.
+    """
 
     id: str
     name: str
     inspection: Inspection
     reports: Mapping[str, Mapping[str, Any]]
+    filters: Mapping[str, Mapping[str, Any]]
     created_at: datetime
     source: Path
     uploaded: bool
@@ -120,6 +124,14 @@ class InspectionsService:
             raise Conflict("input_missing", "The file that was inspected is gone; give it again.")
         return record
 
+    def report(self, record: InspectionRecord, candidate: str, architecture: str) -> Mapping[str, Any]:
+        """What these weights would become as an architecture that a person names. Raises BadQuery, NotFound."""
+        if candidate not in {it.name for it in record.inspection.candidates}:
+            raise NotFound("unknown_candidate", f"The file has no weights {candidate[:80]!r}.")
+        asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "architecture": architecture}
+        found: Mapping[str, Any] = self.inspector.ask("compare", record.source, **asked)["report"]
+        return found
+
     def _look(self, path: Path) -> dict[str, Any]:
         return self.inspector.ask("inspect", path, limit=self._settings.checkpoint_bytes)
 
@@ -156,6 +168,7 @@ def _record(inspection: str, record: Mapping[str, Any], folder: Path) -> Inspect
         name=str(record["name"]),
         inspection=Inspection.from_json(record["inspection"]),
         reports=dict(record.get("reports", {})),
+        filters=dict(record.get("filters", {})),
         created_at=datetime.fromtimestamp(float(record["created"]), UTC),
         source=folder / WEIGHTS if path is None else Path(path),
         uploaded=path is None,
@@ -163,4 +176,4 @@ def _record(inspection: str, record: Mapping[str, Any], folder: Path) -> Inspect
 
 
 def _stored(record: InspectionRecord) -> dict[str, Any]:
-    return {"inspection": record.inspection.as_json(), "reports": dict(record.reports)}
+    return {"inspection": record.inspection.as_json(), "reports": dict(record.reports), "filters": dict(record.filters)}
