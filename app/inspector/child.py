@@ -10,7 +10,12 @@ from app.inspector import work
 from app.inspector.limits import confine, die_with_parent
 from models.foreign.weights import UnreadableWeights
 
-TIMES: Final = {"inspect": 2, "compare": 0, "convert": 5}  # times the file: mapped, copied, and for writing twice more
+TIMES: Final = {
+    "inspect": 2,
+    "compare": 0,
+    "convert": 5,
+    "reprepare": 5,
+}  # times the file: mapped, copied, and for writing twice more
 
 log = logging.getLogger(__name__)
 

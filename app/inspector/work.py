@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import torch
 
-from models.card import Preprocess, preprocess_of
+from models.card import CheckpointChanged, NotACheckpoint, Preprocess, preprocess_of
 from models.encoders.timm_network import TimmMissing
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
 from models.foreign.first_filters import first_filters
@@ -16,6 +16,7 @@ from models.foreign.named import named
 from models.foreign.recognise import recognise
 from models.foreign.report import Guess, LoadReport
 from models.foreign.weights import Candidate, Inspection, UnreadableWeights
+from models.repreparing import reprepared
 
 REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is looked into
 
@@ -58,6 +59,16 @@ def convert(question: Mapping[str, Any]) -> dict[str, Any]:
         )
     except (DoesNotFit, NonFiniteWeights, BadPreprocess) as error:
         raise UnreadableWeights(error.code, _sentence(str(error)), getattr(error, "detail", None)) from None
+    return {"sha256": card.weights_sha256}
+
+
+def reprepare(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the checkpoint whose weights are at `path` into `folder`, with other preprocessing."""
+    how = preprocess_of(question["preprocess"])
+    try:
+        card = reprepared(Path(question["path"]).parent, Path(question["folder"]), how, name=question["name"])
+    except (BadPreprocess, CheckpointChanged, NotACheckpoint) as error:
+        raise UnreadableWeights(error.code, _sentence(str(error))) from None
     return {"sha256": card.weights_sha256}
 
 
@@ -112,4 +123,9 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {"inspect": look, "compare": compare, "convert": convert}
+WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "inspect": look,
+    "compare": compare,
+    "convert": convert,
+    "reprepare": reprepare,
+}

@@ -124,6 +124,12 @@ def timeline(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, An
     return lambda _session: None
 
 
+def sanity(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """A file beside a checkpoint's card, which is read where it lies."""
+    _read_json(folder)["variants"]
+    return lambda _session: None
+
+
 Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
 READERS: Mapping[str, Reader] = {
     "gallery": gallery,
@@ -134,5 +140,6 @@ READERS: Mapping[str, Reader] = {
     "evaluation": evaluation,
     "probe": probe,
     "readout": readout,
+    "sanity": sanity,
     "timeline": timeline,
 }

@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "evaluate": "app.jobs.kinds.evaluate",
     "probe": "app.jobs.kinds.probe",
     "readout": "app.jobs.kinds.readout",
+    "sanity": "app.jobs.kinds.sanity",
     "timeline": "app.jobs.kinds.timeline",
 }
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"

@@ -24,6 +24,7 @@ from app.services.checkpoints import CheckpointRecord
 from app.services.evaluations import Source, TrainedTested, chosen
 from app.services.exports import Offer
 from app.services.results import Choice, Row
+from app.services.sanity import check_on
 from app.services.services import Services
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
@@ -47,6 +48,7 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
         "filters": settings.url(f"{here}/filters"),
         "filters_png": settings.url(f"{here}/filters.png"),
         "evaluations": settings.url(f"{here}/evaluations"),
+        "sanity": settings.url(f"{here}/sanity"),
         "results": settings.url("/api/results"),
         "exports": settings.url(f"{here}/exports"),
     }
@@ -175,4 +177,7 @@ def checkpoint_page(request: Request, checkpoint: str, services: ServicesDep, on
     record = services.checkpoints.get(checkpoint)
     card = services.checkpoints.read_card(record)
     parts = _parts(record, card, services, on)
-    return page(request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart)
+    checked = check_on(record, None)
+    return page(
+        request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart, checked=checked
+    )

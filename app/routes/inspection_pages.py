@@ -13,6 +13,7 @@ from app.routes.inspections import WeightsFile, weights_file
 from app.routes.job_page import FormDep
 from app.services.foreign_checkpoints import NewCheckpoint
 from app.services.inspection_view import InspectionView, inspection_view
+from app.services.services import Services
 from app.settings import Settings
 from app.web.templating import page
 from models.card import CHANNELS
@@ -38,7 +39,13 @@ async def weights_form(request: Request, services: ServicesDep) -> AsyncIterator
 
 
 def _add_page(
-    request: Request, settings: Settings, *, error: DomainError | None = None, path: str = "", called: str = ""
+    request: Request,
+    services: Services,
+    settings: Settings,
+    *,
+    error: DomainError | None = None,
+    path: str = "",
+    called: str = "",
 ) -> HTMLResponse:
     return page(
         request,
@@ -50,12 +57,13 @@ def _add_page(
         roots=roots_note(settings),
         limit=settings.checkpoint_bytes,
         formats=FORMATS,
+        recent=services.inspections.recent(),
     )
 
 
 @router.get("/checkpoints/add")
-def add_page(request: Request, settings: SettingsDep) -> HTMLResponse:
-    return _add_page(request, settings)
+def add_page(request: Request, services: ServicesDep, settings: SettingsDep) -> HTMLResponse:
+    return _add_page(request, services, settings)
 
 
 @router.post("/checkpoints/add", response_model=None)
@@ -68,7 +76,7 @@ def look_into(
     try:
         record = weights.look(services)
     except DomainError as error:
-        return _add_page(request, settings, error=error, path=weights.path or "", called=weights.name)
+        return _add_page(request, services, settings, error=error, path=weights.path or "", called=weights.name)
     return RedirectResponse(settings.url(f"/inspections/{record.id}"), 303)
 
 

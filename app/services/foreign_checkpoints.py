@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from app.failures import BadQuery
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.inspections import InspectionRecord, InspectionsService
 from app.settings import Settings
+from models.card import WEIGHTS, Preprocess
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,25 @@ class ForeignCheckpoints:
                 file=record.name,
                 folder=folder,
                 accept_non_finite=new.accept_non_finite,
+            )
+            known = self._checkpoints.with_weights(str(made["sha256"]))
+            if known is not None:
+                return Added(known, created=False)
+            return Added(self._checkpoints.register_folder(Path(folder)), created=True)
+
+    def reprepare(self, checkpoint: str, preprocess: Preprocess, *, name: str | None = None) -> Added:
+        """Register the weights of a checkpoint with other preprocessing: another checkpoint.
+
+        Raises NotFound, Conflict where its files have changed, BadQuery where the preprocessing cannot be.
+        """
+        record = self._checkpoints.get(checkpoint)
+        with tempfile.TemporaryDirectory(dir=self._settings.workspace, prefix=".convert.", suffix=".tmp") as folder:
+            made = self._inspections.inspector.ask(
+                "reprepare",
+                record.folder / WEIGHTS,
+                preprocess=asdict(preprocess),
+                folder=folder,
+                name=(name or "").strip() or f"{record.name[:80]} prepared otherwise",
             )
             known = self._checkpoints.with_weights(str(made["sha256"]))
             if known is not None:

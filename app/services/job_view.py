@@ -19,6 +19,7 @@ PLURALS = {
     "export": "checkpoints",
     "evaluation": "checkpoints",
     "readout": "checkpoints",
+    "sanity": "checkpoints",
     "timeline": "checkpoints",
 }
 
@@ -132,6 +133,8 @@ def _title(job: JobRecord) -> str:
             return f"Readout of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "timeline":
             return f"Growth of {spec.get('checkpoint')} on {spec.get('gallery')}"
+        case "sanity":
+            return f"Sanity of {spec.get('checkpoint')} on {spec.get('gallery')}"
         case "import":
             return f"Import of {spec.get('name') or spec.get('gallery')}"
         case _:

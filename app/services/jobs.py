@@ -19,7 +19,18 @@ from app.jobs.records import JobRecord, NewJob
 from app.jobs.run import LOG
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
-from app.services.submissions import cluster, evaluate, export, import_images, probe, readout, scan, timeline, train
+from app.services.submissions import (
+    cluster,
+    evaluate,
+    export,
+    import_images,
+    probe,
+    readout,
+    sanity,
+    scan,
+    timeline,
+    train,
+)
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
@@ -41,6 +52,7 @@ PREPARE: Mapping[str, Prepare] = {
     "evaluate": evaluate.prepare,
     "probe": probe.prepare,
     "readout": readout.prepare,
+    "sanity": sanity.prepare,
     "timeline": timeline.prepare,
 }
 

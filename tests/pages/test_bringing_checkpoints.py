@@ -1,6 +1,7 @@
 """A file of weights in the browser: taken, told about, registered; refused with what to do instead."""
 
 import re
+import shutil
 from collections import OrderedDict
 from html import unescape
 from pathlib import Path
@@ -9,12 +10,16 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Page, expect
 from torch import Tensor
 
 from app.inspector.client import Inspector
 from app.routes.inspection_pages import own_preprocess
+from app.services.foreign_checkpoints import NewCheckpoint
+from app.services.submissions.import_images import FolderFrom, NewGallery
 from app.settings import Settings
-from tests.conftest import Client, Clients
+from tests.conftest import Client, Clients, Server
+from tests.making import run_jobs
 from tests.models.foreign.files import malicious, saved
 from tests.models.foreign_networks import CifarNet
 
@@ -126,7 +131,7 @@ def test_an_unknown_network_shows_tensors_and_its_filters_alone(web: Client, tmp
     assert web.get(f"{answer.headers['location']}/filters").status_code == 200
     named = web.get(f"{where}?architecture=torchvision:resnet18", headers=HTML)
     assert named.status_code == 200 and "tensors matched as resnet18 of torchvision" in named.text
-    assert web.get(f"/api{where}?architecture=resnet18").json()["named"]["fits"] is False
+    assert web.get(f"/api{where}?architecture=torchvision:resnet18").json()["named"]["fits"] is False
     wrong = web.get(f"{where}?architecture=a+cathedral", headers=HTML)
     assert wrong.status_code == 422 and "cannot be" in unescape(wrong.text) and "Unknown architecture" in wrong.text
 
@@ -170,3 +175,66 @@ def test_too_large_a_file_is_a_413(client_for: Clients, settings: Settings) -> N
     web = client_for(settings.model_copy(update={"checkpoint_mb": 1}))
     answer = web.post("/checkpoints/add", files={"file": ("big.pth", bytes(2 << 20))}, headers=HTML)
     assert answer.status_code == 413
+
+
+def test_a_checkpoint_is_checked_on_a_gallery_and_prepared_otherwise(
+    web: Client, state: State, photos: Path, settings: Settings
+) -> None:
+    """Forty photos are too few for a verdict; what is not there is a 404."""
+    services = web.app.state.services
+    photos = Path(shutil.copytree(photos, settings.roots[0] / "photos"))
+    gallery = services.galleries.create(NewGallery(name="few", source=FolderFrom(kind="folder", path=str(photos))))
+    run_jobs(services)
+    path = saved(settings.roots[0] / "small.pth", state)
+    record = services.inspections.look(str(path))
+    slug = services.foreign.add(NewCheckpoint(record.id)).checkpoint.slug
+    assert "Not checked" in web.get(f"/checkpoints/{slug}").text
+    assert "Not checked yet" in web.get(f"/checkpoints/{slug}/sanity").text
+    answer = web.post("/start/sanity", data={"checkpoint": slug, "gallery": gallery.gallery.slug}, headers=HTML)
+    assert answer.status_code == 303 and answer.headers["location"].startswith("/jobs/")
+    run_jobs(services)
+    assert "cannot tell" in web.get(f"/checkpoints/{slug}").text
+    page = unescape(web.get(f"/checkpoints/{slug}/sanity?on=few").text)
+    assert "Cannot tell: 40 labelled images are fewer than the 300" in page
+    (check,) = web.get(f"/api/checkpoints/{slug}/sanity").json()["checks"]
+    assert (check["verdict"], check["images"], check["neighbours"]) == ("unknown", 40, 10)
+    assert [one["name"] for one in check["variants"]][:3] == ["as registered", "CIFAR mean and deviation", "-1 to 1"]
+    assert check["own"]["error"] > 0 and page.count("Use this one") == len(check["variants"]) - 1
+    assert check["layers"][0]["name"] == "conv1"
+    other = web.post(f"/checkpoints/{slug}/preparation", data={"gallery": "few", "variant": "2"}, headers=HTML)
+    how = web.get(f"/api{other.headers['location']}").json()["preprocessing"]
+    assert how["mean"] == [0.5, 0.5, 0.5] and other.headers["location"] != f"/checkpoints/{slug}"
+    same = web.post(f"/api/checkpoints/{slug}/preparation", json={"preprocess": how})
+    assert (same.status_code, same.json()["slug"]) == (200, other.headers["location"].rpartition("/")[2])
+    bad = web.post(f"/api/checkpoints/{slug}/preparation", json={"preprocess": {**how, "std": [0, 0, 0]}})
+    assert (bad.status_code, bad.json()["error"]["code"]) == (422, "bad_preprocess")
+    wrong = {"gallery": "few", "variant": "90"}
+    assert web.post(f"/checkpoints/{slug}/preparation", data=wrong, headers=HTML).status_code == 404
+    assert web.get(f"/checkpoints/{slug}/sanity?on=none", headers=HTML).status_code == 404
+    assert web.get("/checkpoints/none/sanity", headers=HTML).status_code == 404
+
+
+def test_from_a_file_to_its_filters_in_a_browser(
+    tab: Page, server: Server, inspector: Inspector, state: State, tmp_path: Path
+) -> None:
+    """Chosen, told about, a value edited, registered, filters; the tab fails on a violation of the content policy."""
+    server.services.inspections.inspector = inspector
+    path = saved(tmp_path / "brought.pth", {"state_dict": state})
+    tab.goto("/checkpoints")
+    tab.get_by_role("link", name="Bring a checkpoint").first.click()
+    tab.set_input_files("#weights-file", str(path))  # sent at once
+    tab.wait_for_url("**/inspections/*")
+    expect(tab.locator("#what")).to_contain_text("44 of 44 tensors matched")
+    expect(tab.locator("#filters img")).to_be_visible()
+    tab.get_by_text("-1 to 1", exact=True).click()
+    expect(tab.locator("#p-mean")).to_have_value("0.5, 0.5, 0.5")
+    tab.locator("#register summary").click()
+    tab.locator("#p-side").fill("36")
+    tab.locator("#p-resize").fill("40")
+    expect(tab.locator("[name=preparation][value=own]")).to_be_checked()
+    tab.get_by_role("button", name="Register this checkpoint").click()
+    tab.wait_for_url("**/checkpoints/brought")
+    assert tab.get_by_role("button", name="Scan it").count() == 1
+    tab.get_by_role("link", name="First filters").first.click()
+    tab.wait_for_url("**/checkpoints/brought/filters*")
+    assert tab.locator("#trained .filter").count() == 16
