@@ -1,6 +1,7 @@
 """The page that takes a file of weights, and the one that tells what was found in it and registers it."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -30,8 +31,9 @@ NORMALISED = {"mean_std": "by the mean and deviation below", "per_input": "each 
 async def weights_form(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
     """A form with a `file`, or with the `path` of one on the server."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        async for given in weights_file(request, services):
-            yield given
+        async with aclosing(weights_file(request, services)) as received:
+            async for given in received:
+                yield given
         return
     async with request.form(max_files=0, max_fields=4) as form:
         path = form.get("path")

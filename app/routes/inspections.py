@@ -1,6 +1,6 @@
 """A foreign file of weights: sent or named, looked into, and what was found."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -49,7 +49,7 @@ class WeightsFile:
         return services.inspections.take(self.received.folder / entry.file, entry.sha256, entry.name)
 
 
-async def weights_file(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
+async def weights_file(request: Request, services: ServicesDep) -> AsyncGenerator[WeightsFile, None]:
     """Multipart `file`, streamed to disk, or JSON `{"path"}`; files that are not taken over are removed afterwards."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         yield WeightsFile(path=_path(parse_json(await request.body())))
