@@ -78,7 +78,6 @@ def sanity_page(request: Request, checkpoint: str, services: ServicesDep, on: On
         all=checks(record),
         galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
         words=words_of,
-        changeable=card.head is None and card.task is None,
     )
 
 

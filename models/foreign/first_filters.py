@@ -17,6 +17,8 @@ from models.foreign.recognise import filters_alone
 from models.foreign.weights import FLOATS, Candidate, Inspection
 
 MOST: Final = 256  # filters in the picture
+LEAST: Final = 5  # pixels a side from which smoothness tells something
+TOO_SMALL: Final = "Filters of so few pixels do not tell whether they are smoother than noise."
 SIDE: Final = 28  # pixels that a small filter is enlarged to, about
 
 
@@ -57,7 +59,7 @@ def drawn(filters: Filters) -> Mapping[str, Any]:
         "shape": list(weights.shape),
         "shown": len(order),
         "smoother": smooth.smoother,
-        "sentence": smooth.sentence,
+        "sentence": smooth.sentence if min(weights.shape[2:]) >= LEAST else TOO_SMALL,
         "width": picture.shape[1],
         "height": picture.shape[0],
         "png": base64.b64encode(png(picture)).decode(),

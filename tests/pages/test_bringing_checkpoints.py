@@ -76,7 +76,7 @@ def test_a_file_is_told_about_and_registered_as_assumed(web: Client, state: Stat
     )
     for words in ("ResNet-8 for CIFAR", "44 of 44 tensors matched", "conv1 of 3x3", "module.", "classes, 10"):
         assert words in page, words
-    assert "data:image/png;base64," in page and "total-variation ratio" in page
+    assert "data:image/png;base64," in page and "so few pixels" in page
     assert "akamaster" in page  # the reason of the preprocessing
     form = fields(page)
     assert (form["name"], form["preparation"]) == ("my net", "ImageNet mean and deviation")
@@ -126,7 +126,12 @@ def test_what_does_not_fit_is_listed_and_not_offered(web: Client, state: State, 
 def test_an_unknown_network_shows_tensors_and_its_filters_alone(web: Client, tmp_path: Path) -> None:
     content = {"stem.w.weight": torch.randn(6, 3, 5, 5), "tail.weight": torch.randn(3, 6)}
     where, page = looked(web, saved(tmp_path / "odd.pth", content))
-    assert "Unknown architecture" in page and "6×3×5×5" in page and "tail.weight" in page
+    assert (
+        "Unknown architecture" in page
+        and "total-variation ratio" in page
+        and "6×3×5×5" in page
+        and "tail.weight" in page
+    )
     answer = web.post(where, data=fields(page), headers=HTML)
     assert web.get(f"{answer.headers['location']}/filters").status_code == 200
     named = web.get(f"{where}?architecture=torchvision:resnet18", headers=HTML)
