@@ -95,7 +95,9 @@ class Watch:
     def _score(self, step: int) -> Look:
         """What any other task says of its own measures."""
         values = held_out(self.task, self.images, self.targets, self.seed)
-        measures = {f"held_out_{name}": float(found.mean()) for name, found in values.items()}
+        measures = {
+            f"held_out_{name}": float(np.nanmean(found)) for name, found in values.items() if not np.isnan(found).all()
+        }
         filters = self.task.encoder.get_parameter(f"{self.card.first_layer.name}.weight")
         return Look(step, {**measures, "conv1_tv_ratio": _roughness(filters)})
 

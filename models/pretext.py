@@ -38,8 +38,9 @@ def held_out(task: Task, regions: Sequence[Tensor], targets: Tensor | None, seed
 
 
 def cells(values: Mapping[str, Doubles], seed: int) -> dict[str, dict[str, Any]]:
-    """Mean, 95 % interval over images and n of each measure."""
-    return {name: _cell(of, seed) for name, of in values.items()}
+    """Mean, 95 % interval over images and n of each measure; images of which it is not defined (NaN) are left out."""
+    defined = {name: of[~np.isnan(of)] for name, of in values.items()}
+    return {name: _cell(of, seed) for name, of in defined.items() if len(of)}
 
 
 def evaluate_task(

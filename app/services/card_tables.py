@@ -35,6 +35,10 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 MEASURES = {
     "loss": ("Loss", "the task's own"),
     "accuracy": ("Accuracy", "share of the puzzles that are solved"),
+    **{
+        f"accuracy_{number}_intruders": (f"Accuracy, {number} intruders", "puzzles with so many tiles of another photo")
+        for number in range(9)
+    },
     "pull": ("Squared error of the equation", "mean |φ(Dx) − Σφ(Tⱼx)|²"),
     "additivity_ratio": ("Additivity ratio", "total of φ(Dx) over total of the tiles: adding gives 1, averaging 0.25"),
     "r2_adding": ("R² of adding", "share of the variance of φ(Dx) that the sum of the tiles explains"),

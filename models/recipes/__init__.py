@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from models.recipes import cluster_classification, counting, deepcluster, rotation, supervised
+from models.recipes import cluster_classification, counting, deepcluster, jigsaw, jigsaw_pp, rotation, supervised
 from models.recipes.base import BadConfig, ImageConfig, check, types
 
 RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "counting": counting.RECIPES,
+    "jigsaw": jigsaw.RECIPES,
+    "jigsaw_pp": jigsaw_pp.RECIPES,
     "rotation": rotation.RECIPES,
     "supervised": supervised.RECIPES,
     "deepcluster": deepcluster.RECIPES,

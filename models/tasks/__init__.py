@@ -4,9 +4,11 @@ from models.tasks.base import Task
 from models.tasks.cluster_classification import ClusterClassification
 from models.tasks.counting import Counting
 from models.tasks.deepcluster import DeepCluster
+from models.tasks.jigsaw import Jigsaw
+from models.tasks.jigsaw_pp import JigsawPP
 from models.tasks.rotation import Rotation
 from models.tasks.supervised import Supervised
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Counting, Rotation, Supervised, DeepCluster, ClusterClassification)
+    task.name: task for task in (Counting, Jigsaw, JigsawPP, Rotation, Supervised, DeepCluster, ClusterClassification)
 }

@@ -100,10 +100,17 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """What is told of held-out images: named values, images along the first axis; the others are averaged."""
+        """What is told of held-out images: named values, images along the first axis; the others are averaged.
+
+        A value may be NaN for images of which it is not defined; these are left out.
+        """
 
     def chance(self) -> dict[str, float]:
         """What guessing gives of the measures, where that is known."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """What a card says of a trained task beyond its settings: what was drawn for it, and hashes of that."""
         return {}
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from torch import nn
+from torch import Tensor, nn
 
 from models.card import LayerCard
 
@@ -52,3 +52,46 @@ class Classifier(nn.Sequential):
                 parts[f"drop{place}"] = nn.Dropout(dropout)
         parts["top"] = nn.Linear(hidden, outputs)
         super().__init__(parts)
+
+
+class TilesHead(nn.Module):
+    """fc6 for each of nine tiles with the same weights, their outputs side by side into fc7, and the permutations.
+
+    (9 B, C, h, w), the tiles of a puzzle after each other -> (B, N) logits of the N `permutations` (N, 9), which are
+    kept with the weights: they are what the outputs mean.
+    """
+
+    permutations: Tensor
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        tile_hidden: int,
+        hidden: int,
+        permutations: Tensor,
+        norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        tiles = permutations.shape[1]
+        self.fc6 = _layer(features, tile_hidden, norm, dropout)
+        self.fc7 = _layer(tiles * tile_hidden, hidden, norm, dropout)
+        self.top = nn.Linear(hidden, len(permutations))
+        self.register_buffer("permutations", permutations)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        each = self.fc6(maps.flatten(1))  # (9 B, F)
+        logits: Tensor = self.top(self.fc7(each.view(-1, self.permutations.shape[1] * each.shape[1])))
+        return logits
+
+
+def _layer(features: int, outputs: int, norm: bool, dropout: float) -> nn.Sequential:
+    """A linear layer with its ReLU."""
+    parts: list[nn.Module] = [nn.Linear(features, outputs)]
+    if norm:
+        parts.append(nn.BatchNorm1d(outputs))
+    parts.append(nn.ReLU(inplace=True))
+    if dropout:
+        parts.append(nn.Dropout(dropout))
+    return nn.Sequential(*parts)

@@ -19,6 +19,8 @@ from models.tasks.base import Task, Views
 # What makes a task quick; a task whose smallest network needs other values says so in its own line.
 TINY: dict[str, dict[str, Any]] = {
     "counting": {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "conv1_std": 0.0},
+    "jigsaw": {"crop": 96, "region": 96, "tile": 27, "tile_hidden": 16, "hidden": 16, "permutations": 6},
+    "jigsaw_pp": {"crop": 96, "region": 96, "tile": 27, "tile_hidden": 16, "hidden": 16, "permutations": 6},
     "rotation": {"crop": 64, "region": 72, "hidden": 16},
     "supervised": {"crop": 64, "region": 72, "hidden": 16, "classes": 3},
     "deepcluster": {"crop": 64, "region": 72, "hidden": 16, "clusters": 3, "pca": 2},

@@ -65,7 +65,7 @@ def run(job: JobContext) -> None:
         card = checkpoints.describe(task, name="training", recipe=None, config=asdict(data.config))
         watch = Watch(task, card, data.regions, data.split.held_out, job.state, targets=data.held_out, seed=seed)
         curves = train(job, task, batches, watch, data.config, seed)
-        provenance = {**_provenance(job, pack, data, seed), "conv1_scale": scale}
+        provenance = {**_provenance(job, pack, data, seed), **task.facts(), "conv1_scale": scale}
         write_seen(job.state, pack, data.split.train)
         keep(job, task, first, data, curves, provenance)
 
