@@ -1,7 +1,7 @@
 """A file from elsewhere becomes a checkpoint of the workspace: chosen, converted in a child, registered once."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -131,5 +131,13 @@ ENDINGS = (
 def suggested_name(record: InspectionRecord, candidate: str) -> str:
     """What the file is called, with the choice where there was one."""
     stem = next((record.name[: -len(it)] for it in ENDINGS if record.name.lower().endswith(it)), record.name)
-    several = len(record.inspection.plausible) > 1
-    return f"{stem} {candidate.rpartition('/')[2]}"[:100] if several else stem[:100] or "weights"
+    which = told_apart(candidate, [it.name for it in record.inspection.plausible])
+    return f"{stem} {which}"[:100] if which else stem[:100] or "weights"
+
+
+def told_apart(name: str, names: Sequence[str]) -> str:
+    """What of a place in a file tells it from the others: `teacher` of teacher/backbone beside student/backbone."""
+    if len(names) < 2:
+        return ""
+    shared = set.intersection(*(set(it.split("/")) for it in names))
+    return " ".join(part for part in name.split("/") if part not in shared) or name.rpartition("/")[2]

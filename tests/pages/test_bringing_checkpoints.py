@@ -15,7 +15,7 @@ from torch import Tensor
 
 from app.inspector.client import Inspector
 from app.routes.inspection_pages import own_preprocess
-from app.services.foreign_checkpoints import NewCheckpoint
+from app.services.foreign_checkpoints import NewCheckpoint, told_apart
 from app.services.submissions.import_images import FolderFrom, NewGallery
 from app.settings import Settings
 from tests.conftest import Client, Clients, Server
@@ -109,6 +109,8 @@ def test_student_or_teacher_is_a_choice(web: Client, state: State, tmp_path: Pat
     chosen = unescape(web.get(f"{where}?candidate=teacher").text)
     assert fields(chosen)["candidate"] == "teacher" and fields(chosen)["name"] == "dino teacher"
     assert web.get(f"{where}?candidate=neither", headers=HTML).status_code == 404
+    assert told_apart("teacher/backbone", ["student/backbone", "teacher/backbone"]) == "teacher"
+    assert told_apart("model", ["model"]) == ""
 
 
 def test_what_does_not_fit_is_listed_and_not_offered(web: Client, state: State, tmp_path: Path) -> None:
