@@ -80,13 +80,16 @@ def sanity(
     images = [image for _, image in decode_rows(pack, rows[:MOST])]
     if not images:
         raise NothingToLookAt("the gallery has no images that the checkpoint was not trained on")
-    count = fitting(_seconds_an_image(network, twin, images, ways), seconds, len(images))
+    own, slowest = _seconds_an_image(network, twin, images, ways)
+    count = fitting(own, seconds, len(images))
+    compared = min(count, fitting(slowest, seconds, len(images)))
     images, labels = images[:count], None if labels is None else labels[:count]
-    check = _Check(network, twin, images, labels)
+    check = _Check(network, twin, images, labels, compared)
     tried: list[_Tried] = []
     for number, way in enumerate(ways):
-        tick(f"{way.name}: {len(images)} images", number, len(ways))
-        tried.append(check.of(way))
+        shown = images if number == 0 else images[:compared]
+        tick(f"{way.name}: {len(shown)} images", number, len(ways))
+        tried.append(check.of(way, shown))
     tick("", len(ways), len(ways))
     return _report(check, tried, pack, rows[:count], folder, checkpoint, gallery, seed)
 
@@ -131,13 +134,16 @@ class _Tried:
 class _Check:
     """Both networks, the images, and their classes."""
 
-    def __init__(self, network: Network, twin: Network, images: Sequence[Tensor], labels: Labels | None) -> None:
+    def __init__(
+        self, network: Network, twin: Network, images: Sequence[Tensor], labels: Labels | None, compared: int
+    ) -> None:
         self.network, self.twin, self.images, self.labels = network, twin, images, labels
-        self.k = min(K, len(images) // 4)
+        self.compared = compared
+        self.k = min(K, compared // 4)
 
-    def of(self, way: Alternative) -> _Tried:
+    def of(self, way: Alternative, images: Sequence[Tensor]) -> _Tried:
         start = time.monotonic()
-        seen, twin = (see(prepared(net, way), self.images) for net in (self.network, self.twin))
+        seen, twin = (see(prepared(net, way), images) for net in (self.network, self.twin))
         return _Tried(way, seen, twin, time.monotonic() - start)
 
     def within(self, seen: Seen, part: slice) -> Hits:
@@ -153,8 +159,8 @@ class _Check:
 
     @property
     def halves(self) -> tuple[slice, slice]:
-        middle = len(self.images) // 2
-        return slice(0, middle), slice(middle, None)
+        middle = self.compared // 2
+        return slice(0, middle), slice(middle, self.compared)
 
 
 def prepared(network: Network, way: Alternative) -> Network:
@@ -248,8 +254,10 @@ def _rows(pack: Pack, card: Card, folder: Path, seed: int) -> tuple[list[int], L
     return kept.tolist(), codes[kept] if useful else None
 
 
-def _seconds_an_image(network: Network, twin: Network, images: Sequence[Tensor], ways: Sequence[Alternative]) -> float:
-    """What both networks take for one image, prepared in the slowest way."""
+def _seconds_an_image(
+    network: Network, twin: Network, images: Sequence[Tensor], ways: Sequence[Alternative]
+) -> tuple[float, float]:
+    """What both networks take for one image, prepared as registered and in the slowest way."""
     few = list(images[:TIMED])
     see(prepared(network, ways[0]), few[:1])  # the first pass plans
     start = time.monotonic()
@@ -257,7 +265,7 @@ def _seconds_an_image(network: Network, twin: Network, images: Sequence[Tensor],
         see(prepared(net, ways[0]), few)
     took = (time.monotonic() - start) / len(few)
     sizes = [way.preprocess.trunk_size or way.preprocess.size for way in ways]
-    return float(took * (max(sizes) / sizes[0]) ** 2)
+    return took, took * (max(sizes) / sizes[0]) ** 2
 
 
 def _report(
@@ -285,6 +293,7 @@ def _report(
         weights_sha256=card.weights_sha256,
         gallery_fingerprint=pack.fingerprint,
         images=len(rows),
+        compared=check.compared,
         labelled=0 if labels is None else len(labels),
         classes=0 if labels is None else len(np.unique(labels)),
         confounded=labels is not None and confounded(labels, np.asarray(known)[list(rows)].astype(np.int64)),

@@ -74,7 +74,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Sanity:
-    """`variants` begin with the checkpoint's own; `best` is the place of the one that the first half chose.
+    """`compared` is how many of the images all preparations were shown: as many as fit for the slowest.
+
+    `variants` begin with the checkpoint's own; `best` is the place of the one that the first half chose.
 
     `own` and `own_untrained` are over all labelled images, and `gain` is their paired difference, on which the verdict
     rests; `better` is the gain of the best over the checkpoint's own on the second half.
@@ -85,6 +87,7 @@ class Sanity:
     weights_sha256: str
     gallery_fingerprint: str
     images: int
+    compared: int
     labelled: int
     classes: int
     confounded: bool

@@ -89,7 +89,7 @@ def found(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Sanity:
 
 
 def test_a_planted_wrong_preparation_is_red_and_the_right_one_is_found(found: Sanity) -> None:
-    assert (found.images, found.labelled, found.classes) == (ROWS, ROWS, 2)
+    assert (found.images, found.compared, found.labelled, found.classes) == (ROWS, ROWS, ROWS, 2)
     assert found.own is not None and found.own.value <= 0.6  # nothing fires: a guess
     assert found.own_untrained is not None and found.own_untrained.value > 0.6
     assert found.verdict == "bad" and "Suspect the preprocessing" in found.sentence
