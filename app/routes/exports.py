@@ -21,7 +21,9 @@ def _attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-@router.get("/api/checkpoints/{checkpoint}/export", response_class=Response, responses=answers(BINARY))
+@router.get(
+    "/api/checkpoints/{checkpoint}/export", response_class=Response, responses=answers(BINARY, "application/json")
+)
 def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors", "card", "pth", "onnx"]) -> Response:
     """The weights under plain names, with the card in their header; the card; or what a job wrote, 409 before that."""
     record = services.checkpoints.get(checkpoint)

@@ -24,6 +24,7 @@ from models import card as cards
 from models import filter_pictures, snapshots
 from models.atomic import replace_folder
 from models.card import Card
+from models.descriptors import DESCRIPTORS
 from models.filter_pictures import Scale
 from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
@@ -45,6 +46,11 @@ class CheckpointRecord:
     job_id: int | None
     created_at: datetime
     scans: tuple[str, ...] = ()
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether it is a network; descriptors have no filters to look at."""
+        return self.architecture not in DESCRIPTORS
 
 
 @dataclass(frozen=True)

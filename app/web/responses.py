@@ -30,9 +30,9 @@ REFUSALS: Documented = {
 }
 
 
-def answers(media_type: str) -> Documented:
-    """`responses` of a route whose answer is not JSON."""
-    return {200: {"content": {media_type: {}}}}
+def answers(*media_types: str) -> Documented:
+    """`responses` of a route whose answer is not, or not always, JSON."""
+    return {200: {"content": {media_type: {} for media_type in media_types}}}
 
 
 def finite(value: object) -> object:

@@ -44,9 +44,16 @@ def test_a_trained_checkpoint_is_listed_with_its_links(web: httpx.Client, worksp
 def test_layers_come_in_forward_order_with_the_agreed_fields(card: dict[str, Any]) -> None:
     names = [layer["name"] for layer in card["layers"]]
     assert names == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "counts"]
-    assert all(set(layer) == {"name", "units", "stride", "receptive_field", "kind"} for layer in card["layers"])
-    assert card["layers"][0] == {"name": "conv1", "units": 96, "stride": 2, "receptive_field": 11, "kind": "conv"}
-    assert card["layers"][-1] == {
+    agreed = {"name", "units", "stride", "receptive_field", "kind"}
+    assert all(set(layer) == {*agreed, "value"} for layer in card["layers"])
+    assert {key: card["layers"][0][key] for key in agreed} == {
+        "name": "conv1",
+        "units": 96,
+        "stride": 2,
+        "receptive_field": 11,
+        "kind": "conv",
+    }
+    assert {key: card["layers"][-1][key] for key in agreed} == {
         "name": "counts",
         "units": 8,
         "stride": None,

@@ -235,7 +235,10 @@ def expected(address: str) -> int:
         return 405
     if "/api/" in address and address.endswith(("/search", "/count")):
         return 422
-    return 503 if "/heatmap?" in address or "/count?" in address else 200
+    if address.endswith(("/export?format=pth", "/export?format=onnx")):
+        return 409  # no job has written it yet
+    network = ("/heatmap?", "/count?", "/api/tasks/counting?")
+    return 503 if any(part in address for part in network) else 200
 
 
 def links_of(value: Any) -> list[str]:

@@ -180,5 +180,9 @@ def api_reads(web: httpx.Client, url: str, workspace: Workspace) -> list[str]:
     slugs |= {"clustering": workspace.clustering, "cluster": "0", "chain": "1"}
     names = {**slugs, "job": "1", "layer": "conv2", "row": "0", "unit": "0"}
     paths = web.get("/openapi.json").json()["paths"]
-    reads = [path for path in paths if "get" in paths[path] and not re.search("{(upload|view|chain)}|/truth$", path)]
+    reads = [
+        path
+        for path in paths
+        if "get" in paths[path] and not re.search("{(upload|view|chain|inspection)}|/truth$", path)
+    ]
     return [urljoin(url, f"{path.format(**names)}?row=0&gallery={workspace.gallery}") for path in reads]
