@@ -165,7 +165,7 @@ class CheckpointBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    inspection: str = Field(max_length=64, description="`inspection` of an answer of /api/checkpoints/inspect")
+    inspection: str = Field(max_length=64, description="`inspection` of the answer that looked into the file")
     candidate: str | None = Field(None, max_length=300, description="which weights; needed where `choose` is true")
     architecture: str | None = Field(
         None, max_length=200, description="`title` of a guess, or `torchvision:NAME`, `timm:NAME`"

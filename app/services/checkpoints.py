@@ -33,6 +33,11 @@ RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
 
+def has_filters(architecture: str) -> bool:
+    """Whether a checkpoint of that architecture is a network, and not a descriptor like HOG."""
+    return architecture not in DESCRIPTORS
+
+
 @dataclass(frozen=True)
 class CheckpointRecord:
     """A registered checkpoint; `folder` is absolute, `scans` are the slugs of its finished scans, newest first."""
@@ -49,8 +54,8 @@ class CheckpointRecord:
 
     @property
     def has_filters(self) -> bool:
-        """Whether it is a network; descriptors have no filters to look at."""
-        return self.architecture not in DESCRIPTORS
+        """Whether there are first filters to look at."""
+        return has_filters(self.architecture)
 
 
 @dataclass(frozen=True)

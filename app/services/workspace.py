@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.jobs.records import JobRecord, record
 from app.jobs.states import ACTIVE, ENDED
+from app.services.checkpoints import has_filters
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow, ScanRow
 from models.descriptors import DESCRIPTORS
@@ -39,6 +40,7 @@ class CheckpointItem:
     architecture: str
     task: str | None
     created_at: datetime
+    has_filters: bool
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,10 @@ def _galleries(session: Session) -> tuple[GalleryItem, ...]:
 
 def _checkpoints(session: Session) -> tuple[CheckpointItem, ...]:
     rows = session.scalars(select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(NEWEST))
-    return tuple(CheckpointItem(row.slug, row.name, row.architecture, row.task, row.created_at) for row in rows)
+    return tuple(
+        CheckpointItem(row.slug, row.name, row.architecture, row.task, row.created_at, has_filters(row.architecture))
+        for row in rows
+    )
 
 
 def _scans(session: Session) -> tuple[ScanItem, ...]:

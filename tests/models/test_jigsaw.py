@@ -84,6 +84,8 @@ def test_gray_puzzles_are_gray_and_projected_ones_have_no_green_against_magenta(
     assert drawn.gray.any() and drawn.projected.any() and not (drawn.gray & drawn.projected).any()
     gray = tiles[drawn.gray]
     assert torch.allclose(gray, gray[:, :, :1].expand_as(gray))
+    level = (drawn.corners == drawn.corners[..., :1]).flatten(1).all(dim=1)  # no channel is shifted
+    assert torch.equal(level, drawn.gray | drawn.projected)
     one = torch.tensor([0.2, 0.9, 0.4]).view(1, 1, 3, 1, 1)
     left = without_green(one).flatten()
     assert float(-left[0] + 2 * left[1] - left[2]) == pytest.approx(0, abs=1e-6)
@@ -115,6 +117,7 @@ def test_an_intruders_pixels_are_of_the_other_image(with_strangers: JigsawPP) ->
     drawn = with_strangers.draw(8, generator(8))
     seen = cut_tiles(images, drawn, CELL, TILE)[:, :, 0, 0, 0]
     assert torch.equal(seen.long(), drawn.images)
+    assert not torch.equal(seen, seen[:, :1].expand_as(seen))
     target = with_strangers.views(noise(8), generator(8)).target
     assert target is not None
     assert torch.equal(target[:, 0], drawn.labels)

@@ -178,11 +178,11 @@ def api_reads(web: httpx.Client, url: str, workspace: Workspace) -> list[str]:
     """Every GET of the OpenAPI document, about things that there are."""
     slugs = {"gallery": workspace.gallery, "checkpoint": workspace.checkpoint, "scan": workspace.scan}
     slugs |= {"clustering": workspace.clustering, "cluster": "0", "chain": "1"}
-    names = {**slugs, "job": "1", "layer": "conv2", "row": "0", "unit": "0"}
+    names = {**slugs, "job": "1", "task": "counting", "layer": "conv2", "row": "0", "unit": "0"}
     paths = web.get("/openapi.json").json()["paths"]
     reads = [
         path
         for path in paths
-        if "get" in paths[path] and not re.search("{(upload|view|chain|inspection)}|/truth$", path)
+        if "get" in paths[path] and not re.search("{(upload|view|chain|inspection)}|/truth$|/results", path)
     ]
     return [urljoin(url, f"{path.format(**names)}?row=0&gallery={workspace.gallery}") for path in reads]
