@@ -8,6 +8,7 @@ import torch
 
 from app.services.bundled import bundled_folders
 from models import checkpoints
+from models.batches import region
 from models.card import Card, read_card, read_reference
 from models.countables.scenes import draw
 from models.countables.source import scene_seed
@@ -72,10 +73,10 @@ def test_its_gates_are_judged_from_measures_of_exactly_these_weights(folder: Pat
 
 
 def _on_new_scenes(network: Network) -> Sides:
-    region = network.card.preprocess.region
+    """Scenes brought to the region as training and evaluation bring them there."""
+    side = network.card.preprocess.region
     images = []
     for number in range(SCENES):
         image = torch.from_numpy(draw(scene_seed("test", 99, number), "test").image.copy()).permute(2, 0, 1)
-        margin = (image.shape[-1] - region) // 2
-        images.append(image[:, margin : margin + region, margin : margin + region])
+        images.append(region(image, side))
     return sides(network, images)
