@@ -26,6 +26,7 @@ from models.images import StoredImage
 SHARD_ROWS: Final = 1024
 BATCH_ROWS: Final = 256
 MANIFEST: Final = "pack.json"
+MOST_OF_A_PICTURE: Final = 100  # rows; a source of more is a data set that images came from, not one picture cut up
 OPEN_SHARDS: Final = 512  # each open shard holds a file descriptor
 
 SCHEMA: Final = pa.schema(
@@ -202,8 +203,14 @@ class Pack:
         return self._labels[0]
 
     def sources(self) -> npt.NDArray[np.int32]:
-        """Which picture each row was taken from, as a small number; -1 where that is not known."""
+        """The source of each row, a picture or a collection, as a small number; -1 where that is not known."""
         return self._encode("source")[0]
+
+    def pictures(self) -> npt.NDArray[np.int32]:
+        """Which picture each row was taken from; -1 where that is not known, or the source is a whole collection."""
+        codes = self.sources()
+        rows = np.bincount(codes + 1)[codes + 1]
+        return np.where(rows > MOST_OF_A_PICTURE, -1, codes).astype(np.int32)
 
     def scene(self, row: int) -> dict[str, Any] | None:
         """What decided a generated scene; None for a photo. Raises IndexError."""

@@ -42,7 +42,7 @@ def questions(pack: Pack, rows: int) -> tuple[Question, ...]:
 
 def source_groups(pack: Pack, rows: int) -> Rows:
     """The source of each of the first rows as a number; a row without one is a source of its own."""
-    codes = pack.sources()[:rows].astype(np.int64)
+    codes = pack.pictures()[:rows].astype(np.int64)
     return np.where(codes < 0, codes.max(initial=0) + 1 + np.arange(len(codes)), codes)
 
 

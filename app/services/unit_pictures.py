@@ -34,7 +34,7 @@ class UnitPictures:
 
     def sources(self) -> Sources:
         """Which source picture each scanned row comes from; -1: not known."""
-        return np.asarray(guarded(self._pack.sources)[: self._reader.rows])
+        return np.asarray(guarded(self._pack.pictures)[: self._reader.rows])
 
     def tops(self, units: Sequence[int], count: int, sources: Sources | None) -> list[tuple[TopImage, ...]]:
         """The best images of each unit, with what is known of them read once."""

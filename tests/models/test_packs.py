@@ -93,6 +93,14 @@ def test_labels_and_splits_are_counted_without_the_unlabelled(pack: Pack) -> Non
     assert pack.splits() == {"test": 140, "train": 560}
 
 
+def test_a_source_of_many_rows_is_a_collection_and_not_one_picture(tmp_path: Path) -> None:
+    many = [(replace(row, source="web" if n < 101 else "cat"), image) for n, (row, image) in enumerate(ROWS[:105])]
+    write_manifest(tmp_path, [write_shard(tmp_path, 0, many)])
+    with Pack.open(tmp_path) as pack:
+        assert set(pack.sources().tolist()) == {0, 1}
+        assert pack.pictures().tolist() == [-1] * 101 + [1] * 4
+
+
 def test_the_fingerprint_is_a_hash_over_the_shards_hashes(pack: Pack, folder: Path) -> None:
     digests = [hashlib.sha256((folder / f"shard-0000{n}.arrow").read_bytes()).hexdigest() for n in range(2)]
     assert [shard.sha256 for shard in pack.shards] == digests
