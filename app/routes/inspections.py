@@ -140,7 +140,7 @@ def show_inspection(
     named = None
     if architecture:
         named = services.inspections.report(record, candidate or record.inspection.plausible[0].name, architecture)
-    return Json({**inspection_json(record, settings), "named": named})
+    return Json(inspection_json(record, settings, named))
 
 
 class PreprocessBody(BaseModel):
@@ -195,8 +195,8 @@ def add_checkpoint(body: CheckpointBody, services: ServicesDep, settings: Settin
     return Json(summary(added.checkpoint, settings), 201 if added.created else 200)
 
 
-def inspection_json(record: InspectionRecord, settings: Settings) -> dict[str, object]:
-    """An inspection as REST tells it; places on the server stay there."""
+def inspection_json(record: InspectionRecord, settings: Settings, named: object = None) -> dict[str, object]:
+    """An inspection as REST tells it, with the report on the architecture asked for; no places on the server."""
     found = record.inspection
     chosen = {it.name for it in found.plausible}
     return {
@@ -213,6 +213,7 @@ def inspection_json(record: InspectionRecord, settings: Settings) -> dict[str, o
         "metadata": dict(found.metadata),
         "choose": len(chosen) > 1,
         "candidates": [candidate_json(it, it.name in chosen, record) for it in found.candidates],
+        "named": named,
         "links": {
             "self": settings.url(f"/api/inspections/{record.id}"),
             "page": settings.url(f"/inspections/{record.id}"),
