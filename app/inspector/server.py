@@ -99,6 +99,7 @@ class Server:
 def main(descriptor: int) -> None:
     """Warm up, then fork on demand."""
     logging.basicConfig(level=logging.INFO, format="inspector: %(message)s")
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of every build that it tries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when we end
     pipe = Connection(descriptor)
     import app.inspector.work  # noqa: F401 (torch: the seconds that children do not spend)

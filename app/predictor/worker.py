@@ -27,6 +27,7 @@ def read_questions(pipe: Connection, questions: "queue.SimpleQueue[Numbered]", l
 def main(descriptor: int, wanted: str, threads: int) -> None:
     """Answer until the pipe ends."""
     logging.basicConfig(level=logging.INFO, format="predictor: %(message)s")
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of every build that it tries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when we end
     pipe = Connection(descriptor)
     questions: queue.SimpleQueue[Numbered] = queue.SimpleQueue()

@@ -12,7 +12,9 @@ def panels_json(look: FirstLook) -> dict[str, object]:
         "gallery": on.gallery.slug,
         "scan": None if on.scan is None else on.scan.slug,
         "job": None if on.making is None else str(on.making.id),
-        "image": None if look.subject is None else {"row": look.subject.row, "upload": look.subject.upload},
+        "image": None
+        if look.subject is None
+        else {"row": look.subject.row, "upload": look.subject.upload, "typical_of": look.subject.among},
         "count": _why(look.count) or _count(look.count.content),
         "control": _why(look.control) or _count(look.control.content),
         "units": _why(look.units) or _units(look),

@@ -1,6 +1,5 @@
 """What the page of a task shows: the puzzle of one image, the answers to it, and the scores of who solves it."""
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -190,7 +189,7 @@ def open_task(services: Services, settings: Settings, task: str, params: TaskPar
 
 
 def with_image(services: Services, params: TaskParams) -> TaskParams:
-    """With an image where none is named: one of the newest gallery, drawn by the seed."""
+    """With an image where none is named: a colourful one of the newest gallery, by the seed."""
     if params.has_image:
         return params
     gallery = params.gallery or next(
@@ -198,8 +197,7 @@ def with_image(services: Services, params: TaskParams) -> TaskParams:
     )
     if gallery is None:
         return params
-    rows = services.galleries.get(gallery).rows
-    row = random.Random(params.seed).randrange(rows) if params.row is None and rows else params.row
+    row = services.puzzles.photo(gallery, params.seed) if params.row is None else params.row
     return params.model_copy(update={"gallery": gallery, "row": row})
 
 
@@ -225,5 +223,5 @@ def _next(services: Services, params: TaskParams, score: Score) -> Mapping[str, 
     seed = params.seed + 1
     row = params.row
     if params.upload is None and params.gallery is not None:
-        row = random.Random(seed).randrange(max(1, services.galleries.get(params.gallery).rows))
+        row = services.puzzles.photo(params.gallery, seed)
     return {"seed": seed, "row": row, "choice": None, "score": str(score) if score.puzzles else None}

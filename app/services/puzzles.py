@@ -23,6 +23,7 @@ PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of a
 KEPT = 64  # puzzles: the pictures of a page are asked for right after it
 GAP = 4  # pixels between the pictures of a sheet
 LISTED = 200
+GLANCED = 8  # photos of which the most colourful is taken where nobody chose one
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class PuzzlesService:
     def solvers(self, task: str) -> list[CheckpointRecord]:
         """The checkpoints that were trained on a task, newest first."""
         return [record for record in self._checkpoints.list(limit=LISTED).checkpoints if record.task == task]
+
+    def photo(self, gallery: str, seed: int) -> int | None:
+        """A row by chance, of several the most colourful: gray walls make poor puzzles. Raises NotFound."""
+        pack = self._galleries.pack(gallery)
+        rows = random.Random(seed).sample(range(len(pack)), min(GLANCED, len(pack)))
+        return max(rows, key=lambda row: colourfulness(pack.thumb(row)), default=None)
 
     def pose(self, task: str, asked: Asked) -> Posed:
         """The puzzle and, with a checkpoint, its answer.
@@ -105,6 +112,16 @@ class PuzzlesService:
         names = tuple(self._galleries.facets(asked.gallery).labels)
         label = None if asked.row is None else self._galleries.image(asked.gallery, asked.row).label
         return Pose(asked.seed, asked.seed, label, names)
+
+
+def colourfulness(picture: bytes) -> float:
+    """Root of the variances of red less green and of yellow less blue, of a picture in 0..255; gray has 0.
+
+    After Hasler, Suesstrunk, "Measuring colourfulness in natural images", 2003, without their term of the means.
+    """
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=np.float32)
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    return float(np.hypot((red - green).std(), ((red + green) / 2 - blue).std()))
 
 
 def sheet(pictures: Sequence[Picture], columns: int) -> bytes:

@@ -1,9 +1,10 @@
 """What the first screen shows: a counting checkpoint, a gallery, their scan, and the image that they are about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.failures import DomainError
 from app.jobs.records import JobRecord
@@ -43,11 +44,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Subject:
-    """The image that all panels are about: a row of the stage's gallery, or an upload."""
+    """The image that all panels are about: a row of the stage's gallery, or an upload.
+
+    `among` is the number of images drawn by chance of which this one's counts miss their sum by the median amount.
+    """
 
     image: QueryImage
-    row: int | None
-    upload: str | None
+    row: int | None = None
+    upload: str | None = None
+    among: int | None = None
 
 
 def counting_checkpoint(services: Services) -> str | None:
@@ -88,17 +93,23 @@ def stage(services: Services, wanted: str | None = None) -> Stage | None:
 
 
 def subject(services: Services, on: Stage, *, row: int | None, upload: str | None, shuffle: int) -> Subject | None:
-    """The upload or row that is asked for, else a telling row; None while there are no images. Raises NotFound."""
+    """The upload or row that is asked for, else one by chance; None while there are no images. Raises NotFound.
+
+    The first one is typical of several, so that luck does not decide what a newcomer sees.
+    """
     if upload is not None:
-        return Subject(services.uploads.open(upload), None, upload)
+        return Subject(services.uploads.open(upload), upload=upload)
     if row is not None:
-        return Subject(services.counting.gallery_image(on.gallery.slug, row), row, None)
+        return Subject(services.counting.gallery_image(on.gallery.slug, row), row)
     pack = services.galleries.pack(on.gallery.slug)
     rows = len(pack) if on.scan is None else min(len(pack), on.scan.rows)
     if rows == 0:
         return None
-    chosen = _telling_row(pack, rows, shuffle)
-    return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, None)
+    drawn = _telling_rows(pack, rows, shuffle)
+    chosen, among = drawn[0], None
+    if shuffle == 0 and on.scan is not None and (errors := services.scans.reader(on.scan.slug).equation) is not None:
+        chosen, among = _typical(drawn, errors.relative)
+    return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, among=among)
 
 
 def _counts(record: CheckpointRecord) -> bool:
@@ -160,11 +171,17 @@ def _scan_jobs(services: Services) -> Iterator[JobRecord]:
     yield from services.jobs.list(kinds=("scan",), limit=LISTED).jobs
 
 
-def _telling_row(pack: Pack, rows: int, shuffle: int) -> int:
-    """A row at random; of generated scenes one with several objects that is not a step of a sweep."""
+def _telling_rows(pack: Pack, rows: int, shuffle: int) -> list[int]:
+    """Rows at random; of generated scenes those with several objects that are not a step of a sweep."""
     drawn = [int(row) for row in np.random.default_rng(shuffle).integers(rows, size=DRAWN)]
-    for row in drawn:
-        scene = pack.scene(row)
-        if scene is None or (scene["sweep"] is None and scene["number"] in SEVERAL):
-            return row
-    return drawn[0]
+    scenes = {row: pack.scene(row) for row in dict.fromkeys(drawn)}
+    telling = [
+        row for row, scene in scenes.items() if scene is None or (scene["sweep"] is None and scene["number"] in SEVERAL)
+    ]
+    return telling or drawn
+
+
+def _typical(rows: Sequence[int], errors: NDArray[np.float32]) -> tuple[int, int | None]:
+    """The row with the median error, and the number of those that have one; the first row where none has."""
+    known = sorted((float(errors[row]), row) for row in rows if np.isfinite(errors[row]))
+    return (known[len(known) // 2][1], len(known)) if known else (rows[0], None)
