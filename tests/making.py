@@ -18,7 +18,8 @@ from app.services.services import Services
 from app.services.submissions.import_images import FolderFrom, NewGallery
 
 CLASSES = ("beach", "forest", "night", "street")
-TINY = {"crop": 64, "region": 96, "hidden": 16, "units": 8, "batch_size": 8, "steps": 3, "held_out": 8}
+CHANNELS = (24, 64, 96, 96, 64)  # of conv1 to conv5 in a quarter of AlexNet
+TINY = {"crop": 64, "region": 96, "width": 0.25, "hidden": 16, "units": 8, "batch_size": 8, "steps": 3, "held_out": 8}
 
 
 @dataclass(frozen=True)

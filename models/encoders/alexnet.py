@@ -12,6 +12,7 @@ from torch import nn
 
 Norm = Literal["none", "batch", "batch_plain"]
 POOLED = (1, 2, 5)  # max-pooling follows these convolutions
+WIDTHS = (96, 256, 384, 384, 256)
 
 
 class AlexNet(nn.Sequential):
@@ -24,7 +25,7 @@ class AlexNet(nn.Sequential):
     def __init__(
         self,
         *,
-        widths: Sequence[int] = (96, 256, 384, 384, 256),
+        widths: Sequence[int] = WIDTHS,
         stride: int = 4,
         padding: int = 0,
         ceil_mode: bool = True,

@@ -23,6 +23,7 @@ class CountingConfig(ImageConfig):
 
     crop: int = setting(228, "side of the training crop, pixels; tiles and downscaled image have half of it", 32, 512)
     stride: int = setting(4, "stride of conv1", 1, 4)
+    width: float = setting(1.0, "share of the paper's channels in conv1 to conv5", 1 / 16, 1.0)
     hidden: int = setting(4096, "width of fc6 and fc7", 8, 8192)
     units: int = setting(1000, "length K of the count vector", 2, 8192)
     margin: float = setting(10.0, "contrastive margin M, on the squared norm", 0.0, 1e6)

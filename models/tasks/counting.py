@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
-from models.encoders.alexnet import AlexNet
+from models.encoders.alexnet import WIDTHS, AlexNet
 from models.initialisation import gaussian, he, scale_to, uniform
 from models.puzzles import Answer, Puzzle
 from models.recipes.counting import CountingConfig
@@ -48,7 +48,7 @@ class Counting(Task):
 
     @classmethod
     def build(cls, config: CountingConfig, rng: torch.Generator) -> Self:
-        encoder = AlexNet(stride=config.stride)
+        encoder = AlexNet(**cls._encoder(config))
         with torch.no_grad():
             features = encoder(torch.zeros(1, 3, config.size, config.size)).numel()
         head = CountingHead(features=features, hidden=config.hidden, units=config.units)
@@ -154,7 +154,13 @@ class Counting(Task):
     def architecture(self) -> dict[str, Any]:
         assert isinstance(self.head, CountingHead)
         head = {"features": self.head.features, "hidden": self.head.hidden, "units": self.head.units}
-        return {"architecture": "alexnet", "encoder": {"stride": self.config.stride}, "head": head}
+        return {"architecture": "alexnet", "encoder": self._encoder(self.config), "head": head}
+
+    @staticmethod
+    def _encoder(config: CountingConfig) -> dict[str, Any]:
+        """The arguments of the encoder."""
+        widths = {} if config.width == 1 else {"widths": [round(config.width * channels) for channels in WIDTHS]}
+        return {"stride": config.stride, **widths}
 
     def head_layers(self) -> tuple[LayerCard, ...]:
         assert isinstance(self.head, CountingHead)

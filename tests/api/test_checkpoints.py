@@ -12,7 +12,7 @@ from PIL import Image
 from models.card import first_layer_filters, read_card, step0_filters
 from models.filters import MEASURES
 from tests.conftest import Client, Server
-from tests.making import Workspace
+from tests.making import CHANNELS, Workspace
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_layers_come_in_forward_order_with_the_agreed_fields(card: dict[str, Any
     assert all(set(layer) == {*agreed, "value"} for layer in card["layers"])
     assert {key: card["layers"][0][key] for key in agreed} == {
         "name": "conv1",
-        "units": 96,
+        "units": CHANNELS[0],
         "stride": 2,
         "receptive_field": 11,
         "kind": "conv",
@@ -76,13 +76,13 @@ def test_the_weights_of_the_filters_are_those_on_disk(filters: dict[str, Any], s
     folder = server.services.checkpoints.folder(server.workspace.checkpoint)
     weights = np.array(filters["weights"], dtype=np.float32)
     assert filters["layer"] == read_card(folder).first_layer.name
-    assert list(weights.shape) == filters["shape"] == [96, 3, 11, 11]
+    assert list(weights.shape) == filters["shape"] == [CHANNELS[0], 3, 11, 11]
     np.testing.assert_array_equal(weights, first_layer_filters(folder))
 
 
 def test_every_filter_has_every_measure(filters: dict[str, Any]) -> None:
     assert set(filters["measures"]) == set(MEASURES)
-    assert {len(values) for values in filters["measures"].values()} == {96}
+    assert {len(values) for values in filters["measures"].values()} == {CHANNELS[0]}
     weights = np.array(filters["weights"])
     np.testing.assert_allclose(filters["measures"]["norm"], np.sqrt((weights**2).sum(axis=(1, 2, 3))), rtol=1e-5)
 
@@ -101,7 +101,7 @@ def test_k_means_of_the_gallery_s_patches_stands_beside(web: httpx.Client, works
     while (kmeans := web.get(address).json()["kmeans"])["preparing"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert kmeans["gallery"] == workspace.gallery and np.array(kmeans["weights"]).shape == (96, 3, 11, 11)
+    assert kmeans["gallery"] == workspace.gallery and np.array(kmeans["weights"]).shape == (CHANNELS[0], 3, 11, 11)
     np.testing.assert_allclose(kmeans["measures"]["norm"], 1, rtol=1e-4)
     assert web.get(f"{address}.png?panel=kmeans").headers["content-type"] == "image/png"
     assert web.get(f"{address}?gallery=nowhere").status_code == 404
@@ -118,7 +118,7 @@ def test_the_filters_are_one_picture(web: httpx.Client, workspace: Workspace, qu
     answer = web.get(f"/api/checkpoints/{workspace.checkpoint}/filters.png{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     picture = Image.open(io.BytesIO(answer.content))
-    assert picture.width >= 11 * 12 and picture.height >= 11 * 8
+    assert picture.width * picture.height >= CHANNELS[0] * 11**2
 
 
 @pytest.mark.parametrize("query", ["scale=huge", "sort=beauty", "zoom=0", "zoom=17", "panel=both"])

@@ -33,7 +33,7 @@ from tests.api.shapes import (
     values,
 )
 from tests.conftest import Client, Clients
-from tests.making import TINY, Workspace, photo
+from tests.making import CHANNELS, TINY, Workspace, photo
 
 
 def png() -> bytes:
@@ -151,7 +151,7 @@ def test_searching_by_row_vector_file_and_region(web: httpx.Client, workspace: W
         web.get(where, params={"row": 4, **how}),
         web.post(where, params=how, json={"row": 4}),
         web.post(where, params=how, json={"row": 4, "box": [5, 5, 100, 100]}),
-        web.post(where, params=how, json={"vector": [0.25] * 256}),
+        web.post(where, params=how, json={"vector": [0.25] * CHANNELS[4]}),
         web.post(where, params=how, files=file),
         web.post(where, params=how, files=file, data={"box": "[10, 10, 90, 90]"}),
     ]

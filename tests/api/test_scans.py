@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Server
-from tests.making import Workspace
+from tests.making import CHANNELS, Workspace
 
 
 @pytest.fixture
@@ -116,12 +116,12 @@ def test_units_of_vector_layers_have_no_place_and_the_scanned_crop_as_box(web: h
 
 @pytest.mark.parametrize("sort", ["mean", "max", "share_active"])
 def test_units_are_sorted_largest_first_and_paged(web: httpx.Client, where: str, sort: str) -> None:
-    first = web.get(f"{where}/units/conv4", params={"sort": sort, "limit": 200}).json()
-    rest = web.get(f"{where}/units/conv4", params={"sort": sort, "limit": 200, "cursor": first["next"]}).json()
+    first = web.get(f"{where}/units/conv4", params={"sort": sort, "limit": 60}).json()
+    rest = web.get(f"{where}/units/conv4", params={"sort": sort, "limit": 60, "cursor": first["next"]}).json()
     units = [*first["units"], *rest["units"]]
     values = [unit["statistics"][sort] for unit in units]
     assert values == sorted(values, reverse=True)
-    assert len({unit["unit"] for unit in units}) == first["total"] == 384 and rest["next"] is None
+    assert len({unit["unit"] for unit in units}) == first["total"] == CHANNELS[3] and rest["next"] is None
 
 
 def test_a_dead_unit_says_so_and_has_no_images(web: httpx.Client, server: Server, where: str) -> None:
@@ -148,7 +148,7 @@ def test_embeddings_come_as_one_numpy_file_or_as_one_row(
     web: httpx.Client, server: Server, workspace: Workspace, where: str
 ) -> None:
     whole = np.load(BytesIO(web.get(f"{where}/embeddings/conv5.npy").content))
-    assert whole.shape == (workspace.rows, 256) and whole.dtype == np.float16
+    assert whole.shape == (workspace.rows, CHANNELS[4]) and whole.dtype == np.float16
     assert np.array_equal(whole, reader(server).embeddings("conv5").astype(np.float16))
     one = np.load(BytesIO(web.get(f"{where}/embeddings/conv5.npy", params={"row": 3}).content))
     assert np.array_equal(one, whole[3])
@@ -184,7 +184,7 @@ def test_the_heat_map_of_a_vector_layer_is_one_cell(web: httpx.Client, where: st
         ("/api/scans/nowhere", 404),
         ("/api/scans/nowhere/units/conv1", 404),
         ("{where}/units/conv9", 404),
-        ("{where}/units/conv1/96", 404),
+        ("{where}/units/conv1/24", 404),
         ("{where}/units/conv1/-1", 422),
         ("{where}/units/conv1/x", 422),
         ("{where}/units/conv1?sort=colour", 422),

@@ -18,7 +18,7 @@ from app.services.assembly import build_services
 from app.serving import bind
 from app.settings import Settings
 from tests.conftest import Server, application, live
-from tests.making import Workspace
+from tests.making import CHANNELS, Workspace
 
 METHODS = ("get", "post", "put", "patch", "delete")
 # What no refusal may hold: a place of this machine, or a piece of a stack trace.
@@ -237,7 +237,7 @@ def test_fields_that_make_no_sense_are_refused(asked: httpx.Client, workspace: W
 
 
 def test_a_vector_has_the_length_of_its_layer(asked: httpx.Client, workspace: Workspace) -> None:
-    for layer, units in (("conv1", 96), ("conv5", 256), ("counts", 8)):
+    for layer, units in (("conv1", CHANNELS[0]), ("conv5", CHANNELS[4]), ("counts", 8)):
         for length in (1, units - 1, units + 1):
             answer = asked.post(
                 f"/api/scans/{workspace.scan}/search", params={"layer": layer}, json={"vector": [0.5] * length}

@@ -13,7 +13,7 @@ from app.predictor.client import Predictor
 from app.services.indexes import Indexes
 from app.services.search import Asked, SearchService
 from tests.conftest import Server
-from tests.making import Workspace, photo
+from tests.making import CHANNELS, Workspace, photo
 
 
 @pytest.fixture
@@ -194,8 +194,8 @@ def test_a_vector_finds_the_row_it_is_of(web: httpx.Client, server: Server, wher
 
 def test_a_wrong_vector_says_what_was_expected(web: httpx.Client, where: str) -> None:
     answer = web.post(where, params={"layer": "conv5"}, json={"vector": [1, 2, 3]})
-    assert answer.status_code == 422 and "expected 256 numbers, got 3" in answer.json()["error"]["message"]
-    huge = web.post(where, params={"layer": "conv5"}, json={"vector": [1e300] * 256})
+    assert answer.status_code == 422 and f"expected {CHANNELS[4]} numbers, got 3" in answer.json()["error"]["message"]
+    huge = web.post(where, params={"layer": "conv5"}, json={"vector": [1e300] * CHANNELS[4]})
     assert huge.status_code == 422
     for body in ('{"vector": [NaN]}', '{"vector": [1e999]}', '{"vector": []}', '{"vector": "ab"}'):
         refused = web.post(where, content=body, headers={"Content-Type": "application/json"})
@@ -209,7 +209,7 @@ def test_a_body_names_exactly_one_query(web: httpx.Client, where: str, body: Any
 
 def test_a_zero_vector_under_cosine_ties_with_all_and_says_so(web: httpx.Client, where: str) -> None:
     asked = {"layer": "conv5", "metric": "cosine", "k": 3, "seen": "all"}
-    answer = web.post(where, params=asked, json={"vector": [0.0] * 256}).json()
+    answer = web.post(where, params=asked, json={"vector": [0.0] * CHANNELS[4]}).json()
     assert answer["warnings"] == ["zero_vector"]
     assert [(hit["row"], hit["distance"]) for hit in answer["neighbors"]] == [(0, 1), (1, 1), (2, 1)]
 
@@ -301,8 +301,7 @@ def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
 
 def test_the_least_used_index_leaves_when_memory_runs_out(server: Server) -> None:
     reader = server.services.scans.reader(server.workspace.scan)
-    size = 4 * reader.rows * 256
-    indexes = Indexes(memory=2 * size)
+    indexes = Indexes(memory=2 * Indexes().get("s", reader, "conv2", "l2").size)
     for layer in ("conv2", "conv5", "conv2"):
         indexes.get("s", reader, layer, "l2")
     indexes.get("s", reader, "conv5", "cosine")

@@ -28,7 +28,7 @@ from models.training import FitConfig, fit, saved_state
 from tests.elsewhere import DEVICE, Elsewhere
 from tests.models.packing import pack_of
 
-TINY = {"crop": 64, "region": 80, "hidden": 16, "units": 8, "batch_size": 8, "steps": 4, "held_out": 8}
+TINY = {"crop": 64, "region": 80, "width": 0.25, "hidden": 16, "units": 8, "batch_size": 8, "steps": 4, "held_out": 8}
 LR = 1e-4
 FOLDERS = {"gallery": "galleries", "checkpoint": "checkpoints"}
 KINDS = {"train": train.run, "scan": scan.run, "evaluate": evaluate.run}

@@ -15,7 +15,7 @@ import torch
 from models import checkpoints
 from models.card import Card, Preprocess, write_card
 from models.effective_fields import answers, steps_to
-from models.encoders import alexnet_torchvision, layers
+from models.encoders import AlexNet, layers
 from models.equation import count_crops, count_view, trunk_square
 from models.images import store_image
 from models.loading import decode
@@ -29,7 +29,7 @@ from models.scanning import BadPlan, Eyes, Plan, scan
 from models.scans import ScanReader, ScanUnreadable, ScanWriter, covers_start
 from models.tasks.counting import Counting
 from models.unit_tables import UnitTable
-from tests.making import TINY, photo
+from tests.making import CHANNELS, TINY, photo
 
 SIZES = [(72, 64), (64, 80), (72, 64), (66, 66), (72, 64), (40, 60)]
 
@@ -210,10 +210,11 @@ def test_no_hook_outlives_a_look(counting: Path) -> None:
 def test_a_network_without_a_counting_head_has_no_residual(pack: Pack, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
-    encoder = alexnet_torchvision()
+    built = {"widths": [8] * 5, "padding": 2, "ceil_mode": False}
+    encoder = AlexNet(**built)
     how = Preprocess(144, 160, 72, 96, "mean_std", (0.5,) * 3, (0.25,) * 3)
     sha256 = checkpoints.save_weights(bare, encoder, None)
-    card = Card("bare", "alexnet-torchvision", {}, None, None, None, {}, layers(encoder), how, sha256, "fp16")
+    card = Card("bare", "alexnet", built, None, None, None, {}, layers(encoder), how, sha256, "fp16")
     write_card(bare, card)
     with pytest.raises(BadPlan, match="no counting head"):
         run(pack, bare, tmp_path / "scan", residual=True)
@@ -293,9 +294,9 @@ def test_every_image_s_maxima_are_kept_with_their_cells(pack: Pack, counting: Pa
     network = checkpoints.load(counting)
     found = [maps_of(network, pack.jpeg(row), ["conv4"])["conv4"] for row in range(len(pack))]
     kept = scanned.maxima("conv4")
-    assert kept is not None and kept.shape == (7, 384)
+    assert kept is not None and kept.shape == (7, CHANNELS[3])
     assert np.allclose(kept, [maps.amax(dim=(1, 2)).numpy() for maps in found], rtol=1e-3, atol=1e-4)
-    for unit in range(0, 384, 41):
+    for unit in range(0, CHANNELS[3], 13):
         firing = scanned.firing("conv4", unit)
         assert firing is not None and np.array_equal(firing.values, kept[:, unit])
         for row, maps in enumerate(found):
@@ -339,7 +340,7 @@ def test_a_receptive_field_alone_answers_what_the_whole_image_did(
         layer, table = scanned.layer(name), scanned.units(name)
         steps = list(steps_to(network.encoder, layer.module))
         stride, offset, field = layer.stride or 1, layer.offset or 0.0, layer.receptive_field or 1
-        for unit in range(0, table.units, 7):
+        for unit in range(0, table.units, 2):
             row, y, x = (int(part[unit, 0]) for part in (table.rows, table.ys, table.xs))
             square = trunk_square(decode(pack.jpeg(row)), network.card.preprocess)[0]
             pixels = network.trunk_input(square[None])
@@ -356,7 +357,7 @@ def test_regions_lie_inside_the_exact_field_and_are_smaller(scanned: ScanReader)
     smaller = 0
     for name in ("conv1", "conv3", "conv5"):
         table = scanned.units(name)
-        for unit in np.flatnonzero(~table.dead)[::9].tolist():
+        for unit in np.flatnonzero(~table.dead)[::3].tolist():
             y, x = int(table.ys[unit, 0]), int(table.xs[unit, 0])
             outer = scanned.box(name, y, x, width=72, height=64)
             inner = scanned.region(name, unit, y, x, width=72, height=64)

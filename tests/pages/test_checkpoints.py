@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.conftest import Client
-from tests.making import Workspace
+from tests.making import CHANNELS, Workspace
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,12 @@ def test_the_card_shows_layers_controls_curves_and_origin(web: httpx.Client, wor
 
 
 def test_every_filter_is_on_the_page_with_its_norm(filters: str) -> None:
-    assert sorted(order(filters)) == list(range(96))
+    assert sorted(order(filters)) == list(range(CHANNELS[0]))
     assert order(filters) == order(filters, "step0")  # the same place, so that both can be compared
     for panel in ("trained", "step0"):
         section = filters.split(f'id="{panel}"')[1].split("</section>")[0]
-        assert section.count("data:image/png;base64,") == 96
-    assert len(re.findall(r'filter-norm" title="norm">‖[\d.]+‖', filters)) == 2 * 96
+        assert section.count("data:image/png;base64,") == CHANNELS[0]
+    assert len(re.findall(r'filter-norm" title="norm">‖[\d.]+‖', filters)) == 2 * CHANNELS[0]
 
 
 def test_the_page_says_whether_the_filters_beat_noise(filters: str) -> None:
@@ -78,7 +78,7 @@ def test_filters_come_by_their_change_beside_their_start_and_k_means(
 def test_the_address_chooses_the_order(web: httpx.Client, workspace: Workspace, sort: str) -> None:
     page = web.get(f"/checkpoints/{workspace.checkpoint}/filters?sort={sort}").text
     measures = web.get(f"/api/checkpoints/{workspace.checkpoint}/filters").json()["measures"]
-    values = {"smoothness": [-value for value in measures["tv_ratio"]], "filter": [-n for n in range(96)]}
+    values = {"smoothness": [-value for value in measures["tv_ratio"]], "filter": [-n for n in range(CHANNELS[0])]}
     keys = values.get(sort) or measures[sort]
     shown = [keys[number] for number in order(page)]
     assert shown == sorted(shown, reverse=True)

@@ -23,7 +23,7 @@ def turning(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     client.post("/api/galleries", json={"name": "Photos", "source": {"kind": "folder", "path": str(photos)}})
     run_jobs(services)
     services.jobs.submit("train", {"gallery": "photos", "task": "rotation", "config": CONFIG})
-    services.jobs.submit("scan", {"checkpoint": "rotation-photos", "gallery": "photos"})
+    services.jobs.submit("scan", {"checkpoint": "rotation-photos", "gallery": "photos", "layers": ["conv1", "conv2"]})
     run_jobs(services)
     yield client
     services.store.close()
@@ -86,7 +86,7 @@ def test_labels_that_are_not_there_cannot_be_learned(turning: Client, photos: Pa
 def test_its_units_are_seen_growing(turning: Client) -> None:
     """Three steps of training keep snapshots of steps 0, 1 and 2; the last step is the checkpoint."""
     scan = turning.get("/api/checkpoints/rotation-photos").json()["scans"][0]["slug"]
-    unit = f"/scans/{scan}/units/conv3/0"
+    unit = f"/scans/{scan}/units/conv2/0"
     assert "See it grow" in turning.get(unit, headers=HTML).text
     services = turning.app.state.services
     services.jobs.submit("timeline", {"checkpoint": "rotation-photos", "gallery": "photos", "images": 40})
@@ -94,7 +94,7 @@ def test_its_units_are_seen_growing(turning: Client) -> None:
     page = turning.get(f"{unit}?at=1", headers=HTML).text
     grown = page[page.index("As it grew") :]
     assert [f"at={step}#grown" in grown for step in (0, 1, 2, 3)] == [True] * 4
-    assert "20-NN accuracy of conv3 at that step" in grown
+    assert "20-NN accuracy of conv2 at that step" in grown
     filters = turning.get("/checkpoints/rotation-photos/filters?at=0", headers=HTML)
     assert "At step 0" in filters.text
     assert turning.get("/api/checkpoints/rotation-photos/filters?at=7").status_code == 404

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.making import Workspace
+from tests.making import CHANNELS, Workspace
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def test_the_overview_shows_layers_counts_rankings_and_equations(web: httpx.Clie
 
 def test_the_grid_shows_every_unit_page_by_page(web: httpx.Client, where: str) -> None:
     seen: set[str] = set()
-    address = f"{where}/units/conv3?limit=200"
+    address = f"{where}/units/conv3?limit=40"
     while address:
         page = web.get(address)
         assert page.status_code == 200
         seen |= set(re.findall(rf'href="{where}/units/conv3/(\d+)"', page.text))
         following = re.search(r'href="([^"]+)" rel="next"', page.text)
         address = unescape(following[1]) if following else ""
-    assert seen == {str(unit) for unit in range(384)}
+    assert seen == {str(unit) for unit in range(CHANNELS[2])}
 
 
 def test_a_sorted_grid_leads_to_units_that_walk_in_that_order(web: httpx.Client, where: str) -> None:
@@ -74,7 +74,7 @@ def test_a_unit_of_the_count_vector_has_a_page_without_heat_maps(web: httpx.Clie
     assert page.status_code == 200 and "Heat maps" not in page.text
 
 
-@pytest.mark.parametrize("path", ["/scans/nowhere", "{where}/units/conv9", "{where}/units/conv1/96"])
+@pytest.mark.parametrize("path", ["/scans/nowhere", "{where}/units/conv9", "{where}/units/conv1/24"])
 def test_what_is_not_there_gets_a_page_that_says_so(web: httpx.Client, where: str, path: str) -> None:
     answer = web.get(path.format(where=where), headers={"accept": "text/html"})
     assert answer.status_code == 404 and answer.headers["content-type"].startswith("text/html")
