@@ -1,0 +1,201 @@
+"""Train every pretext task on the same photos under one budget, probe each, and tell it as tables in Markdown.
+
+python -m benchmarks.tasks run WORKSPACE --gallery photos-train --target photos-eval
+python -m benchmarks.tasks table WORKSPACE --gallery photos-train --target photos-eval
+
+Both galleries must have been imported into the workspace. Every link is an ordinary job of the queue: a run that was
+stopped goes on where it was, and one that is finished is not repeated. The tables are made from what the jobs stored.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.console.foreground import follow, opened, supervised
+from app.jobs.records import JobRecord
+from app.services.results import Results, Row
+from app.services.services import Services
+from app.settings import Settings
+from models.card import Card, read_card
+from models.probe_results import CONTROL, HOWS, How, Score
+
+# Steps of the recipe `small` that take about the same time on two cores of a CPU with bf16, see `seconds` of the table.
+STEPS: Mapping[str, int] = {
+    "counting": 260,
+    "jigsaw": 600,
+    "jigsaw_pp": 600,
+    "rotation": 600,
+    "deepcluster": 600,
+    "supervised": 600,
+}
+STUDENT_STEPS = 600
+CLUSTERS = 100
+TEACHER = "jigsaw_pp"
+CHAINS: Mapping[str, Mapping[str, Any]] = {
+    f"of {TEACHER}": {"checkpoint": TEACHER},
+    "of HOG": {"checkpoint": "hog"},
+    "of colours": {"checkpoint": "colour-histogram"},
+    "at random": {"checkpoint": "hog", "method": "random"},
+}
+PROBE: Mapping[str, Any] = {"train": 1500, "test": 1300, "views": 1, "steps": 200}
+SIGMAS = 5.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("act", choices=("run", "table"))
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--gallery", default="photos-train")
+    parser.add_argument("--target", default="photos-eval")
+    parser.add_argument("--task", action="append", choices=STEPS, help="all where none is named")
+    parser.add_argument("--share", type=float, default=1.0, help="of the steps, for a quick look")
+    parser.add_argument("--no-chains", action="store_true")
+    options = parser.parse_args()
+    with opened(Settings(workspace=options.workspace)) as services:
+        if options.act == "table":
+            print("\n".join(tables(services, options.gallery, options.target)))
+            return
+        with supervised(services.settings):
+            for name, job in submitted(services, options):
+                ended = follow(services, job.id, lambda _: None)
+                print(f"{name}: job {ended.id} ({ended.kind}) is {ended.state}", flush=True)
+
+
+def submitted(services: Services, options: argparse.Namespace) -> Iterator[tuple[str, JobRecord]]:
+    """Every job in turn: a training, then the probe of what it made; then the chains that start from a teacher."""
+    made: dict[str, str] = {}
+    for task in options.task or STEPS:
+        job = training(services, task, options.gallery, max(1, round(STEPS[task] * options.share)))
+        yield task, job
+        assert job.output is not None
+        made[task] = job.output.slug
+        yield task, probing(services, job.output.slug, options.target)
+    if options.no_chains:
+        return
+    for name, begin in CHAINS.items():
+        student = {"config": {"steps": max(1, round(STUDENT_STEPS * options.share)), "precision": "bf16"}}
+        if begin["checkpoint"] == TEACHER and TEACHER not in made:
+            continue
+        spec = {**begin, "checkpoint": made.get(begin["checkpoint"], begin["checkpoint"]), "student": student}
+        places = {"cluster_gallery": options.gallery, "target_gallery": options.gallery, "probe": options.target}
+        chain, _ = services.chains.start({**spec, **places, "k": CLUSTERS, "probe_spec": dict(PROBE)})
+        yield from ((name, link.job) for link in chain.links if link.job is not None)
+
+
+def training(services: Services, task: str, gallery: str, steps: int) -> JobRecord:
+    """The job that trains a task by its recipe `small`."""
+    spec = {"gallery": gallery, "task": task, "recipe": "small", "config": {"steps": steps, "precision": "bf16"}}
+    return services.jobs.submit("train", spec)[0]
+
+
+def probing(services: Services, checkpoint: str, target: str) -> JobRecord:
+    """The job that probes every layer of a checkpoint."""
+    return services.jobs.submit("probe", {"checkpoint": checkpoint, "gallery": target, **PROBE})[0]
+
+
+def tables(services: Services, gallery: str, target: str) -> Iterator[str]:
+    """What each task learned of its own puzzle; what its layers know of classes; the controls without a network."""
+    cards = [read_card(record.folder) for record in services.checkpoints.list(limit=200).checkpoints]
+    trained = [card for card in cards if card.task and card.provenance.get("gallery") == gallery]
+    yield from puzzles(sorted(trained, key=lambda card: card.name))
+    found = services.results.table(target)
+    if found is not None:
+        yield from probes(services, found)
+
+
+def puzzles(cards: Sequence[Card]) -> Iterator[str]:
+    """Held out, against a guess: `sigmas` is the distance from it over the standard error."""
+    yield "| checkpoint | task | steps | seconds | held out | guessing | n | sigmas |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for card in cards:
+        name, figure, guess = pretext(card)
+        far = sigmas(name, figure, guess)
+        says = f"{name} {figure['value']:.3g} {interval(figure['interval'])}"
+        chance = "" if guess is None else f"{guess:.3g}"
+        mark = "" if far is None else f"{far:.0f}" if far >= SIGMAS else f"**{far:.1f}**"
+        spent = f"{card.provenance['steps']} | {round(float(card.provenance['seconds']))}"
+        yield f"| {card.name} | {card.task} | {spent} | {says} | {chance} | {figure['n']} | {mark} |"
+    yield ""
+
+
+def pretext(card: Card) -> tuple[str, Mapping[str, Any], float | None]:
+    """The measure that tells whether a task learned its puzzle, and what a guess gets."""
+    mine, chance = card.measures["network"], card.measures.get("chance", {})
+    for name in ("accuracy", "loss"):
+        if name in mine:
+            guess = chance.get(name)
+            if guess is None and card.task == "counting":
+                guess = {"value": float(card.config["margin"])}  # a network that counts nothing pays the whole margin
+            return name, mine[name], None if guess is None else float(guess["value"])
+    raise SystemExit(f"{card.name} has neither accuracy nor loss on its card")
+
+
+def sigmas(name: str, figure: Mapping[str, Any], guess: float | None) -> float | None:
+    """How far a measure is on the right side of a guess, in standard errors: of a guess's hits, or of the loss."""
+    if guess is None:
+        return None
+    if name == "accuracy":
+        error = math.sqrt(guess * (1 - guess) / figure["n"])
+        return (float(figure["value"]) - guess) / error
+    low, high = figure["interval"]
+    return (guess - float(figure["value"])) / max(float(high - low) / 3.92, 1e-12)
+
+
+def probes(services: Services, found: Results) -> Iterator[str]:
+    """The best layer of every row by each way of measuring, and what it has beyond the same network untrained."""
+    first = found.rows[0].probe
+    yield f"Top-1 in percent over {first.tested} images of {found.choice.gallery}, after {first.learned} to learn from."
+    yield ""
+    yield "| | linear, best layer | spread | less untrained | 20 neighbours, best layer | less untrained |"
+    yield "|---|---|---|---|---|---|"
+    for row in found.rows:
+        cells = [cell for how in HOWS for cell in scores(services, found, row, how)]
+        yield f"| {row.probe.name} | {' | '.join(cells)} |"
+    yield ""
+    yield from layers(found)
+
+
+def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
+    best, layer = row.best_score(how), row.best(how)
+    assert best is not None
+    told = [f"{percent(best)} {'' if row.whole else layer}".strip()]
+    if how == "linear":
+        told.append("" if best.spread is None else f"{100 * best.spread:.1f}")
+    return [*told, beyond(services, found, row, how)]
+
+
+def beyond(services: Services, found: Results, row: Row, how: How) -> str:
+    """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
+    twin = next((name for name in row.probe.controls if name.startswith(f"{CONTROL}random")), None)
+    if row.control or twin is None or twin not in {other.probe.row for other in found.rows}:
+        return ""
+    line = services.results.compare(found, row.probe.row, twin).best[how]
+    edges = (100 * line.estimate.low, 100 * line.estimate.high)
+    text = f"{100 * line.estimate.value:+.1f} {interval(edges, 1)}"
+    return f"**{text}**" if line.beyond_chance else text
+
+
+def layers(found: Results) -> Iterator[str]:
+    """Every layer of every row by the linear classifier."""
+    columns = found.columns["linear"]
+    yield f"| linear, by layer | {' | '.join(column.layer for column in columns)} |"
+    yield f"|---{'|---' * len(columns)}|"
+    for row in found.rows:
+        if not row.whole:
+            cells = ["" if (score := row.score(column)) is None else f"{100 * score.value:.1f}" for column in columns]
+            yield f"| {row.probe.name} | {' | '.join(cells)} |"
+
+
+def percent(score: Score) -> str:
+    return f"{100 * score.value:.1f} {interval([100 * score.low, 100 * score.high], 1)}"
+
+
+def interval(edges: Sequence[float], digits: int = 3) -> str:
+    low, high = (f"{edge:.{digits}f}" if digits == 1 else f"{edge:.{digits}g}" for edge in edges)
+    return f"[{low}, {high}]"
+
+
+if __name__ == "__main__":
+    main()
