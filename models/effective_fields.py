@@ -86,7 +86,7 @@ class LayerGradient:
         self._batch = max(1, min(BATCH, BATCH_PIXELS // self._side**2))
 
     def add(self, pixels: Tensor, firing: Firing) -> None:
-        """Take in what the firing cell sees of a network input (3, S, S)."""
+        """Take in what the firing cell sees of a network input (C, S, S)."""
         self._waiting.append((*self._patch(pixels, firing), firing.unit))
         if len(self._waiting) >= self._batch:
             self._run()
@@ -98,11 +98,11 @@ class LayerGradient:
         return half_maximum(blur(amplitude, (self._layer.stride or 1) / 2).cpu().numpy())
 
     def _patch(self, pixels: Tensor, firing: Firing) -> tuple[Tensor, Tensor]:
-        """The receptive field of a cell, (3, r, r), 0 outside of the input, and where it is inside, (r, r)."""
+        """The receptive field of a cell, (C, r, r), 0 outside of the input, and where it is inside, (r, r)."""
         stride, offset = self._layer.stride or 1, self._layer.offset or 0.0
         size, side = pixels.shape[-1], self._side
         top, left = (round(offset + cell * stride - side / 2) for cell in (firing.y, firing.x))
-        patch, inside = pixels.new_zeros(3, side, side), pixels.new_zeros(side, side)
+        patch, inside = pixels.new_zeros(len(pixels), side, side), pixels.new_zeros(side, side)
         y0, x0 = max(0, -top), max(0, -left)
         y1, x1 = min(side, size - top), min(side, size - left)
         patch[:, y0:y1, x0:x1] = pixels[:, top + y0 : top + y1, left + x0 : left + x1]
@@ -124,7 +124,7 @@ class LayerGradient:
 
 
 def answers(steps: Sequence[Step], patches: Tensor) -> Tensor:
-    """What a layer's one cell answers to whole receptive fields: (B, 3, r, r) -> (B, U)."""
+    """What a layer's one cell answers to whole receptive fields: (B, C, r, r) -> (B, U)."""
     with torch.enable_grad():
         value = patches
         for step in steps:

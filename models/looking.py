@@ -78,7 +78,8 @@ class Watch:
         if not self.seen.looks:
             self._draw_counted() if self.card.has_counts else self._draw()
         self.task.train()
-        self.seen = replace(self.seen, looks=(*self.seen.looks, look))
+        chance = {f"held_out_{name}": value for name, value in self.task.chance().items()}
+        self.seen = replace(self.seen, looks=(*self.seen.looks, look), chance=chance)
         write_looks(self.folder, self.seen)
         self.spent += time.monotonic() - began
         return dict(look.measures)
@@ -112,9 +113,8 @@ class Watch:
                 crops.to(device), generator(self.seed, 6), None if targets is None else targets.to(device)
             )
         puzzle = self.task.puzzle(views, 1)
-        chance = {f"held_out_{name}": value for name, value in self.task.chance().items()}
         captions = tuple(item.caption for item in puzzle.shown)
-        self.seen = replace(self.seen, question=puzzle.question, captions=captions, chance=chance)
+        self.seen = replace(self.seen, question=puzzle.question, captions=captions)
         for name, item in zip(self.seen.pictures, puzzle.shown, strict=True):
             _write(picture_path(self.folder, name), item.pixels)
 

@@ -11,8 +11,8 @@ from models.card import Colour, Preprocess
 from models.resampling import standardise
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and OpenCV's gray
-_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-_WHITE = (0.95047, 1.0, 1.08883)
+XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+WHITE = (0.95047, 1.0, 1.08883)
 
 
 def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
@@ -44,7 +44,7 @@ def in_colour(pixels: Tensor, colour: Colour) -> Tensor:
 def lab(pixels: Tensor) -> Tensor:
     """sRGB (B, 3, h, w) in 0..1 -> L 0..100, a and b about -100..100."""
     linear = torch.where(pixels > 0.04045, ((pixels + 0.055) / 1.055) ** 2.4, pixels / 12.92)
-    matrix = pixels.new_tensor(_XYZ) / pixels.new_tensor(_WHITE)[:, None]
+    matrix = pixels.new_tensor(XYZ) / pixels.new_tensor(WHITE)[:, None]
     xyz = torch.einsum("kc,bchw->bkhw", matrix, linear)
     curve = torch.where(xyz > 0.008856, xyz.clamp_min(1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
     x, y, z = curve.unbind(1)

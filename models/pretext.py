@@ -56,6 +56,7 @@ def evaluate_task(
     tick("scoring the network on held-out images")
     report: dict[str, Any] = {"network": cells(held_out(task, regions, targets, seed), seed)}
     tick("scoring random initialisation")
+    before.adopt(task)
     report["random_init"] = cells(held_out(before, regions, targets, seed), seed)
     if chance := task.chance():
         report["chance"] = {name: {"value": value, "interval": None, "n": None} for name, value in chance.items()}

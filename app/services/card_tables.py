@@ -39,6 +39,10 @@ MEASURES = {
         f"accuracy_{number}_intruders": (f"Accuracy, {number} intruders", "puzzles with so many tiles of another photo")
         for number in range(9)
     },
+    "loss_of_prior": ("Loss of the prior", "the best answer that is the same everywhere, on the same photos"),
+    "colour_error": ("Colour error", "distance in ab of the colours drawn from those of the photo"),
+    "colour_error_of_gray": ("Colour error of gray", "the same without any colours"),
+    "saturation": ("Saturation", "mean length in ab of the colours drawn; the photos' is the colour error of gray"),
     "pull": ("Squared error of the equation", "mean |φ(Dx) − Σφ(Tⱼx)|²"),
     "additivity_ratio": ("Additivity ratio", "total of φ(Dx) over total of the tiles: adding gives 1, averaging 0.25"),
     "r2_adding": ("R² of adding", "share of the variance of φ(Dx) that the sum of the tiles explains"),

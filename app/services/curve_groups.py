@@ -14,7 +14,11 @@ NAMES = {
     "held_out_pull": "pull, held out",
     "held_out_push": "push, held out",
     "held_out_loss": "loss, held out",
+    "held_out_loss_of_prior": "loss of the prior, held out",
     "held_out_accuracy": "accuracy, held out",
+    "held_out_colour_error": "colour error, held out",
+    "held_out_colour_error_of_gray": "colour error of gray, held out",
+    "held_out_saturation": "saturation, held out",
     "cross_entropy": "cross-entropy",
     "annotation": "error of the named counts",
     "additivity_ratio": "additivity ratio",
@@ -24,7 +28,7 @@ NAMES = {
     "conv1_tv_ratio": "TV ratio of the first filters",
 }
 TERMS = ("tiles_add_up", "others_differ", "held_out_pull", "held_out_push")
-LOSSES = ("loss", "held_out_loss")
+LOSSES = ("loss", "held_out_loss", "held_out_loss_of_prior")
 FITS = ("r2_adding", "r2_averaging")
 COLLAPSED = "collapsed: counts nothing"
 GUESSING = "guessing"

@@ -18,8 +18,10 @@ WIDTHS = (96, 256, 384, 384, 256)
 class AlexNet(nn.Sequential):
     """conv1-conv5 with ReLU and max-pooling: (B, channels, H, W) -> (B, widths[4], h, w).
 
-    112, 114 px at stride 4 and 72 px at stride 2 all end in 3x3 cells. No groups, no dropout. `norm` puts batch
-    normalisation between each convolution and its ReLU: `batch` with scale and shift, `batch_plain` without.
+    112, 114 px at stride 4 and 72 px at stride 2 all end in 3x3 cells. No dropout. `norm` puts batch normalisation
+    between each convolution and its ReLU: `batch` with scale and shift, `batch_plain` without. `groups` are those of
+    conv2 to conv5. `dense` keeps a map, for tasks that answer everywhere: pools are padded by a cell, and the last one
+    moves by one; with a padding of 5 and a stride of 4 cell c has its centre in pixel 16 c.
     """
 
     def __init__(
@@ -31,14 +33,16 @@ class AlexNet(nn.Sequential):
         ceil_mode: bool = True,
         norm: Norm = "none",
         channels: int = 3,
+        groups: int = 1,
+        dense: bool = False,
     ) -> None:
         one, two, three, four, five = widths
         convolutions = (
             nn.Conv2d(channels, one, 11, stride=stride, padding=padding),
-            nn.Conv2d(one, two, 5, padding=2),
-            nn.Conv2d(two, three, 3, padding=1),
-            nn.Conv2d(three, four, 3, padding=1),
-            nn.Conv2d(four, five, 3, padding=1),
+            nn.Conv2d(one, two, 5, padding=2, groups=groups),
+            nn.Conv2d(two, three, 3, padding=1, groups=groups),
+            nn.Conv2d(three, four, 3, padding=1, groups=groups),
+            nn.Conv2d(four, five, 3, padding=1, groups=groups),
         )
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         for place, convolution in enumerate(convolutions, start=1):
@@ -47,7 +51,9 @@ class AlexNet(nn.Sequential):
                 parts[f"norm{place}"] = nn.BatchNorm2d(convolution.out_channels, affine=norm == "batch")
             parts[f"relu{place}"] = nn.ReLU(inplace=True)
             if place in POOLED:
-                parts[f"pool{place}"] = nn.MaxPool2d(3, stride=2, ceil_mode=ceil_mode)
+                parts[f"pool{place}"] = nn.MaxPool2d(
+                    3, stride=1 if dense and place == 5 else 2, padding=int(dense), ceil_mode=ceil_mode
+                )
         super().__init__(parts)
 
 

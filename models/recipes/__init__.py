@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from models.recipes import cluster_classification, counting, deepcluster, jigsaw, jigsaw_pp, rotation, supervised
+from models.recipes import (
+    cluster_classification,
+    colorization,
+    counting,
+    deepcluster,
+    jigsaw,
+    jigsaw_pp,
+    rotation,
+    supervised,
+)
 from models.recipes.base import BadConfig, ImageConfig, check, types
 
 RECIPES: dict[str, Mapping[str, ImageConfig]] = {
@@ -15,6 +24,7 @@ RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "supervised": supervised.RECIPES,
     "deepcluster": deepcluster.RECIPES,
     "cluster_classification": cluster_classification.RECIPES,
+    "colorization": colorization.RECIPES,
 }
 
 

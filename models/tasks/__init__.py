@@ -2,6 +2,7 @@
 
 from models.tasks.base import Task
 from models.tasks.cluster_classification import ClusterClassification
+from models.tasks.colorization import Colorization
 from models.tasks.counting import Counting
 from models.tasks.deepcluster import DeepCluster
 from models.tasks.jigsaw import Jigsaw
@@ -10,5 +11,6 @@ from models.tasks.rotation import Rotation
 from models.tasks.supervised import Supervised
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Counting, Jigsaw, JigsawPP, Rotation, Supervised, DeepCluster, ClusterClassification)
+    task.name: task
+    for task in (Counting, Jigsaw, JigsawPP, Rotation, Supervised, DeepCluster, ClusterClassification, Colorization)
 }

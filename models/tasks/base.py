@@ -113,6 +113,9 @@ class Task(nn.Module, ABC):
         """What a card says of a trained task beyond its settings: what was drawn for it, and hashes of that."""
         return {}
 
+    def adopt(self, trained: "Task") -> None:
+        """Take from a trained copy what it found out about its images and is no weight, to be scored alike."""
+
     @abstractmethod
     def puzzle(self, views: Views, which: int) -> Puzzle:
         """The first image's puzzle, as people look at it; `which` picks one where a view holds several."""

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 
 from models.card import LayerCard
@@ -95,3 +96,28 @@ def _layer(features: int, outputs: int, norm: bool, dropout: float) -> nn.Sequen
     if dropout:
         parts.append(nn.Dropout(dropout))
     return nn.Sequential(*parts)
+
+
+class MapHead(nn.Sequential):
+    """Two layers and the classes at each cell of a map: (B, C, h, w) -> (B, outputs, h, w) logits.
+
+    fc6 sees `side` x `side` cells that lie two apart; `norm` puts batch normalisation before each ReLU. What the task
+    finds out about the classes before its first step is kept with the weights ("running": in full precision): the
+    shares of the classes among the training pixels, and the best answer (a distribution) that is the same everywhere.
+    Both are uniform until then.
+    """
+
+    running_shares: Tensor
+    running_guess: Tensor
+
+    def __init__(self, *, features: int, hidden: int, outputs: int, side: int, norm: bool) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        for place, width, window in ((6, features, side), (7, hidden, 1)):
+            parts[f"fc{place}"] = nn.Conv2d(width, hidden, window, padding=window - 1, dilation=2)
+            if norm:
+                parts[f"norm{place}"] = nn.BatchNorm2d(hidden)
+            parts[f"relu{place}"] = nn.ReLU(inplace=True)
+        parts["top"] = nn.Conv2d(hidden, outputs, 1)
+        super().__init__(parts)
+        for name in ("running_shares", "running_guess"):
+            self.register_buffer(name, torch.full((outputs,), 1 / outputs))

@@ -25,8 +25,9 @@ TINY: dict[str, dict[str, Any]] = {
     "supervised": {"crop": 64, "region": 72, "hidden": 16, "classes": 3},
     "deepcluster": {"crop": 64, "region": 72, "hidden": 16, "clusters": 3, "pca": 2},
     "cluster_classification": {"crop": 64, "region": 72, "hidden": 16, "classes": 3, "clustering": "groups"},
+    "colorization": {"crop": 65, "region": 72, "hidden": 16},
 }
-RATES = {"counting": 1e-4, "deepcluster": 3e-4}  # of Adam, where .01 is too fast
+RATES = {"counting": 1e-4, "deepcluster": 3e-4, "colorization": 3e-2}  # of Adam, where .01 is too fast or too slow
 IMAGES = 6
 
 

@@ -1,0 +1,65 @@
+"""What tasks share that answer for each cell of a map: the pixels that cells are asked for, and maps as pictures.
+
+Cell (y, x) of a dense AlexNet has its centre in pixel (16 y, 16 x), and that pixel is what it has to tell.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.lab import to_rgb
+from models.preprocessing import lab
+from models.puzzles import Picture
+from models.tasks.base import Windows
+from models.tasks.pictures import picture
+
+STRIDE = 16
+BATCH = 256
+MIDDLE = 65.0  # lightness at which colours without one are drawn
+COLOURED = 5.0  # a photo none of whose a and b is larger is gray: nobody can tell its colours
+
+
+def cells(maps: Tensor) -> Tensor:
+    """The pixels in the centres of the cells: (B, C, h, w) -> (B, C, ceil(h / 16), ceil(w / 16))."""
+    return maps[..., ::STRIDE, ::STRIDE]
+
+
+def rows(maps: Tensor) -> Tensor:
+    """One row a cell: (B, C, h, w) -> (B h w, C)."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def drawn_large(maps: Tensor, side: int) -> Tensor:
+    """Values of cells (B, C, n, n) at every pixel, linear between the centres: (B, C, side, side)."""
+    reach = STRIDE * (maps.shape[-1] - 1) + 1
+    large = F.interpolate(maps, size=(reach, reach), mode="bilinear", align_corners=True)
+    return F.pad(large, (0, side - reach, 0, side - reach), mode="replicate")
+
+
+def training_pixels(windows: Windows, crop: int) -> Iterator[Tensor]:
+    """What the cells of every training image's middle crop have to tell, as Lab (B, 3, n, n), in batches."""
+    for indices in torch.split(torch.arange(len(windows.extents)), BATCH):
+        corners = (windows.extents[indices] - crop).clamp(min=0) // 2
+        yield lab(cells(windows.crops(indices, corners, corners, crop)).float() / 255)
+
+
+def coloured(ab: Tensor) -> Tensor:
+    """Which photos (B, 2, h, w) have colours, (B,)."""
+    return ab.abs().amax(dim=(1, 2, 3)) > COLOURED
+
+
+def photo(caption: str, light: Tensor, ab: Tensor) -> Picture:
+    """L (1, h, w) in 0..100 and a, b (2, h, w) as a picture."""
+    return picture(caption, to_rgb(torch.cat([light, ab])[None].float())[0])
+
+
+def gray(caption: str, light: Tensor) -> Picture:
+    """Lightness (1, h, w) in 0..100 without colours."""
+    return photo(caption, light, light.new_zeros(2, *light.shape[1:]))
+
+
+def flat(caption: str, ab: Tensor) -> Picture:
+    """Colours a, b (2, h, w) alone, all at one lightness."""
+    return photo(caption, ab.new_full((1, *ab.shape[1:]), MIDDLE), ab)
