@@ -1,6 +1,7 @@
 """Fit a readout: what a checkpoint counts in scenes whose things are named, against those named counts.
 
 scikit-learn's non-negative solver is that of Lawson and Hanson, "Solving Least Squares Problems", Prentice-Hall 1974.
+There may be as many units as scenes, so the weights are shrunk: by how much, folds of the fitted scenes decide.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,8 @@ from models.readouts import (
 from models.truth_numbers import boxes
 
 MOST_TESTED = 400
+FOLDS = 5
+STRENGTHS = (0.0, 0.01, 0.1, 1.0, 10.0)  # of the penalty, relative to the counts' own squares
 
 
 def read_out(
@@ -83,9 +86,29 @@ def read_out(
 
 
 def fit(counts: Doubles, known: Doubles) -> Doubles:
-    """The non-negative weights (C, K) that bring count vectors (n, K) nearest to named counts (n, C)."""
-    solver = LinearRegression(positive=True, fit_intercept=False).fit(counts, known)
-    return np.asarray(solver.coef_, dtype=np.float64).reshape(known.shape[1], counts.shape[1])
+    """The non-negative weights (C, K) that bring count vectors (n, K) nearest to named counts (n, C), shrunk."""
+    scale = float(np.square(counts).mean()) or 1.0
+    folds = np.arange(len(counts)) % min(FOLDS, len(counts))
+
+    def missed(penalty: float) -> float:
+        """The squared error on images that did not take part."""
+        parts = ((folds == fold, folds != fold) for fold in range(folds.max() + 1))
+        return sum(
+            float(np.square(known[out] - counts[out] @ shrunk(counts[rest], known[rest], penalty).T).sum())
+            for out, rest in parts
+        )
+
+    penalties = [scale * len(counts) * strength for strength in STRENGTHS]
+    return shrunk(counts, known, min(penalties, key=missed))
+
+
+def shrunk(counts: Doubles, known: Doubles, penalty: float) -> Doubles:
+    """Non-negative ridge regression: least |known - counts W^T|^2 + penalty |W|^2, as (C, K)."""
+    units, names = counts.shape[1], known.shape[1]
+    rows = np.concatenate([counts, np.sqrt(penalty) * np.eye(units)])
+    wanted = np.concatenate([known, np.zeros((units, names))])
+    solver = LinearRegression(positive=True, fit_intercept=False).fit(rows, wanted)
+    return np.asarray(solver.coef_, dtype=np.float64).reshape(names, units)
 
 
 def line(one: Doubles, known: Doubles, other: Doubles) -> Doubles:

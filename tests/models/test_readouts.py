@@ -11,7 +11,7 @@ from models import checkpoints, readouts
 from models.batches import generator
 from models.card import write_card
 from models.packs import Pack
-from models.reading_out import fit, line, read_out
+from models.reading_out import fit, line, read_out, shrunk
 from models.readouts import NothingNamed, Readout, cells, named_counts, r2, sparse, table
 from models.recipes import build_config
 from models.recipes.base import BadConfig
@@ -32,6 +32,20 @@ def test_a_map_that_is_there_is_found_exactly() -> None:
 
 def test_no_unit_is_counted_against_another() -> None:
     assert fit(COUNTS, -COUNTS).max() == 0.0
+
+
+def test_more_units_than_scenes_are_shrunk_until_they_hold_on_others() -> None:
+    """Sixty noisy copies of one number: twenty scenes are fitted by whichever copies happen to fit them."""
+    rng = np.random.default_rng(0)
+    number = rng.integers(0, 10, (220, 1)).astype(float)
+    counts = number + rng.exponential(6.0, (220, 60))
+    plain, weights = shrunk(counts[:20], number[:20], 0.0), fit(counts[:20], number[:20])
+
+    def missed(found: np.ndarray) -> float:
+        return float(np.square(number[20:] - counts[20:] @ found.T).mean())
+
+    assert missed(weights) < 0.9 * missed(plain)
+    assert (weights > 0).sum() > (plain > 0).sum()
 
 
 def test_r2_is_one_for_the_truth_zero_for_its_mean_and_unknown_for_what_never_varies() -> None:
