@@ -19,8 +19,6 @@ from models.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 
-LAST = "conv5"  # of a network that is yet to be trained
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,9 +99,11 @@ class ChainSpec(_Strict):
 def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec:  # noqa: ARG001 - as submissions
     """The spec with its defaults. Raises BadQuery, NotFound, Conflict for all that can be known beforehand."""
     asked = validated(ChainSpec, spec)
+    last = "conv5"
     try:
         if asked.pretrain is not None:
-            build_config(asked.pretrain.task, asked.pretrain.recipe, asked.pretrain.config)
+            pretext = build_config(asked.pretrain.task, asked.pretrain.recipe, asked.pretrain.config)
+            last = pretext.last_convolution
         labelled = {**asked.student.config, "clustering": "those of this chain"}
         build_config("cluster_classification", asked.student.recipe, labelled)
     except BadConfig as error:
@@ -113,7 +113,7 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
     with store.read() as session:
         ready = {name: gallery_input(session, name) for name in named if name is not None}
         gallery, layers = _begins_with(session, store, asked)
-    asked = _with_layer(asked, layers)
+    asked = _with_layer(asked, layers, last)
     if asked.probe is not None and ready[asked.probe].job is None:
         _check_labels(store, ready[asked.probe].folder, asked.probe)
     where = asked.cluster_gallery or gallery
@@ -147,12 +147,14 @@ def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str 
     return None, ()
 
 
-def _with_layer(asked: ChainSpec, names: tuple[str, ...]) -> ChainSpec:
-    """The spec with its layer: the last convolution where none is named. Raises BadQuery for one that is not there."""
+def _with_layer(asked: ChainSpec, names: tuple[str, ...], untrained: str) -> ChainSpec:
+    """The spec with its layer: the last convolution where none is named, of a network that is yet to be trained
+    `untrained`. Raises BadQuery for one that is not there.
+    """
     if asked.clustering is not None:
         return asked
     if asked.layer is None:
-        last = next((name for name in reversed(names) if name.startswith("conv")), names[-1] if names else LAST)
+        last = next((name for name in reversed(names) if name.startswith("conv")), names[-1] if names else untrained)
         return asked.model_copy(update={"layer": last})
     if names and asked.layer not in names:
         raise BadQuery("unknown_layer", f"There is no layer {asked.layer[:80]!r}; there are {', '.join(names)}.")

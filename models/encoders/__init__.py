@@ -20,6 +20,7 @@ from models.encoders.torchvision_networks import (
     torchvision_network,
     torchvision_vit,
 )
+from models.encoders.vgg import VGG16
 from models.encoders.vit import VisionTransformer
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
@@ -36,5 +37,6 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "vit": VisionTransformer,
     "timm": timm_network,
     "alexnet-sobel": SobelAlexNet,
+    "vgg16": VGG16,
     FILTERS_ONLY: FiltersOnly,
 }

@@ -59,6 +59,11 @@ class ImageConfig:
         return False
 
     @property
+    def last_convolution(self) -> str:
+        """The layer that a teacher's images are clustered by where none is named."""
+        return "conv5"
+
+    @property
     def lr_factors(self) -> Mapping[str, float]:
         """Factors on the learning rate of the parameters whose names begin so."""
         return {}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from models.recipes.base import BadConfig, Labels, setting
 from models.recipes.rotation import SMALL, ClassifierConfig
 
-STUDENTS = ("alexnet", "alexnet-torchvision")
+STUDENTS = ("alexnet", "alexnet-torchvision", "vgg16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class ClusterClassificationConfig(ClassifierConfig):
 
     labels: ClassVar[Labels] = "clusters"
     clustering: str = setting("", "the clustering whose groups are the labels, by its slug")
-    network: Literal["alexnet", "alexnet-torchvision"] = setting(
+    network: Literal["alexnet", "alexnet-torchvision", "vgg16"] = setting(  # type: ignore[assignment]
         "alexnet", "the student's encoder, drawn from the seed"
     )
     classes: int = setting(0, "outputs; 0: as many as there are clusters with images", 0, 100_000)

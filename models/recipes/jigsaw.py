@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.recipes.base import AlikeConfig, BadConfig, setting, smallest_input
+from models.recipes.networks import VGG16, Backbone, check_width, vgg16, width_setting
 
 STRIDE = 2  # of conv1: tiles are small
+CELLS = 4  # what conv4_3 of VGG16 is pooled to, in each direction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class PuzzleConfig(AlikeConfig):
     gray_share: float = setting(0.3, "share of the puzzles that are gray", 0.0, 1.0)
     flip: bool = setting(False, "mirror half of the crops")
     permutations_seed: int = setting(0, "what the set of permutations is drawn from", 0, 2**31)
+    network: Literal["alexnet", "vgg16"] = setting("alexnet", "what sees each tile; vgg16: up to conv4_3, a teacher")
+    width: float = width_setting()
     norm: Literal["none", "lrn", "batch"] = setting("lrn", "normalisation in the network: the responses', the batch's")
     tile_hidden: int = setting(1024, "width of fc6, which all tiles share", 8, 8192)
     hidden: int = setting(4096, "width of fc7, which sees all tiles", 8, 8192)
@@ -44,8 +48,25 @@ class PuzzleConfig(AlikeConfig):
         return self.crop // 3
 
     @property
+    def cells(self) -> int | None:
+        """Cells in each direction that a tile's maps are max-pooled to before fc6; None: left as they are."""
+        return CELLS if self.network == VGG16 else None
+
+    @property
+    def last_convolution(self) -> str:
+        return "conv4_3" if self.network == VGG16 else super().last_convolution
+
+    @property
+    def backbone(self) -> Backbone:
+        """The encoder that all tiles share. Raises BadConfig."""
+        if self.network == VGG16:
+            return vgg16(self.width, self.norm, blocks=4)
+        return "alexnet-classic", {"stride": STRIDE, "norm": self.norm}
+
+    @property
     def geometry(self) -> str:
-        return f"{super().geometry}: tiles in cells of {self.cell} px, conv1 at stride {STRIDE}"
+        first = f"conv4_3 pooled to {CELLS}x{CELLS}" if self.network == VGG16 else f"conv1 at stride {STRIDE}"
+        return f"{super().geometry}: tiles in cells of {self.cell} px, {first}"
 
     def checked(self) -> "PuzzleConfig":
         super().checked()
@@ -53,8 +74,10 @@ class PuzzleConfig(AlikeConfig):
             raise BadConfig(f"crop must be a multiple of three, got {self.crop}")
         if self.tile + self.shift > self.cell:
             raise BadConfig(f"tile and shift must fit into a cell of {self.cell} px, got {self.tile} and {self.shift}")
-        if self.tile < smallest_input(STRIDE):
-            raise BadConfig(f"tile must be at least {smallest_input(STRIDE)} px, got {self.tile}")
+        check_width(self.network, self.width)
+        least = 8 * CELLS if self.backbone[0] == VGG16 else smallest_input(STRIDE)
+        if self.tile < least:
+            raise BadConfig(f"tile must be at least {least} px with network {self.network}, got {self.tile}")
         return self
 
 

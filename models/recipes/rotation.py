@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.recipes.base import AlikeConfig, BadConfig, setting
+from models.recipes.networks import VGG16, Backbone, check_width, vgg16, width_setting
 
 LEAST = 63  # px that leave one cell after three poolings that round down
 
@@ -23,13 +24,15 @@ SMALL: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(AlikeConfig):
-    """An AlexNet with batch normalisation that classifies crops: what rotation and its supervised ceiling share.
+    """A network with batch normalisation that classifies crops: what rotation and its supervised ceiling share.
 
     Defaults are those of RotNet's released code for ImageNet.
     """
 
     scale: float = setting(0.08, "smallest share of the region that a crop covers; 1: crops at one scale", 0.01, 1.0)
     flip: bool = setting(True, "mirror half of the crops")
+    network: Literal["alexnet-torchvision", "vgg16"] = setting("alexnet-torchvision", "the encoder")
+    width: float = width_setting()
     norm: Literal["none", "batch", "batch_plain"] = setting(
         "batch", "batch normalisation after each convolution; batch_plain: without scale and shift"
     )
@@ -46,9 +49,21 @@ class ClassifierConfig(AlikeConfig):
     def drawn(self) -> int:
         return self.crop if self.scale == 1 else self.region
 
+    @property
+    def last_convolution(self) -> str:
+        return "conv5_3" if self.network == VGG16 else super().last_convolution
+
+    @property
+    def backbone(self) -> Backbone:
+        """The encoder of the crops."""
+        if self.network == VGG16:
+            return vgg16(self.width, self.norm, blocks=5)
+        return self.network, {"norm": self.norm}
+
     def checked(self) -> "ClassifierConfig":
         super().checked()
-        if self.crop < LEAST:
+        check_width(self.network, self.width)
+        if self.network != VGG16 and self.crop < LEAST:
             raise BadConfig(f"crop must be at least {LEAST} px for conv1 at stride 4, got {self.crop}")
         return self
 

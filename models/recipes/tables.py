@@ -5,18 +5,29 @@ from dataclasses import fields
 from pathlib import Path
 
 from models.recipes import RECIPES
+from models.recipes.base import ImageConfig
 
+COLUMNS = ("paper", "small")
 BLOCK = re.compile(r"<!-- settings: (\w+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
 
 def table(task: str) -> str:
-    """The settings of a task as Markdown: the paper's values, those of the small recipe, and what they are."""
+    """The settings of a task as Markdown: the paper's values, those of the small recipe, what they are; and below it
+    what every other recipe sets otherwise.
+    """
     paper, small = RECIPES[task]["paper"], RECIPES[task]["small"]
     lines = ["| setting | `paper` | `small` | what |", "|---|---|---|---|"]
     for item in fields(paper):
         values = (str(getattr(config, item.name)) for config in (paper, small))
         lines.append(f"| `{item.name}` | {' | '.join(values)} | {item.metadata['help']} |")
-    return "\n".join(lines) + "\n"
+    others = [_difference(name, config, small) for name, config in RECIPES[task].items() if name not in COLUMNS]
+    return "\n".join([*lines, *(["", *others] if others else [])]) + "\n"
+
+
+def _difference(name: str, config: ImageConfig, small: ImageConfig) -> str:
+    pairs = ((item.name, getattr(config, item.name), getattr(small, item.name)) for item in fields(config))
+    told = ", ".join(f"`{setting}` {own}" for setting, own, theirs in pairs if own != theirs)
+    return f"- `{name}` is `small` with {told}."
 
 
 def renewed(text: str) -> str:

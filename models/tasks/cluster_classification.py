@@ -6,12 +6,11 @@ architecture. The paper names AlexNet's ImageNet recipe without its values; they
 images get no output.
 """
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import nn
 
-from models.card import LayerCard
 from models.encoders import ENCODERS
 from models.initialisation import he
 from models.puzzles import Answer, Puzzle
@@ -33,7 +32,8 @@ class ClusterClassification(Supervised):
 
     @classmethod
     def build(cls, config: ClusterClassificationConfig, rng: torch.Generator) -> Self:  # type: ignore[override]
-        encoder = ENCODERS[config.network](norm=config.norm)
+        architecture, how = config.backbone
+        encoder = ENCODERS[architecture](**how)
         with torch.no_grad():
             features = encoder.eval()(torch.zeros(1, 3, config.size, config.size)).numel()
         head = Classifier(
@@ -60,12 +60,6 @@ class ClusterClassification(Supervised):
         """Always the largest cluster, which is better than equal probabilities."""
         found = classifying.guessing(max(self.config.classes, 2))
         return found if self.majority is None else {**found, "accuracy": self.majority}
-
-    def architecture(self) -> dict[str, Any]:
-        return {"architecture": self.config.network, "encoder": {"norm": self.config.norm}, "head": None}
-
-    def head_layers(self) -> tuple[LayerCard, ...]:
-        return ()
 
     @property
     def _classes(self) -> int:

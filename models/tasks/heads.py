@@ -59,7 +59,7 @@ class TilesHead(nn.Module):
     """fc6 for each of nine tiles with the same weights, their outputs side by side into fc7, and the permutations.
 
     (9 B, C, h, w), the tiles of a puzzle after each other -> (B, N) logits of the N `permutations` (N, 9), which are
-    kept with the weights: they are what the outputs mean.
+    kept with the weights: they are what the outputs mean. With `cells` maps are max-pooled to (cells, cells) first.
     """
 
     permutations: Tensor
@@ -73,18 +73,25 @@ class TilesHead(nn.Module):
         permutations: Tensor,
         norm: bool = False,
         dropout: float = 0.0,
+        cells: int | None = None,
     ) -> None:
         super().__init__()
         tiles = permutations.shape[1]
+        self.pool = nn.Identity() if cells is None else nn.AdaptiveMaxPool2d(cells)
         self.fc6 = _layer(features, tile_hidden, norm, dropout)
         self.fc7 = _layer(tiles * tile_hidden, hidden, norm, dropout)
         self.top = nn.Linear(hidden, len(permutations))
         self.register_buffer("permutations", permutations)
 
     def forward(self, maps: Tensor) -> Tensor:
-        each = self.fc6(maps.flatten(1))  # (9 B, F)
+        each = self.each(maps)  # (9 B, F)
         logits: Tensor = self.top(self.fc7(each.view(-1, self.permutations.shape[1] * each.shape[1])))
         return logits
+
+    def each(self, maps: Tensor) -> Tensor:
+        """What the nine tiles have to say before they meet: (9 B, C, h, w) -> (9 B, tile_hidden)."""
+        features: Tensor = self.fc6(self.pool(maps).flatten(1))
+        return features
 
 
 def _layer(features: int, outputs: int, norm: bool, dropout: float) -> nn.Sequential:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from models import permutations
 from models.card import LayerCard, Preprocess
-from models.encoders.classic import ClassicAlexNet
+from models.encoders import ENCODERS
 from models.initialisation import he
 from models.permutations import TILES
 from models.puzzles import Answer, Picture, Puzzle
-from models.recipes.jigsaw import STRIDE, JigsawConfig, PuzzleConfig
+from models.recipes.jigsaw import JigsawConfig, PuzzleConfig
 from models.resampling import standardise
 from models.tasks import classifying
 from models.tasks.base import Task, Views
@@ -65,9 +65,11 @@ class Jigsaw(Task):
     @classmethod
     def made(cls, config: PuzzleConfig, chosen: permutations.Set, rng: torch.Generator) -> Self:
         """The untrained network for these permutations."""
-        encoder = ClassicAlexNet(stride=STRIDE, norm=config.norm)
+        architecture, how = config.backbone
+        encoder = ENCODERS[architecture](**how)
         with torch.no_grad():
-            features = encoder.eval()(torch.zeros(1, 3, config.tile, config.tile)).numel()
+            maps = encoder.eval()(torch.zeros(1, 3, config.tile, config.tile))
+        features = maps.numel() if config.cells is None else maps.shape[1] * config.cells**2
         head = TilesHead(
             features=features,
             tile_hidden=config.tile_hidden,
@@ -75,6 +77,7 @@ class Jigsaw(Task):
             permutations=torch.from_numpy(chosen.copy()),
             norm=config.norm == "batch",
             dropout=config.dropout,
+            cells=config.cells,
         )
         he(encoder, rng)
         he(head, rng)
@@ -172,8 +175,8 @@ class Jigsaw(Task):
         return picture(caption, views.inputs[0, slot], SHOWN_MEAN, SHOWN_STD)
 
     def architecture(self) -> dict[str, Any]:
-        how = {"stride": STRIDE, "norm": self.config.norm}
-        return {"architecture": "alexnet-classic", "encoder": how, "head": None}
+        architecture, how = self.config.backbone
+        return {"architecture": architecture, "encoder": dict(how), "head": None}
 
     def head_layers(self) -> tuple[LayerCard, ...]:
         return ()

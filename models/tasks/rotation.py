@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.card import LayerCard, Preprocess
-from models.encoders.alexnet import alexnet_torchvision
+from models.encoders import ENCODERS
 from models.initialisation import he
 from models.puzzles import Answer, Puzzle
 from models.recipes.rotation import ClassifierConfig
@@ -25,7 +25,7 @@ TURNS = ("upright", "a quarter turn to the left", "upside down", "a quarter turn
 
 
 class CropClassifier(Task):
-    """An AlexNet with batch normalisation that puts crops into classes."""
+    """A network, AlexNet with batch normalisation where nothing else is asked for, that puts crops into classes."""
 
     config: ClassifierConfig
 
@@ -36,7 +36,8 @@ class CropClassifier(Task):
     @classmethod
     def made(cls, config: ClassifierConfig, outputs: int, rng: torch.Generator) -> Self:
         """The untrained network with so many classes."""
-        encoder = alexnet_torchvision(norm=config.norm)
+        architecture, how = config.backbone
+        encoder = ENCODERS[architecture](**how)
         with torch.no_grad():
             features = encoder.eval()(torch.zeros(1, 3, config.size, config.size)).numel()
         head = Classifier(features=features, hidden=config.hidden, outputs=outputs, norm=config.norm != "none")
@@ -61,7 +62,8 @@ class CropClassifier(Task):
         return classifying.measures(outputs, target)
 
     def architecture(self) -> dict[str, Any]:
-        return {"architecture": "alexnet-torchvision", "encoder": {"norm": self.config.norm}, "head": None}
+        architecture, how = self.config.backbone
+        return {"architecture": architecture, "encoder": dict(how), "head": None}
 
     def head_layers(self) -> tuple[LayerCard, ...]:
         return ()

@@ -60,9 +60,9 @@ def run(job: JobContext) -> None:
         )
         task = untrained_task(job, data)
         scale = begin(job, task, batches, seed)
-        first = task.encoder.get_parameter("conv1.weight").detach().clone()
-        task.to(job.device).to(memory_format=torch.channels_last)
         card = checkpoints.describe(task, name="training", recipe=None, config=asdict(data.config))
+        first = task.encoder.get_parameter(f"{card.first_layer.name}.weight").detach().clone()
+        task.to(job.device).to(memory_format=torch.channels_last)
         watch = Watch(task, card, data.regions, data.split.held_out, job.state, targets=data.held_out, seed=seed)
         curves = train(job, task, batches, watch, data.config, seed)
         provenance = {**_provenance(job, pack, data, seed), **task.facts(), "conv1_scale": scale}
