@@ -20,6 +20,7 @@ COLUMNS = {
     "network": "this checkpoint",
     "random_init": "random init",
     "chance": "guessing",
+    "five_sigma": "guessing + 5 σ",
     "averager": "averager",
     "constant": "constant",
     "raw_pixels": "raw pixels",

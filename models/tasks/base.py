@@ -62,6 +62,7 @@ class Task(nn.Module, ABC):
     encoder: nn.Module
     head: nn.Module
     config: ImageConfig
+    puzzles_an_image: ClassVar[int] = 1  # drawn of each held-out image when the finished network is measured
     names: tuple[str, ...] = ()
     majority: float | None = None
 

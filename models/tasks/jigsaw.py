@@ -51,6 +51,7 @@ class Jigsaw(Task):
 
     name: ClassVar[str] = "jigsaw"
     paper: ClassVar[str] = "https://arxiv.org/abs/1603.09246"
+    puzzles_an_image: ClassVar[int] = 4  # 512 images then make 2,048 puzzles
     config: PuzzleConfig
     head: TilesHead
 
