@@ -124,7 +124,17 @@ def _report(services: Services, job: JobRecord, *, as_json: bool, ended: bool) -
         why = f": {job.error.message}" if job.error else ""
         far = f", {share}" if job.state not in END_STATES and (share := _share(job)) else ""
         terminal.say(f"job {job.id} is {job.state}{far}{made}{why}")
+        if job.state == "done" and job.output and job.output.kind == "gallery":
+            _tell_gallery(services, job.output.slug)
     return FAILED if ended and job.state != "done" else 0
+
+
+def _tell_gallery(services: Services, slug: str) -> None:
+    """How many images a gallery has, how many files were left out, and why the first of them was."""
+    gallery = services.galleries.get(slug)
+    terminal.say(f"{gallery.rows:,} images, {gallery.skipped:,} files left out")
+    for item in services.galleries.skipped(slug, limit=1).files:
+        terminal.say(f"the first was {item.path}: {item.message}")
 
 
 def _job_json(services: Services, job: JobRecord) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from models.tasks.heads import MapHead
 from models.tasks.windows import mirror
 
 LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by, which the code does not
+UNSEEN = 1e-6  # share of the best answer without looking that all bins get, also those that no training photo has
 
 
 class Colorization(Task):
@@ -79,7 +80,8 @@ class Colorization(Task):
         self.head.running_shares.copy_(counts / counts.sum())
         guess = torch.zeros(len(self.centres), dtype=torch.double, device=ab.device)
         guess.index_add_(0, places.flatten(), (code * self.weights[places[:, :1]]).double().flatten())
-        self.head.running_guess.copy_(guess / guess.sum())
+        # In few photos some bins are not seen, and a held-out pixel may be one of those: nothing is ruled out.
+        self.head.running_guess.copy_((1 - UNSEEN) * guess / guess.sum() + UNSEEN / len(guess))
 
     @property
     def weights(self) -> Tensor:

@@ -187,3 +187,11 @@ def test_the_answer_shows_the_photo_in_other_colours_of_the_same_lightness() -> 
     found = lab(painted)[0, :, 16, 16].tolist()
     assert found == pytest.approx([60, 0, -30], abs=1)
     assert "without any it would be 50" in answer.words  # |(30, 40)|
+
+
+def test_a_colour_that_no_training_photo_has_costs_much_and_not_everything() -> None:
+    task = new_task()
+    task.on_epoch_start(epoch(task, of_one_colour([ORANGE, ORANGE])))
+    blue = lab(of_one_colour([BLUE]).float() / 255)[:, 1:, 0, 0]
+    cost = task.costs(task.head.running_guess.log(), blue)
+    assert torch.isfinite(cost).all() and float(cost) > 5
