@@ -82,6 +82,8 @@ def test_a_folder_is_imported_with_its_labels(pets: Path) -> None:
 def test_the_same_import_again_is_there_already(pets: Path) -> None:
     status, text = run("import", pets.parent / "photos", "--name", "Pets", "--workspace", pets, "--detach")
     assert status == 0 and "the same was submitted before" in text
+    status, text = run("import", pets.parent / "photos", "--name", "Pets", "--workspace", pets)
+    assert "4 images, 0 files left out" in text
     status, text = run("jobs", "--workspace", pets)
     assert status == 0 and re.search(r"1\s+import\s+done", text)
 
