@@ -1,7 +1,8 @@
 """First-layer filters drawn as pictures: gray is zero, on one common scale or each filter on its own.
 
 One scale for all shows how strong a filter is; a scale for each shows its shape, and makes noise look like structure.
-Both are symmetric about zero, so that gray means the same everywhere.
+Both are symmetric about zero, so that gray means the same everywhere. Filters over Lab are drawn in false colours: L in
+gray, a from green (negative) to magenta, b from blue to yellow; what a filter does not look at adds nothing.
 """
 
 import io
@@ -12,21 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.card import Colour
 from models.filters import Filters
 
 Scale = Literal["common", "own"]
 Pixels = NDArray[np.uint8]
+FALSE_COLOURS = np.array([[1, 1, 1], [0.8, -0.8, 0.8], [0.8, 0.8, -0.8]], dtype=np.float32)  # of L, a and b
 COMMON_QUANTILE = 0.999  # a few extreme weights are clipped instead of turning all others gray
 
 
 def common_limit(*layers: Filters) -> float:
     """The weight drawn as full intensity when all these layers share one scale."""
-    values = np.abs(np.concatenate([layer.ravel() for layer in layers]))
+    values = np.abs(np.concatenate([layer[layer != 0] for layer in layers]))  # weights that a half does not have
+    if not len(values):
+        return 1e-12
     return max(float(np.quantile(values, COMMON_QUANTILE)), 1e-12)
 
 
-def pixels(filters: Filters, scale: Scale, *, limit: float | None = None) -> Pixels:
-    """(units, channels, h, w) -> (units, h, w, 3) uint8; channel counts other than 3 are drawn as their mean."""
+def pixels(filters: Filters, scale: Scale, *, limit: float | None = None, colour: Colour = "rgb") -> Pixels:
+    """(units, channels, h, w) -> (units, h, w, 3) uint8; channel counts other than 3 are drawn as their mean.
+
+    `colour` is what the three channels are of.
+    """
     if scale == "common":
         bound = np.float32(common_limit(filters) if limit is None else limit)
         shown = filters / bound
@@ -34,6 +42,10 @@ def pixels(filters: Filters, scale: Scale, *, limit: float | None = None) -> Pix
         shown = filters / np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), 1e-12)
     if shown.shape[1] != 3:
         shown = np.repeat(shown.mean(axis=1, keepdims=True), 3, axis=1)
+    elif colour == "bgr":
+        shown = shown[:, ::-1]
+    elif colour == "lab":
+        shown = np.einsum("uchw,ck->ukhw", shown, FALSE_COLOURS)
     bright = np.clip(np.rint(127.5 + 127.5 * shown), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(bright.transpose(0, 2, 3, 1))  # (U, 3, h, w) -> (U, h, w, 3)
 

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.card import Colour
+
 Filters = NDArray[np.float32]
 Values = NDArray[np.float64]
 MeasureName = Literal[
@@ -40,7 +42,8 @@ NOISE_SAMPLES = 512
 class FilterMeasures:
     """One value a filter, in filter order.
 
-    norm: L2 over all weights.  colourfulness: share of the energy that is not the mean of the channels, 0 gray .. 1.
+    norm: L2 over all weights.  colourfulness: share of the energy that is not the mean of the channels, 0 gray .. 1; of
+    filters over Lab the share that lies in a and b.
     orientation: direction of the bars or edges in degrees, 0 = horizontal, counter-clockwise, [0, 180).
     orientation_energy: how much of the gradient energy lies along one direction, 0 none .. 1 all.
     tv_ratio, autocorrelation, low_frequency_share: smoothness (low ratio, high others = smooth).
@@ -67,8 +70,8 @@ class FilterMeasures:
         return {name: float(f"{np.median(self.named(name)):.6g}") for name in MEASURES if name != "orientation"}
 
 
-def measure(filters: Filters) -> FilterMeasures:
-    """All measures of a layer (units, channels, h, w)."""
+def measure(filters: Filters, colour: Colour = "rgb") -> FilterMeasures:
+    """All measures of a layer (units, channels, h, w) whose channels are those of `colour`."""
     if filters.ndim != 4 or 0 in filters.shape:
         raise ValueError(f"expected filters of shape (units, channels, height, width), got {filters.shape}")
     weights = filters.astype(np.float64)
@@ -76,7 +79,7 @@ def measure(filters: Filters) -> FilterMeasures:
     orientation, energy = orientations(weights)
     return FilterMeasures(
         norm=np.sqrt(np.square(weights).sum(axis=(1, 2, 3))),
-        colourfulness=colourfulness(weights),
+        colourfulness=colourfulness_of_lab(weights) if colour == "lab" else colourfulness(weights),
         orientation=orientation,
         orientation_energy=energy,
         tv_ratio=tv_ratio(centred),
@@ -89,6 +92,12 @@ def colourfulness(weights: Values) -> Values:
     """sum (w - mean over channels)^2 / sum w^2: 0 for a gray filter, 2/3 for white noise of three channels."""
     chroma = weights - weights.mean(axis=1, keepdims=True)
     return _ratio(np.square(chroma).sum(axis=(1, 2, 3)), np.square(weights).sum(axis=(1, 2, 3)), empty=0.0)
+
+
+def colourfulness_of_lab(weights: Values) -> Values:
+    """Share of the energy over a and b: 0 for filters over lightness alone, 1 for those over colours alone."""
+    energy = np.square(weights).sum(axis=(2, 3))
+    return _ratio(energy[:, 1:].sum(axis=1), energy.sum(axis=1), empty=0.0)
 
 
 def orientations(weights: Values) -> tuple[Values, Values]:
@@ -138,10 +147,10 @@ def _ratio(top: Values, bottom: Values, *, empty: float) -> Values:
     return np.where(usable, top / np.where(usable, bottom, 1.0), empty)
 
 
-def noise_medians(shape: tuple[int, ...], *, seed: int = 0) -> dict[str, float]:
+def noise_medians(shape: tuple[int, ...], *, seed: int = 0, colour: Colour = "rgb") -> dict[str, float]:
     """The medians of white noise filters of the same (channels, h, w)."""
     rng = np.random.default_rng(seed)
-    return measure(rng.standard_normal((NOISE_SAMPLES, *shape[1:]), dtype=np.float32)).medians()
+    return measure(rng.standard_normal((NOISE_SAMPLES, *shape[1:]), dtype=np.float32), colour).medians()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,15 @@ MEASURES = {
         for number in range(9)
     },
     "loss_of_prior": ("Loss of the prior", "the best answer that is the same everywhere, on the same photos"),
+    **{
+        f"{side}_{name}": (f"{side.capitalize()}: {words}", help)
+        for side in ("colours", "lightness")
+        for name, words, help in (
+            ("loss", "loss", "of what one half tells"),
+            ("loss_of_prior", "loss of the prior", "the bins' shares among the training photos, on the same photos"),
+            ("accuracy", "accuracy", "share of the pixels whose bin is told"),
+        )
+    },
     "colour_error": ("Colour error", "distance in ab of the colours drawn from those of the photo"),
     "colour_error_of_gray": ("Colour error of gray", "the same without any colours"),
     "saturation": ("Saturation", "mean length in ab of the colours drawn; the photos' is the colour error of gray"),

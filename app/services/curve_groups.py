@@ -16,6 +16,13 @@ NAMES = {
     "held_out_loss": "loss, held out",
     "held_out_loss_of_prior": "loss of the prior, held out",
     "held_out_accuracy": "accuracy, held out",
+    "colours_told": "colours told",
+    "lightness_told": "lightness told",
+    **{
+        f"held_out_{side}_{name}": f"{words} of {side}, held out"
+        for side in ("colours", "lightness")
+        for name, words in (("loss", "loss"), ("loss_of_prior", "loss of the prior"), ("accuracy", "accuracy"))
+    },
     "held_out_colour_error": "colour error, held out",
     "held_out_colour_error_of_gray": "colour error of gray, held out",
     "held_out_saturation": "saturation, held out",

@@ -48,7 +48,7 @@ class FilterPanel:
 class FirstLayer:
     """A checkpoint's first layer: as trained, as it was at step 0 where the run kept it, and noise of that shape.
 
-    `change` is |w - w0| / |w0| of each filter, None without its start.
+    `change` is |w - w0| / |w0| of each filter, None without its start; `colour` what its channels are of.
     """
 
     layer: str
@@ -56,6 +56,7 @@ class FirstLayer:
     step0: FilterPanel | None
     noise: dict[str, float]
     change: Values | None = None
+    colour: cards.Colour = "rgb"
 
     @property
     def sort(self) -> Sort:
@@ -81,7 +82,8 @@ class FirstLayer:
         if shown is None:
             return None
         layers = [self.trained.weights] if self.step0 is None else [self.trained.weights, self.step0.weights]
-        return filter_pictures.pixels(shown.weights, scale, limit=filter_pictures.common_limit(*layers))
+        limit = filter_pictures.common_limit(*layers)
+        return filter_pictures.pixels(shown.weights, scale, limit=limit, colour=self.colour)
 
 
 def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
@@ -91,17 +93,19 @@ def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
     """
     card = cards.read_card(folder)
     weights = cards.first_layer_filters(folder) if at is None else snapshots.first_layer_filters(folder, at)
-    noise = noise_medians(weights.shape)
+    colour = card.preprocess.colour
+    noise = noise_medians(weights.shape, colour=colour)
     before = cards.step0_filters(folder)
     return FirstLayer(
         layer=card.first_layer.name,
-        trained=panel_of(weights, noise),
-        step0=None if before is None else panel_of(before, noise),
+        trained=panel_of(weights, noise, colour),
+        step0=None if before is None else panel_of(before, noise, colour),
         noise=noise,
         change=None if before is None or before.shape != weights.shape else relative_change(weights, before),
+        colour=colour,
     )
 
 
-def panel_of(weights: Filters, noise: dict[str, float]) -> FilterPanel:
-    measures = measure(weights)
+def panel_of(weights: Filters, noise: dict[str, float], colour: cards.Colour = "rgb") -> FilterPanel:
+    measures = measure(weights, colour)
     return FilterPanel(weights, measures, smoothness(measures, noise))

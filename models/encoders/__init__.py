@@ -13,6 +13,7 @@ from models.encoders.layers import layers as layers
 from models.encoders.nin import NetworkInNetwork
 from models.encoders.residual import resnet
 from models.encoders.sobel import SobelAlexNet
+from models.encoders.split import SplitAlexNet
 from models.encoders.timm_network import timm_network
 from models.encoders.torchvision_networks import (
     TorchvisionAlexNet,
@@ -38,5 +39,6 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "timm": timm_network,
     "alexnet-sobel": SobelAlexNet,
     "vgg16": VGG16,
+    "alexnet-split": SplitAlexNet,
     FILTERS_ONLY: FiltersOnly,
 }

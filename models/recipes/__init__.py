@@ -12,6 +12,7 @@ from models.recipes import (
     jigsaw,
     jigsaw_pp,
     rotation,
+    split_brain,
     supervised,
 )
 from models.recipes.base import BadConfig, ImageConfig, check, types
@@ -25,6 +26,7 @@ RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "deepcluster": deepcluster.RECIPES,
     "cluster_classification": cluster_classification.RECIPES,
     "colorization": colorization.RECIPES,
+    "split_brain": split_brain.RECIPES,
 }
 
 

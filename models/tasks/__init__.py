@@ -8,9 +8,20 @@ from models.tasks.deepcluster import DeepCluster
 from models.tasks.jigsaw import Jigsaw
 from models.tasks.jigsaw_pp import JigsawPP
 from models.tasks.rotation import Rotation
+from models.tasks.split_brain import SplitBrain
 from models.tasks.supervised import Supervised
 
 TASKS: dict[str, type[Task]] = {
     task.name: task
-    for task in (Counting, Jigsaw, JigsawPP, Rotation, Supervised, DeepCluster, ClusterClassification, Colorization)
+    for task in (
+        Counting,
+        Jigsaw,
+        JigsawPP,
+        Rotation,
+        Supervised,
+        DeepCluster,
+        ClusterClassification,
+        Colorization,
+        SplitBrain,
+    )
 }

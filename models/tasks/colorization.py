@@ -29,7 +29,6 @@ from models.tasks.heads import MapHead
 from models.tasks.windows import mirror
 
 LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by, which the code does not
-UNSEEN = 1e-6  # share of the best answer without looking that all bins get, also those that no training photo has
 
 
 class Colorization(Task):
@@ -80,8 +79,7 @@ class Colorization(Task):
         self.head.running_shares.copy_(counts / counts.sum())
         guess = torch.zeros(len(self.centres), dtype=torch.double, device=ab.device)
         guess.index_add_(0, places.flatten(), (code * self.weights[places[:, :1]]).double().flatten())
-        # In few photos some bins are not seen, and a held-out pixel may be one of those: nothing is ruled out.
-        self.head.running_guess.copy_((1 - UNSEEN) * guess / guess.sum() + UNSEEN / len(guess))
+        self.head.running_guess.copy_(maps.distribution(guess))
 
     @property
     def weights(self) -> Tensor:
@@ -159,10 +157,10 @@ class Colorization(Task):
         """The photo in the colours that the network tells, and these colours alone, each beside the truth."""
         assert views.target is not None
         light, ab, side = _lightness(views), views.target[0], views.inputs.shape[-1]
-        told = annealed_mean(outputs[0].permute(1, 2, 0), self.centres, self.config.temperature)  # (n, n, 2)
-        large = maps.drawn_large(told.permute(2, 0, 1)[None], side)[0]
+        told = maps.decoded(outputs[0], self.centres, self.config.temperature)  # (1, 2, n, n)
+        large = maps.drawn_large(told, side)[0]
         right = maps.cells(ab[None])
-        off = float((told.permute(2, 0, 1) - right[0]).norm(dim=0).mean())
+        off = float((told - right).norm(dim=1).mean())
         off_by_gray = float(right.norm(dim=1).mean())
         words = f"its colours are off by {off:.0f} in ab on average; without any it would be {off_by_gray:.0f}"
         drawn = (

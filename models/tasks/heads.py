@@ -105,6 +105,20 @@ def _layer(features: int, outputs: int, norm: bool, dropout: float) -> nn.Sequen
     return nn.Sequential(*parts)
 
 
+class SplitHead(nn.Module):
+    """Two heads of maps: what the first half of the channels tells, and what the second does, side by side."""
+
+    def __init__(self, *, features: int, hidden: int, outputs: tuple[int, int], side: int, norm: bool) -> None:
+        super().__init__()
+        first, second = outputs
+        self.first = MapHead(features=features // 2, hidden=hidden // 2, outputs=first, side=side, norm=norm)
+        self.second = MapHead(features=features // 2, hidden=hidden // 2, outputs=second, side=side, norm=norm)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        one, other = maps.chunk(2, dim=1)  # (B, C, h, w) -> (B, C / 2, h, w) each
+        return torch.cat([self.first(one), self.second(other)], dim=1)
+
+
 class MapHead(nn.Sequential):
     """Two layers and the classes at each cell of a map: (B, C, h, w) -> (B, outputs, h, w) logits.
 

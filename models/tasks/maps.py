@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.lab import to_rgb
+from models.lab import annealed_mean, to_rgb
 from models.preprocessing import lab
 from models.puzzles import Picture
 from models.tasks.base import Windows
@@ -43,6 +43,16 @@ def training_pixels(windows: Windows, crop: int) -> Iterator[Tensor]:
     for indices in torch.split(torch.arange(len(windows.extents)), BATCH):
         corners = (windows.extents[indices] - crop).clamp(min=0) // 2
         yield lab(cells(windows.crops(indices, corners, corners, crop)).float() / 255)
+
+
+def distribution(counts: Tensor) -> Tensor:
+    """Counts (Q,) of pixels as probabilities; one pixel more is shared out to all, so that nothing is impossible."""
+    return (counts + 1 / len(counts)) / (counts.sum() + 1)
+
+
+def decoded(logits: Tensor, centres: Tensor, temperature: float) -> Tensor:
+    """What one photo's logits (Q, n, n) tell, as values of centres (Q, D): (1, D, n, n)."""
+    return annealed_mean(logits.permute(1, 2, 0), centres, temperature).permute(2, 0, 1)[None]
 
 
 def coloured(ab: Tensor) -> Tensor:

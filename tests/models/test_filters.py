@@ -139,3 +139,37 @@ def test_the_grid_is_a_picture_of_every_filter_in_the_asked_order() -> None:
 def test_layers_without_three_channels_are_drawn_in_gray() -> None:
     drawn = pixels(np.random.default_rng(0).standard_normal((2, 5, 4, 4)).astype(np.float32), "own")
     assert (drawn[..., 0] == drawn[..., 1]).all() and (drawn[..., 1] == drawn[..., 2]).all()
+
+
+def test_filters_over_lab_are_drawn_in_false_colours() -> None:
+    """L alone is gray; +a is magenta, -a green, +b yellow, -b blue; nothing at all is the middle gray."""
+    filters = np.zeros((6, 3, 1, 1), dtype=np.float32)
+    for unit, (channel, value) in enumerate([(0, 1), (1, 1), (1, -1), (2, 1), (2, -1)]):
+        filters[unit, channel] = value
+    red, green, blue = pixels(filters, "common", limit=1.0, colour="lab")[:, 0, 0].T.astype(int)
+    assert red[0] == green[0] == blue[0] == 255
+    assert (red[1], green[1], blue[1]) == (230, 26, 230) and (red[2], green[2], blue[2]) == (26, 230, 26)
+    assert (red[3], green[3], blue[3]) == (230, 230, 26) and (red[4], green[4], blue[4]) == (26, 26, 230)
+    assert red[5] == green[5] == blue[5] == 128
+
+
+def test_colourfulness_over_lab_is_the_share_of_a_and_b() -> None:
+    filters = noise(3)
+    filters[0, 1:] = 0
+    filters[1, 0] = 0
+    found = measure(filters, "lab").colourfulness
+    assert found[0] == 0 and found[1] == 1 and 0.5 < found[2] < 0.8
+
+
+def test_weights_that_a_half_does_not_have_do_not_change_the_common_scale() -> None:
+    filters = noise(100)
+    halves = filters.copy()
+    halves[50:, 0] = 0
+    halves[:50, 1:] = 0
+    assert common_limit(halves) == pytest.approx(common_limit(filters), rel=0.05)
+
+
+def test_filters_of_bgr_are_drawn_in_their_own_colours() -> None:
+    blue = np.zeros((1, 3, 1, 1), dtype=np.float32)
+    blue[0, 0] = 1
+    assert pixels(blue, "common", limit=1.0, colour="bgr")[0, 0, 0].tolist() == [128, 128, 255]

@@ -27,8 +27,9 @@ TINY: dict[str, dict[str, Any]] = {
     "deepcluster": {"crop": 64, "region": 72, "hidden": 16, "clusters": 3, "pca": 2},
     "cluster_classification": {"crop": 64, "region": 72, "hidden": 16, "classes": 3, "clustering": "groups"},
     "colorization": {"crop": 65, "region": 72, "hidden": 16},
+    "split_brain": {"crop": 65, "region": 72, "hidden": 32},
 }
-RATES = {"counting": 1e-4, "deepcluster": 3e-4, "colorization": 3e-2}  # of Adam, where .01 is too fast or too slow
+RATES = {"counting": 1e-4, "deepcluster": 3e-4, "colorization": 3e-2, "split_brain": 3e-2}  # of Adam, if not .01
 # The other networks that a task can train keep the same contract.
 VGG = {"network": "vgg16", "width": 0.125, "norm": "batch"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
