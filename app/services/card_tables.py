@@ -41,6 +41,7 @@ MEASURES = {
         for number in range(9)
     },
     "loss_of_prior": ("Loss of the prior", "the best answer that is the same everywhere, on the same photos"),
+    "gain_over_prior": ("Loss below the prior's", "difference on the same photos; above 0 where something was learned"),
     **{
         f"{side}_{name}": (f"{side.capitalize()}: {words}", help)
         for side in ("colours", "lightness")

@@ -16,6 +16,7 @@ NAMES = {
     "held_out_loss": "loss, held out",
     "held_out_loss_of_prior": "loss of the prior, held out",
     "held_out_accuracy": "accuracy, held out",
+    "held_out_gain_over_prior": "loss below the prior's, held out",
     "colours_told": "colours told",
     "lightness_told": "lightness told",
     **{

@@ -122,6 +122,7 @@ class Colorization(Task):
             "colour_error_of_gray": ab.norm(dim=1),
             "saturation": told.norm(dim=1),
         }
+        found["gain_over_prior"] = found["loss_of_prior"] - found["loss"]
         kept = maps.coloured(target)
         return {name: of.view(len(outputs), -1).mean(1).where(kept, torch.nan) for name, of in found.items()}
 
@@ -129,7 +130,8 @@ class Colorization(Task):
         """The best answer that is the same everywhere, on the training photos; the commonest bin."""
         shares, guess = self.head.running_shares.double(), self.head.running_guess.double()
         entropy = -(guess * guess.clamp_min(1e-300).log()).sum()
-        return {"loss": float((shares * self.weights).sum() * entropy), "accuracy": float(shares.max())}
+        loss = float((shares * self.weights).sum() * entropy)
+        return {"loss": loss, "accuracy": float(shares.max()), "gain_over_prior": 0.0}
 
     def facts(self) -> dict[str, Any]:
         """How many bins there are, the paper's number, and which share of the pixels lies in the commonest."""

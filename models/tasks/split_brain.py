@@ -119,6 +119,7 @@ class SplitBrain(Task):
             found[f"{side}_accuracy"] = (told[place].argmax(dim=1) == right[place]).float()
         for name in ("loss", "loss_of_prior"):
             found[name] = found[f"colours_{name}"] + found[f"lightness_{name}"]
+        found["gain_over_prior"] = found["loss_of_prior"] - found["loss"]
         return {name: of.view(len(outputs), -1).mean(dim=1) for name, of in found.items()}
 
     def chance(self) -> dict[str, float]:
@@ -128,7 +129,7 @@ class SplitBrain(Task):
             guess = head.running_guess.double()
             found[f"{side}_loss"] = float(-(guess * guess.log()).sum())
             found[f"{side}_accuracy"] = float(head.running_shares.max())
-        return {"loss": found["colours_loss"] + found["lightness_loss"], **found}
+        return {"loss": found["colours_loss"] + found["lightness_loss"], **found, "gain_over_prior": 0.0}
 
     def facts(self) -> dict[str, Any]:
         """How many bins there are, and the paper's number."""
