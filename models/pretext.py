@@ -16,6 +16,7 @@ from models.tasks.base import Task
 
 BATCH = 64
 SIGMAS = 5.0  # over guessing: what counts as having learned a puzzle
+GAIN = "gain_"  # so begin measures that are differences from guessing, image by image
 Doubles = NDArray[np.float64]
 
 
@@ -61,6 +62,12 @@ def five_sigma(chance: float, n: int) -> float:
     return chance + SIGMAS * math.sqrt(chance * (1 - chance) / n)
 
 
+def five_deviations(gains: Doubles) -> float:
+    """How far from 0 the mean of differences (images, puzzles) must be: five standard errors over the images."""
+    images = np.nanmean(gains[~np.isnan(gains).all(axis=1)], axis=1)
+    return SIGMAS * float(images.std(ddof=1)) / math.sqrt(len(images)) if len(images) > 1 else math.inf
+
+
 def evaluate_task(
     task: Task,
     before: Task,
@@ -72,7 +79,8 @@ def evaluate_task(
 ) -> dict[str, Any]:
     """A card's measures: the network, the same network untrained, what guessing gives, and five sigma beyond that."""
     tick("scoring the network on held-out images")
-    report: dict[str, Any] = {"network": cells(puzzles(task, regions, targets, seed), seed)}
+    found = puzzles(task, regions, targets, seed)
+    report: dict[str, Any] = {"network": cells(found, seed)}
     tick("scoring random initialisation")
     before.adopt(task)
     report["random_init"] = cells(puzzles(before, regions, targets, seed), seed)
@@ -84,6 +92,9 @@ def evaluate_task(
             for name, n in counted.items()
             if name.startswith("accuracy")
         }
+        for name in (name for name in counted if name.startswith(GAIN)):
+            if math.isfinite(bar := five_deviations(found[name])):
+                report["five_sigma"][name] = {"value": bar, "interval": None, "n": counted[name]}
     return report
 
 

@@ -117,7 +117,7 @@ class Colorization(Task):
         found = {
             "loss": self.costs(logits, ab),
             "loss_of_prior": self.costs(self.head.running_guess.log(), ab),
-            "accuracy": (logits.argmax(dim=1) == nearest).float(),
+            "colours_accuracy": (logits.argmax(dim=1) == nearest).float(),
             "colour_error": (told - ab).norm(dim=1),
             "colour_error_of_gray": ab.norm(dim=1),
             "saturation": told.norm(dim=1),
@@ -131,7 +131,7 @@ class Colorization(Task):
         shares, guess = self.head.running_shares.double(), self.head.running_guess.double()
         entropy = -(guess * guess.clamp_min(1e-300).log()).sum()
         loss = float((shares * self.weights).sum() * entropy)
-        return {"loss": loss, "accuracy": float(shares.max()), "gain_over_prior": 0.0}
+        return {"loss": loss, "colours_accuracy": float(shares.max()), "gain_over_prior": 0.0}
 
     def facts(self) -> dict[str, Any]:
         """How many bins there are, the paper's number, and which share of the pixels lies in the commonest."""

@@ -111,6 +111,15 @@ def test_the_loss_is_that_of_a_loop_over_pixels() -> None:
     assert float(task.loss(outputs, target)["cross_entropy"]) == pytest.approx(np.mean(costs), rel=1e-4)
 
 
+def test_it_begins_at_the_loss_of_guessing_261_classes() -> None:
+    task = new_task()
+    images = torch.randint(0, 256, (4, 3, 33, 33), generator=generator(1), dtype=torch.uint8)
+    views = task.views(images, generator(2))
+    with torch.no_grad():
+        first = float(task.loss(task(views.inputs), views.target)["cross_entropy"])
+    assert first == pytest.approx(math.log(261), rel=0.02) == task.chance()["loss"]
+
+
 def test_a_gray_photo_teaches_nothing_and_is_not_measured() -> None:
     task = new_task()
     target = task.views(of_one_colour([ORANGE, GRAY], 33), generator(0)).target

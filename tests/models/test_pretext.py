@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.batches import generator
-from models.pretext import cells, evaluate_task, five_sigma, held_out, puzzles
+from models.pretext import cells, evaluate_task, five_deviations, five_sigma, held_out, puzzles
 from models.recipes import build_config
 from models.tasks.jigsaw_pp import JigsawPP
 
@@ -54,3 +54,10 @@ def test_nothing_solved_is_not_certainty_and_undefined_puzzles_are_left_out() ->
     assert (cell["value"], cell["n"]) == (0, 8)
     assert cell["interval"][1] == pytest.approx(0.324, abs=0.001)
     assert cells({"accuracy": np.full((2, 4), np.nan)}, 0) == {}
+
+
+def test_a_gain_over_guessing_is_compared_with_its_own_errors() -> None:
+    """1, 2 and 3: a deviation of 1 over three images, 5 / sqrt(3); an image without a gain is left out."""
+    gains = np.array([[1.0], [2.0], [3.0], [np.nan]])
+    assert five_deviations(gains) == pytest.approx(2.8868, abs=1e-4)
+    assert five_deviations(np.repeat(gains, 4, axis=1)) == pytest.approx(2.8868, abs=1e-4)
