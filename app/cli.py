@@ -256,7 +256,12 @@ def jobs(
 
 @checkpoint_app.command("add")
 def add_checkpoint(
-    file: Annotated[Path, typer.Argument(help="A file of weights: PyTorch, safetensors, NumPy or Caffe.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file of weights (PyTorch, safetensors, NumPy, Caffe), or torchvision:resnet50.IMAGENET1K_V2."
+        ),
+    ],
     candidate: Annotated[str | None, typer.Option(help="Which weights, where the file has several sets.")] = None,
     architecture: Annotated[str | None, typer.Option(help="What they are, where that is not recognised.")] = None,
     preprocess: Annotated[str | None, typer.Option(help="Name of one of the preparations that fit.")] = None,

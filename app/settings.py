@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N, for jobs and for the predictor")
     checkpoint_mb: int = Field(2048, ge=1, le=1 << 20, description="megabytes that a foreign file of weights may have")
+    weights_mirror: str | None = Field(
+        None, description="address of a folder from which published weights are fetched instead of the library's own"
+    )
     open_browser: bool = Field(False, description="open a browser on start")
     base_path: str = Field("", description="prefix of every address, for a reverse proxy, such as /tessera")
     database_url: str | None = Field(None, repr=False, description="SQLAlchemy URL; default: SQLite in the workspace")

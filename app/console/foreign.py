@@ -6,24 +6,30 @@ from typing import Any
 
 from app.console import terminal
 from app.console.foreground import opened
-from app.failures import BadQuery
+from app.failures import BadQuery, NotFound
 from app.services.foreign_checkpoints import NewCheckpoint
 from app.services.inspections import InspectionRecord
+from app.services.library_files import FOLDER
 from app.services.services import Services
 from app.settings import Settings
 from models.card import FILTERS_ONLY
+from models.foreign.library_names import is_library_name
 
 DOUBTS = 5  # that are named
 
 
 def add_checkpoint(settings: Settings, file: Path, new: NewCheckpoint, *, look: bool, as_json: bool) -> None:
-    """Look into a file and, unless `look` only, register what is chosen in it. Raises what the services raise."""
+    """Look into a file and, unless `look` only, register what is chosen in it. Raises what the services raise.
+
+    A name like torchvision:resnet50.IMAGENET1K_V2 means published weights, unless there is a file of that name.
+    """
+    published = is_library_name(str(file)) and not file.exists()
     place = file.expanduser().absolute()
     # Whoever types the path here may read it anyway: TESSERA_ROOTS guards the web.
     settings = settings.model_copy(update={"roots": (*settings.roots, place.resolve().parent)})
     with opened(settings) as services:
         try:
-            record = services.inspections.look(str(place))
+            record = _looked_up(services, str(file)) if published else services.inspections.look(str(place))
             if not as_json:
                 _tell(record)
             if look:
@@ -32,6 +38,17 @@ def add_checkpoint(settings: Settings, file: Path, new: NewCheckpoint, *, look: 
                 _add(services, record, new, as_json=as_json)
         finally:
             services.inspections.inspector.close()
+
+
+def _looked_up(services: Services, name: str) -> InspectionRecord:
+    """Published weights; where they cannot be fetched, the folder for them is told in full."""
+    try:
+        return services.inspections.look_up(name)
+    except NotFound as error:
+        if error.code != "not_fetched":
+            raise
+        place = services.settings.workspace / FOLDER
+        raise NotFound(error.code, f"{error.message} That folder is {place}.", error.detail) from None
 
 
 def _add(services: Services, record: InspectionRecord, new: NewCheckpoint, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ TIMES: Final = {
     "compare": 0,
     "convert": 5,
     "reprepare": 5,
+    "library": 0,
 }  # times the file: mapped, copied, and for writing twice more
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 """What the readers' children do with a question; the only part of the inspector that loads torch."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from models.encoders.timm_network import TimmMissing
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
 from models.foreign.first_filters import first_filters
 from models.foreign.inspecting import inspect
+from models.foreign.library_names import LibraryWeights
+from models.foreign.library_weights import UnknownWeights, library_weights
 from models.foreign.mapping import DoesNotFit, best, report
 from models.foreign.named import named
 from models.foreign.recognise import recognise
@@ -24,9 +27,13 @@ torch.set_num_threads(1)
 
 
 def look(question: Mapping[str, Any]) -> dict[str, Any]:
-    """The inspection of `path`, at most `limit` bytes, and what its weights would become."""
+    """The inspection of `path`, at most `limit` bytes, and what its weights would become.
+
+    Where the file is a library's published weights, `library` tells what the library says about them.
+    """
     found = inspect(Path(question["path"]), limit=question["limit"])
-    reports = {it.name: best(it, recognise(it, found.metadata)) for it in found.plausible[:REPORTED]}
+    library = _library(question)
+    reports = {it.name: _found(it, found, library) for it in found.plausible[:REPORTED]}
     return {
         "inspection": found.as_json(),
         "reports": {name: report.as_json() for name, report in reports.items() if report is not None},
@@ -38,14 +45,14 @@ def compare(question: Mapping[str, Any]) -> dict[str, Any]:
     """What weights of an inspected file would become as the architecture that a person names."""
     inspection = Inspection.from_json(question["inspection"])
     candidate = inspection.candidate(question["candidate"])
-    return {"report": _report(candidate, inspection, question["architecture"]).as_json()}
+    return {"report": _report(candidate, inspection, question["architecture"], _library(question)).as_json()}
 
 
 def convert(question: Mapping[str, Any]) -> dict[str, Any]:
     """Write the checkpoint into `folder`; the file must be the one that was inspected."""
     inspection = Inspection.from_json(question["inspection"])
     candidate = inspection.candidate(question["candidate"])
-    found = _report(candidate, inspection, question["architecture"])
+    found = _report(candidate, inspection, question["architecture"], _library(question))
     try:
         preprocess = _preprocess(found.guess, question["preprocess"])
         card = convert_file(
@@ -72,11 +79,50 @@ def reprepare(question: Mapping[str, Any]) -> dict[str, Any]:
     return {"sha256": card.weights_sha256}
 
 
-def _report(candidate: Candidate, inspection: Inspection, architecture: str | None) -> LoadReport:
+def library(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What a library says about the weights that it publishes under `name`."""
+    try:
+        return library_weights(question["name"]).as_json()
+    except (UnknownWeights, TimmMissing) as error:
+        raise UnreadableWeights(error.code, _sentence(str(error))) from None
+
+
+def _library(question: Mapping[str, Any]) -> LibraryWeights | None:
+    told = question.get("library")
+    return None if told is None else LibraryWeights.from_json(told)
+
+
+def _found(candidate: Candidate, inspection: Inspection, library: LibraryWeights | None) -> LoadReport | None:
+    """The report as what fits best. A library's own weights are its own network, prepared as it says.
+
+    Several networks of timm have one another's shapes and compute something else, so there its name decides;
+    torchvision's are known by their shapes, and its name decides where they are not.
+    """
+    found = best(candidate, recognise(candidate, inspection.metadata))
+    if library is None:
+        return found
+    known = found is not None and found.fits and not found.guess.filters_only
+    if found is None or not known or library.name.startswith("timm:"):
+        guess = named(candidate, library.name)
+        assert guess is not None
+        found = _as_named(candidate, guess)
+    return _prepared(found, library)
+
+
+def _prepared(found: LoadReport, library: LibraryWeights | None) -> LoadReport:
+    """The report with the library's preparation before all others."""
+    if library is None:
+        return found
+    return replace(found, guess=replace(found.guess, preprocess=(library.preprocess, *found.guess.preprocess)))
+
+
+def _report(
+    candidate: Candidate, inspection: Inspection, architecture: str | None, library: LibraryWeights | None
+) -> LoadReport:
     """The report as the architecture that was named, else as the one that fits best."""
     guesses = recognise(candidate, inspection.metadata)
     if architecture is not None and (asked := named(candidate, architecture)) is not None:
-        return _as_named(candidate, asked)
+        return _prepared(_as_named(candidate, asked), library)
     if architecture is not None:
         wanted = architecture.strip().casefold()
         chosen = tuple(it for it in guesses if wanted in (it.architecture.casefold(), it.title.casefold()))
@@ -84,8 +130,10 @@ def _report(candidate: Candidate, inspection: Inspection, architecture: str | No
             known = ", ".join(dict.fromkeys(it.title for it in guesses)) or "none"
             message = f"These tensors cannot be {architecture[:80]!r}. What they may be: {known}."
             raise UnreadableWeights("unknown_architecture", message)
-        guesses = chosen
-    found = best(candidate, guesses)
+        found = best(candidate, chosen)
+        found = None if found is None else _prepared(found, library)
+    else:
+        found = _found(candidate, inspection, library)
     if found is None:
         raise UnreadableWeights(
             "unknown_architecture", "No network is known that has these tensors, and no first layer is among them."
@@ -128,4 +176,5 @@ WORK: Final[dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "compare": compare,
     "convert": convert,
     "reprepare": reprepare,
+    "library": library,
 }

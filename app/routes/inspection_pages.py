@@ -29,15 +29,18 @@ NORMALISED = {"mean_std": "by the mean and deviation below", "per_input": "each 
 
 
 async def weights_form(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
-    """A form with a `file`, or with the `path` of one on the server."""
+    """A form with a `file`, with the `path` of one on the server, or with the `name` of published weights."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with aclosing(weights_file(request, services)) as received:
             async for given in received:
                 yield given
         return
     async with request.form(max_files=0, max_fields=4) as form:
-        path = form.get("path")
-    yield WeightsFile(path=path if isinstance(path, str) else "")
+        path, name = form.get("path"), form.get("name")
+    if isinstance(name, str):
+        yield WeightsFile(published=name.strip())
+    else:
+        yield WeightsFile(path=path if isinstance(path, str) else "")
 
 
 def _add_page(
@@ -46,16 +49,14 @@ def _add_page(
     settings: Settings,
     *,
     error: DomainError | None = None,
-    path: str = "",
-    called: str = "",
+    given: WeightsFile | None = None,
 ) -> HTMLResponse:
     return page(
         request,
         "checkpoint_add.html",
         status=200 if error is None else error.status,
         error=error,
-        path=path,
-        called=called,
+        given=given or WeightsFile(),
         roots=roots_note(settings),
         limit=settings.checkpoint_bytes,
         formats=FORMATS,
@@ -78,7 +79,7 @@ def look_into(
     try:
         record = weights.look(services)
     except DomainError as error:
-        return _add_page(request, services, settings, error=error, path=weights.path or "", called=weights.name)
+        return _add_page(request, services, settings, error=error, given=weights)
     return RedirectResponse(settings.url(f"/inspections/{record.id}"), 303)
 
 

@@ -31,18 +31,21 @@ SAME: Documented = {200: {"description": "the same weights, used in the same way
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights as it was given: received, or the path of one on the server."""
+    """Weights as they were given: received, the path of a file on the server, or the name a library gives them."""
 
     received: Received | None = None
     path: str | None = None
+    published: str | None = None
 
     @property
     def name(self) -> str:
         """What the sender calls it."""
-        return "" if self.received is None else self.received.entries[0].name
+        return self.published or "" if self.received is None else self.received.entries[0].name
 
     def look(self, services: Services) -> InspectionRecord:
         """Inspect it. Raises what the service raises."""
+        if self.published is not None:
+            return services.inspections.look_up(self.published)
         if self.received is None:
             return services.inspections.look(self.path or "")
         (entry,) = self.received.entries
@@ -50,9 +53,9 @@ class WeightsFile:
 
 
 async def weights_file(request: Request, services: ServicesDep) -> AsyncGenerator[WeightsFile, None]:
-    """Multipart `file`, streamed to disk, or JSON `{"path"}`; files that are not taken over are removed afterwards."""
+    """Multipart `file`, streamed to disk, or JSON `{"path"}` or `{"name"}`; files that are not kept are removed."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-        yield WeightsFile(path=_path(parse_json(await request.body())))
+        yield _named(parse_json(await request.body()))
         return
     length = request.headers.get("content-length", "")
     await run_in_threadpool(services.inspections.make_room, int(length) if length.isdecimal() else None)
@@ -67,12 +70,16 @@ async def weights_file(request: Request, services: ServicesDep) -> AsyncGenerato
         await run_in_threadpool(received.discard)
 
 
-def _path(body: object) -> str:
-    if not isinstance(body, dict) or set(body) != {"path"} or not isinstance(body["path"], str):
-        raise BadQuery("invalid_body", 'Send {"path": "..."}, the place of the file on the server.')
-    if len(body["path"]) > MAX_PATH:
-        raise BadQuery("invalid_value", "`path` is too long.", {"field": "path"})
-    return str(body["path"])
+def _named(body: object) -> WeightsFile:
+    if not isinstance(body, dict) or set(body) not in ({"path"}, {"name"}):
+        words = 'Send {"path": "..."}, the place of the file on the server, or {"name": "..."}, published weights.'
+        raise BadQuery("invalid_body", words)
+    ((field, value),) = body.items()
+    if not isinstance(value, str):
+        raise BadQuery("invalid_body", f"`{field}` is a text.", {"field": field})
+    if len(value) > MAX_PATH:
+        raise BadQuery("invalid_value", f"`{field}` is too long.", {"field": field})
+    return WeightsFile(path=value) if field == "path" else WeightsFile(published=value)
 
 
 WeightsFileDep = Annotated[WeightsFile, Depends(weights_file)]
@@ -90,10 +97,15 @@ _OPENAPI: dict[str, Any] = {
             },
             "application/json": {
                 "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {"path": {"type": "string", "maxLength": MAX_PATH}},
-                    "required": ["path"],
+                    "oneOf": [
+                        {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {field: {"type": "string", "maxLength": MAX_PATH}},
+                            "required": [field],
+                        }
+                        for field in ("path", "name")
+                    ]
                 }
             },
         },
@@ -109,7 +121,11 @@ def list_inspections(services: ServicesDep, settings: SettingsDep) -> Json:
 
 @router.post("/api/checkpoints/inspect", status_code=201, openapi_extra=_OPENAPI)
 def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Look into a file of weights: its format, the networks in it, every tensor. Nothing in it is executed."""
+    """Look into a file of weights: its format, the networks in it, every tensor. Nothing in it is executed.
+
+    With `name` (`torchvision:resnet50.IMAGENET1K_V2`, `timm:NAME.TAG`) weights that a library publishes, fetched where
+    the workspace does not have them; where they cannot be had, 404 `not_fetched` says which file to place where.
+    """
     return Json(inspection_json(weights.look(services), settings), 201)
 
 
@@ -207,6 +223,7 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
         "sha256": found.sha256,
         "bytes": found.bytes,
         "uploaded": record.uploaded,
+        "library": record.library,
         "created_at": _moment(record.created_at),
         "expires_at": _moment(record.expires_at),
         "warnings": list(found.warnings),

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from app.failures import Conflict, NoRoom, NotFound
+from app.failures import BadQuery, Conflict, NoRoom, NotFound
 from app.inspector.client import Inspector
+from app.services.library_files import LibraryFiles
 from app.services.server_paths import allowed
 from app.settings import Settings
 from models.atomic import write_json
+from models.foreign.library_names import LibraryWeights, is_library_name
 from models.foreign.weights import Inspection
 
 FOLDER: Final = "inputs"
@@ -36,7 +38,8 @@ log = logging.getLogger(__name__)
 class InspectionRecord:
     """An inspected file; `id` is its sha256, `source` where it lies now, `reports` what each candidate would become.
 
-    `filters` are those of its first layer, drawn: see models.foreign.first_filters.
+    `filters` are those of its first layer, drawn: see models.foreign.first_filters. `library` is what a library says
+    about weights that were asked for by name (models.foreign.library_names).
     """
 
     id: str
@@ -47,6 +50,7 @@ class InspectionRecord:
     created_at: datetime
     source: Path
     uploaded: bool
+    library: Mapping[str, Any] | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -61,6 +65,7 @@ class InspectionsService:
         self._settings = settings
         self._folder = settings.workspace / FOLDER
         self.inspector = inspector
+        self._library_files = LibraryFiles(settings)
 
     @property
     def arrivals(self) -> Path:
@@ -91,6 +96,22 @@ class InspectionsService:
         found = self._look(place)
         sha256 = str(found["inspection"]["sha256"])
         return self._write(sha256, place.name, found, place)
+
+    def look_up(self, name: str) -> InspectionRecord:
+        """Inspect weights that a library publishes. Raises BadQuery where it has none, and what `look_at` raises."""
+        if not is_library_name(name):
+            raise BadQuery("unknown_weights", "Weights are named like torchvision:resnet50.IMAGENET1K_V2.")
+        told = self.inspector.ask("library", self._settings.workspace, name=name.strip())
+        return self.look_at(LibraryWeights.from_json(told))
+
+    def look_at(self, told: LibraryWeights) -> InspectionRecord:
+        """Inspect the weights of which a library says this, fetched where they are not there yet.
+
+        Raises what LibraryFiles.file raises, and what the inspector raises.
+        """
+        place = self._library_files.file(told)
+        found = {**self._look(place, library=told.as_json()), "library": told.as_json()}
+        return self._write(str(found["inspection"]["sha256"]), told.name, found, place)
 
     def recent(self) -> tuple[InspectionRecord, ...]:
         """The files looked into last, newest first."""
@@ -128,12 +149,13 @@ class InspectionsService:
         """What these weights would become as an architecture that a person names. Raises BadQuery, NotFound."""
         if candidate not in {it.name for it in record.inspection.candidates}:
             raise NotFound("unknown_candidate", f"The file has no weights {candidate[:80]!r}.")
-        asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "architecture": architecture}
+        asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "library": record.library}
+        asked["architecture"] = architecture
         found: Mapping[str, Any] = self.inspector.ask("compare", record.source, **asked)["report"]
         return found
 
-    def _look(self, path: Path) -> dict[str, Any]:
-        return self.inspector.ask("inspect", path, limit=self._settings.checkpoint_bytes)
+    def _look(self, path: Path, *, library: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self.inspector.ask("inspect", path, limit=self._settings.checkpoint_bytes, library=library)
 
     def _write(self, sha256: str, name: str, found: Mapping[str, Any], place: Path | None) -> InspectionRecord:
         folder = self._folder / sha256
@@ -172,6 +194,7 @@ def _record(inspection: str, record: Mapping[str, Any], folder: Path) -> Inspect
         created_at=datetime.fromtimestamp(float(record["created"]), UTC),
         source=folder / WEIGHTS if path is None else Path(path),
         uploaded=path is None,
+        library=record.get("library"),
     )
 
 

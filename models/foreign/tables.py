@@ -35,6 +35,13 @@ CODES: Final = {
     "does_not_fit": (422, "to register: tensors are missing, left over or of another shape; all of them are named"),
     "non_finite_weights": (422, "to register: weights are NaN or infinite, and that was not accepted"),
     "bad_preprocess": (422, "to register: the preparation is impossible or does not fit the network"),
+    "unknown_weights": (422, "by name: the library publishes no such weights; what comes near is named"),
+    "not_fetched": (
+        404,
+        "by name: the file is not in the workspace and cannot be had; the answer says which to place where",
+    ),
+    "not_the_weights": (422, "by name: the file in the workspace has another SHA-256 than its library says"),
+    "fetching": (503, "by name: other weights are being fetched"),
     "unreadable": (422, "the operating system cannot read the file"),
     "file_too_large": (413, "more than `TESSERA_CHECKPOINT_MB`, by its size alone"),
     "disk_full": (507, "no room for the upload"),

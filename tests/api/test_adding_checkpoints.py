@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from app.inspector.client import Inspector
+from app.settings import Settings
 from models.card import CARD, read_card
-from tests.conftest import Client
+from tests.conftest import Client, Clients
 from tests.models.foreign.files import saved
 from tests.models.foreign_networks import CifarNet
 
@@ -127,3 +128,32 @@ def test_unknown_tensors_give_their_first_filters(web: Client, tmp_path: Path) -
     answer = add(web, path)
     assert answer.status_code == 201
     assert len(web.get(answer.json()["links"]["filters"]).json()["weights"]) == 6
+
+
+def test_published_weights_are_asked_for_by_name(client_for: Clients, settings: Settings, inspector: Inspector) -> None:
+    """Nothing answers at the mirror; a wrong file under the right name is refused; the server says what it has."""
+    web = client_for(settings.model_copy(update={"weights_mirror": "http://127.0.0.1:9/weights"}))
+    web.app.state.services.inspections.inspector = inspector
+
+    def ask(name: str) -> tuple[int, dict[str, Any]]:
+        answer = web.post("/api/checkpoints/inspect", json={"name": name})
+        return answer.status_code, answer.json()["error"]
+
+    status, offline = ask("torchvision:resnet50.IMAGENET1K_V2")
+    assert (status, offline["code"]) == (404, "not_fetched")
+    assert offline["detail"]["file"] == "resnet50-11ad3fa6.pth"
+    assert offline["detail"]["url"] == "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
+    (settings.workspace / "weights" / "resnet50-11ad3fa6.pth").write_bytes(b"something else")
+    status, other = ask("torchvision:resnet50")  # the default is IMAGENET1K_V2
+    assert (status, other["code"]) == (422, "not_the_weights") and "begin with 11ad3fa6" in other["message"]
+    for name, words in (
+        ("torchvision:resnet5", "near it are resnet50"),
+        ("torchvision:resnet50.V9", "IMAGENET1K_V1, IMAGENET1K_V2."),
+        ("resnet50", "named like"),
+    ):
+        status, unknown = ask(name)
+        assert (status, unknown["code"]) == (422, "unknown_weights") and words in unknown["message"]
+    page = web.post("/checkpoints/add", data={"name": "torchvision:resnet5"}, headers={"accept": "text/html"})
+    assert page.status_code == 422 and 'value="torchvision:resnet5"' in page.text
+    for body in ({"name": 1}, {"name": "x" * 5000}, {"name": "a", "path": "b"}):
+        assert web.post("/api/checkpoints/inspect", json=body).status_code == 422
