@@ -33,7 +33,7 @@ docs: .venv/.app
 	$(BIN)/python -c 'from pathlib import Path; from models.recipes.tables import renew; renew(Path("docs/tasks.md"))'
 
 lock: .bootstrap/.stamp
-	$(UV) pip compile --universal --no-header --no-emit-index-url --no-emit-find-links --extra dev -o requirements.lock pyproject.toml
+	$(UV) pip compile --universal --no-header --no-emit-index-url --no-emit-find-links --extra dev --extra timm --extra onnx -o requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache

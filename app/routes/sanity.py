@@ -11,7 +11,7 @@ from app.deps import ServicesDep, SettingsDep
 from app.failures import NotFound
 from app.routes.checkpoints import summary
 from app.routes.inspections import SAME, PreprocessBody
-from app.services.preparation_words import words_of
+from app.services.preprocess_words import words_of
 from app.services.sanity import check_on, checks
 from app.web.responses import Json
 from app.web.templating import page
