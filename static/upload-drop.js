@@ -31,7 +31,7 @@ class UploadDrop extends HTMLElement {
     const files = [...this.input.files];
     const megabytes = files.reduce((sum, file) => sum + file.size, 0) / 1e6;
     if (this.sends && files.length) {
-      this.status.textContent = `${files[0].name}, ${megabytes.toFixed(1)} MB: being sent and read …`;
+      this.status.textContent = `${files[0].name}, ${megabytes.toFixed(1)} MB: being sent and read … Just after the start of the server this waits until the reader is up.`;
       this.input.form.requestSubmit();
       return;
     }

@@ -67,6 +67,7 @@ def test_the_way_there_begins_at_home_and_at_the_list(web: Client) -> None:
     assert 'href="/checkpoints/add"' in web.get("/").text
     page = web.get("/checkpoints/add").text
     assert 'enctype="multipart/form-data"' in page and 'name="path"' in page and ".caffemodel" in page
+    assert page.count("<waiting-form") == 2 and 'name="name"' in page
     assert {it["format"] for it in web.get("/api/checkpoints/add").json()["formats"]} >= {"safetensors", "npz"}
 
 
