@@ -42,7 +42,8 @@ def _torchvision(model: str, tag: str) -> LibraryWeights:
         raise UnknownWeights(f"torchvision has no network {model!r}{_near(model, known)}")
     published = get_model_weights(model)
     if tag and tag not in published.__members__:
-        raise UnknownWeights(f"{model} has no weights {tag!r}: {', '.join(it.name for it in published) or 'none'}")
+        named = ", ".join(it.name for it in published)
+        raise UnknownWeights(f"there are no weights {tag!r} of {model}, only {named}")
     weights = published[tag or "DEFAULT"]
     shown = weights.transforms()
     (side,), (resize,) = shown.crop_size, shown.resize_size
@@ -69,7 +70,7 @@ def _timm(model: str, tag: str) -> LibraryWeights:
         cfg = None
     if cfg is None or not (cfg.hf_hub_id or cfg.url):
         tags = ", ".join(it.partition(".")[2] for it in list_pretrained(f"{model}.*")[:10])
-        raise UnknownWeights(f"{model} has no weights {tag!r}: {tags or 'none'}")
+        raise UnknownWeights(f"there are no weights {tag!r} of {model}, only {tags or 'none'}")
     whole = f"timm:{model}" + (f".{cfg.tag}" if cfg.tag else "")
     if cfg.hf_hub_id:
         repository = cfg.hf_hub_id if "/" in cfg.hf_hub_id else f"timm/{cfg.hf_hub_id}"
