@@ -7,6 +7,7 @@ from typing import Any
 from models.recipes import (
     cluster_classification,
     colorization,
+    context_prediction,
     counting,
     deepcluster,
     jigsaw,
@@ -27,6 +28,7 @@ RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "cluster_classification": cluster_classification.RECIPES,
     "colorization": colorization.RECIPES,
     "split_brain": split_brain.RECIPES,
+    "context_prediction": context_prediction.RECIPES,
 }
 
 

@@ -3,6 +3,7 @@
 from models.tasks.base import Task
 from models.tasks.cluster_classification import ClusterClassification
 from models.tasks.colorization import Colorization
+from models.tasks.context_prediction import ContextPrediction
 from models.tasks.counting import Counting
 from models.tasks.deepcluster import DeepCluster
 from models.tasks.jigsaw import Jigsaw
@@ -23,5 +24,6 @@ TASKS: dict[str, type[Task]] = {
         ClusterClassification,
         Colorization,
         SplitBrain,
+        ContextPrediction,
     )
 }

@@ -1,6 +1,7 @@
 """Heads: what a task puts on the encoder."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +104,37 @@ def _layer(features: int, outputs: int, norm: bool, dropout: float) -> nn.Sequen
     if dropout:
         parts.append(nn.Dropout(dropout))
     return nn.Sequential(*parts)
+
+
+class PairsHead(nn.Module):
+    """fc6 for each of n patches with the same weights, then fc7, fc8 and the classes of `pairs` of them.
+
+    (n B, C, h, w), the patches of a photo after each other -> (B, pairs, outputs) logits. `norm`: batch normalisation
+    of fc6 and fc7, `batch_plain` without scale and shift.
+    """
+
+    def __init__(
+        self, *, features: int, each: int, hidden: int, pairs: Sequence[tuple[int, int]], outputs: int, norm: str
+    ) -> None:
+        super().__init__()
+        self.first, self.second = ([pair[place] for pair in pairs] for place in (0, 1))
+        self.patches = max(max(pair) for pair in pairs) + 1
+
+        def layer(inputs: int, width: int) -> nn.Sequential:
+            kept = [] if norm == "none" else [nn.BatchNorm1d(width, affine=norm == "batch")]
+            return nn.Sequential(nn.Linear(inputs, width), *kept, nn.ReLU(inplace=True))
+
+        self.fc6 = layer(features, each)
+        self.fc7 = layer(2 * each, hidden)
+        self.fc8 = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(inplace=True))
+        self.top = nn.Linear(hidden, outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        each = self.fc6(maps.flatten(1))
+        each = each.view(-1, self.patches, each.shape[1])  # (n B, F) -> (B, n, F)
+        both = torch.cat([each[:, self.first], each[:, self.second]], dim=2)  # (B, pairs, 2 F)
+        logits: Tensor = self.top(self.fc8(self.fc7(both.flatten(0, 1))))
+        return logits.view(len(each), len(self.first), -1)
 
 
 class SplitHead(nn.Module):

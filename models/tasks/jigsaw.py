@@ -25,7 +25,7 @@ from models.tasks import classifying
 from models.tasks.base import Task, Views
 from models.tasks.heads import TilesHead
 from models.tasks.pictures import picture
-from models.tasks.windows import mirror
+from models.tasks.windows import mirror, without_green
 
 SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
 
@@ -202,13 +202,3 @@ def cut_tiles(pixels: Tensor, drawn: Draw, cell: int, tile: int) -> Tensor:
     images = drawn.images.to(device).view(-1, TILES, 1, 1, 1)
     channels = torch.arange(3, device=device).view(1, 1, 3, 1, 1)
     return pixels[images, channels, rows, columns]
-
-
-def without_green(tiles: Tensor) -> Tensor:
-    """Pixels (B, 9, 3, t, t) without their part along green against magenta: I - a a^T / (a^T a), a = (-1, 2, -1).
-
-    Doersch, Gupta, Efros, ICCV 2015, https://arxiv.org/abs/1505.05192: lenses bend green otherwise than the rest.
-    """
-    axis = tiles.new_tensor((-1.0, 2.0, -1.0))
-    keep = torch.eye(3, dtype=tiles.dtype, device=tiles.device) - torch.outer(axis, axis) / axis.dot(axis)
-    return torch.einsum("kc,bnchw->bnkhw", keep, tiles)

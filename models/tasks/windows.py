@@ -36,3 +36,13 @@ def resized_crops(pixels: Tensor, side: int, least: float, rng: torch.Generator)
     theta[:, 0, 2], theta[:, 1, 2] = (2 * x - 1) * (1 - width), (2 * y - 1) * (1 - height)
     grid = F.affine_grid(theta.to(pixels.device), [count, pixels.shape[1], side, side], align_corners=False)
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def without_green(tiles: Tensor) -> Tensor:
+    """Pixels (B, n, 3, h, w) without their part along green against magenta: I - a a^T / (a^T a), a = (-1, 2, -1).
+
+    Doersch, Gupta, Efros, ICCV 2015, https://arxiv.org/abs/1505.05192: lenses bend green otherwise than the rest.
+    """
+    axis = tiles.new_tensor((-1.0, 2.0, -1.0))
+    keep = torch.eye(3, dtype=tiles.dtype, device=tiles.device) - torch.outer(axis, axis) / axis.dot(axis)
+    return torch.einsum("kc,bnchw->bnkhw", keep, tiles)

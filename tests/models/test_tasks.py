@@ -28,8 +28,23 @@ TINY: dict[str, dict[str, Any]] = {
     "cluster_classification": {"crop": 64, "region": 72, "hidden": 16, "classes": 3, "clustering": "groups"},
     "colorization": {"crop": 65, "region": 72, "hidden": 16},
     "split_brain": {"crop": 65, "region": 72, "hidden": 32},
+    "context_prediction": {
+        "crop": 88,
+        "region": 88,
+        "patch": 25,
+        "gap": 4,
+        "jitter": 2,
+        "patch_hidden": 64,
+        "hidden": 64,
+    },
 }
-RATES = {"counting": 1e-4, "deepcluster": 3e-4, "colorization": 3e-2, "split_brain": 3e-2}  # of Adam, if not .01
+RATES = {
+    "counting": 1e-4,
+    "deepcluster": 3e-4,
+    "colorization": 3e-2,
+    "split_brain": 3e-2,
+    "context_prediction": 3e-2,
+}  # of Adam, if not .01
 # The other networks that a task can train keep the same contract.
 VGG = {"network": "vgg16", "width": 0.125, "norm": "batch"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
