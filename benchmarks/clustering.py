@@ -15,9 +15,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from models.cluster_space import fit_space
-from models.clustering import POINTS, ChosenRows, memory_needed, write_points
-from models.kmeans import assign, first_centres, kmeans
+from models.clusters.clustering import POINTS, ChosenRows, memory_needed, write_points
+from models.clusters.kmeans import assign, first_centres, kmeans
+from models.clusters.space import fit_space
 
 CHUNK = 4096
 

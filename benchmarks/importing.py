@@ -22,7 +22,7 @@ from app.jobs.context import JobContext
 from app.jobs.kinds import import_images
 from app.jobs.spec import JobSpec, Output
 from benchmarks.photos import photos
-from models.packs import Pack
+from models.galleries.packs import Pack
 
 
 def plain(path: Path) -> int:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from benchmarks.neighbours import untrained
 from models import checkpoints
-from models.batches import split_rows
 from models.card import read_card, write_card
-from models.evaluation import evaluate, held_out_regions
-from models.packs import Pack
+from models.counting.evaluation import evaluate, held_out_regions
+from models.galleries.packs import Pack
 from models.recipes import build_config
+from models.training.batches import split_rows
 
 
 def main() -> None:

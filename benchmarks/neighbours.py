@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 
 from models import checkpoints
-from models.batches import generator
 from models.card import read_card, write_card
-from models.equation import count_view, trunk_square, views
-from models.loading import decode_rows
-from models.neighbours import knn_accuracy, precision
+from models.counting.equation import count_view, trunk_square, views
+from models.galleries.loading import decode_rows
+from models.galleries.packs import Pack
 from models.network import Network
-from models.packs import Pack
 from models.recipes import build_config
 from models.resampling import fit_square
+from models.search.neighbours import knn_accuracy, precision
 from models.tasks import TASKS
+from models.training.batches import generator
 
 BATCH = 64
 LAYERS = ("conv5", "counts")

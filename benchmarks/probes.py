@@ -22,13 +22,13 @@ from benchmarks.photos import photos
 from models.card import Card, Preprocess
 from models.encoders import layers
 from models.encoders.alexnet import AlexNet
-from models.images import store_image
-from models.loading import decode_rows
+from models.galleries.images import store_image
+from models.galleries.loading import decode_rows
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.network import Network
-from models.packs import Pack, PackRow, write_manifest, write_shard
-from models.probe_bench import Bench, Told, measure
-from models.probe_eyes import NetworkEye, random_twin, show
-from models.probe_protocol import MOMENTUM, WEIGHT_DECAY, Protocol, cells
+from models.probes.bench import Bench, Told, measure
+from models.probes.eyes import NetworkEye, random_twin, show
+from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, cells
 
 NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5")
 

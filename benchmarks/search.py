@@ -31,11 +31,11 @@ from playwright.sync_api import Error, sync_playwright
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, ScanRow
 from models.card import Card, LayerCard, Preprocess, write_card
-from models.images import store_image
-from models.packs import SHARD_ROWS, PackRow, Shard, write_manifest, write_shard
-from models.scan_geometry import CountPath, Trunk
-from models.scans import LayerPart, ScanInfo, ScanWriter
-from models.unit_tables import EDGES, UnitTable
+from models.galleries.images import store_image
+from models.galleries.packs import SHARD_ROWS, PackRow, Shard, write_manifest, write_shard
+from models.scans.files import LayerPart, ScanInfo, ScanWriter
+from models.scans.geometry import CountPath, Trunk
+from models.scans.unit_tables import EDGES, UnitTable
 
 K = 20
 SCAN = "/api/scans/benchmark/search"

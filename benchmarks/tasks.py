@@ -19,7 +19,7 @@ from app.services.results import Results, Row
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
-from models.probe_results import CONTROL, HOWS, How, Score
+from models.probes.results import CONTROL, HOWS, How, Score
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
 STEPS: Mapping[str, int] = {

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from models.batches import Batches, ResidentRegions, generator
 from models.network import resolve_precision
 from models.recipes import build_config
 from models.recipes.counting import CountingConfig
 from models.tasks.counting import Counting
-from models.training import FitConfig, autocast, fit
+from models.training.batches import Batches, ResidentRegions, generator
+from models.training.loop import FitConfig, autocast, fit
 
 ENDLESS = 1_000_000_000
 WARM = 5  # steps in which a GPU's libraries choose their kernels

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models import snapshots
 from models.atomic import write_bytes
 from models.card import REFERENCE, STEP0, WEIGHTS, Card, Floats, Reference, file_sha256, read_card, verify_weights
 from models.encoders import ENCODERS, layers
@@ -19,6 +18,7 @@ from models.recipes import read_config
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.tasks.heads import CountingHead
+from models.training import snapshots
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

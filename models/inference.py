@@ -11,13 +11,13 @@ from torch import Tensor
 
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, Floats, HeatMap, Inputs
 from models.card import LayerCard
-from models.equation import count_view, count_views, trunk_square, views
+from models.counting.equation import count_view, count_views, trunk_square, views
+from models.galleries.loading import decode
 from models.geometry import Box, clip_box, count_crop, nested_square
-from models.loading import decode
 from models.network import Network
 from models.recipes.counting import KERNELS
-from models.reductions import HALF_MAX, reduce_map
 from models.resampling import SMALLEST_STD
+from models.scans.reductions import HALF_MAX, reduce_map
 
 
 class BadQuestion(ValueError):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.atomic import write_bytes
-from models.packs import Pack
-from models.phash import FEATURELESS, Hashes, near_any, phashes
+from models.galleries.packs import Pack
+from models.galleries.phash import FEATURELESS, Hashes, near_any, phashes
 
 SEEN: Final = "seen.npz"
 

@@ -13,13 +13,13 @@ from app.jobs import registration
 from app.jobs.spec import Output
 from app.services.services import Services
 from app.store.tables import CheckpointRow
-from models import predictors
 from models.card import LayerCard
 from models.countables.masks import runs
-from models.images import StoredImage, store_image
-from models.packs import Pack, PackRow, write_manifest, write_shard
-from models.scans import CountPath, LayerPart, ScanInfo, ScanWriter, Trunk
-from models.unit_tables import EDGES, UnitTable
+from models.counting import predictors
+from models.galleries.images import StoredImage, store_image
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
+from models.scans.files import CountPath, LayerPart, ScanInfo, ScanWriter, Trunk
+from models.scans.unit_tables import EDGES, UnitTable
 
 SIDE, SEEDS, MIXED = 64, 6, 40
 SLOTS = ((16, 16), (48, 48), (48, 16), (16, 48))  # middles of up to four squares

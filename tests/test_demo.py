@@ -9,7 +9,7 @@ from app.jobs.folders import job_folder
 from app.jobs.kinds import import_images
 from app.services.services import Services
 from app.settings import Settings
-from models.packs import Pack
+from models.galleries.packs import Pack
 from tests.conftest import Client
 
 FIRST = 3

@@ -16,7 +16,7 @@ from app.services.search import Asked
 from app.services.services import Services
 from app.services.submissions.import_images import NewGallery
 from app.settings import Settings
-from models.search import Metric
+from models.search.index import Metric
 
 Enter = Callable[[Services], tuple[JobRecord, bool]]
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.jobs.spec import Output
 from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 
-# The names are those of models.packs, card, scans and clusterings, which would bring pyarrow and numpy to the
+# The names are those of models.galleries.packs, card, scans and clusterings, which would bring pyarrow and numpy to the
 # supervisor, a process that stays small; a test holds them together.
 MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
 CLUSTERING = "clustering.json"

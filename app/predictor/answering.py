@@ -22,8 +22,8 @@ from models import inference
 from models.answers import EmbedAnswer
 from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
 from models.checkpoints import load, load_task
-from models.descriptor_files import descriptor_of
 from models.descriptors.base import Descriptor
+from models.descriptors.files import descriptor_of
 from models.network import Network, exact_fp32
 from models.posing import pose, unanswered
 from models.tasks.base import Task

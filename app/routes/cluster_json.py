@@ -5,7 +5,7 @@ from typing import Any
 
 from app.services.clusterings import Agreement, Cluster, ClusteringRecord
 from app.settings import Settings
-from models.clusterings import ClusteringReader
+from models.clusters.files import ClusteringReader
 
 Shape = dict[str, Any]
 

@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.web.charts import bar_chart, line_chart
 from app.web.glyphs import glyph_svg
 from app.web.templating import page
-from models.clusterings import ClusteringReader
+from models.clusters.files import ClusteringReader
 
 BARS = 300  # more sizes than that are drawn as a line
 PER_PAGE = 12

@@ -15,9 +15,9 @@ from app.services.services import Services
 from app.services.uploads import QueryImage
 from app.settings import Settings
 from models.card import Card
+from models.counting.mismatch import PairLoss
 from models.geometry import Box
-from models.mismatch import PairLoss
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from app.services.readouts import NamedCounts
 from app.settings import Settings
 from models.answers import CurvePoint
 from models.card import Reference
-from models.equation_bands import Band, BandedEquation
+from models.counting.bands import Band, BandedEquation
 
 
 def counted_json(

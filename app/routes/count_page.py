@@ -20,7 +20,7 @@ from app.services.uploads import QueryImage
 from app.web.axes import short
 from app.web.templating import page
 from models.answers import CurvePoint
-from models.equation_bands import BandedEquation
+from models.counting.bands import BandedEquation
 from models.geometry import nested_square
 from models.recipes.counting import KERNELS
 

@@ -14,7 +14,7 @@ from app.routes.queries import CountParams, address, box_text
 from app.services.counting import Kernel
 from app.services.equations import gallery_equations
 from app.web.responses import Json, answers
-from models.filter_pictures import png
+from models.filters.pictures import png
 
 router = APIRouter()
 

@@ -8,7 +8,7 @@ from numpy.lib import format as npy
 
 from app.failures import NotFound
 from app.services.scans import guarded
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 
 CHUNK = 1 << 20
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.packs import Pack
-from models.scans import ScanReader
+from models.galleries.packs import Pack
+from models.scans.files import ScanReader
 
 
 class Pieces:

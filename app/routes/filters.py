@@ -13,7 +13,7 @@ from app.services.first_layers import FilterPanel, FirstLayer, Panel, Sort
 from app.settings import Settings
 from app.web.responses import Json, answers
 from app.web.templating import page
-from models.filter_pictures import Scale
+from models.filters.pictures import Scale
 
 router = APIRouter()
 

@@ -19,7 +19,7 @@ from app.services.submissions.import_images import UPLOADS, GallerySource, NewGa
 from app.settings import Settings
 from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json, answers
-from models.packs import PackRow
+from models.galleries.packs import PackRow
 
 router = APIRouter()
 router.include_router(import_preview.router)

@@ -10,7 +10,7 @@ from app.jobs.states import ENDED
 from app.services.galleries import GalleryRecord, ImagePage
 from app.services.services import Services
 from app.settings import Settings
-from models.packs import PackRow
+from models.galleries.packs import PackRow
 
 COVER: Final = 6
 SIZES: Final = {"small": 96, "medium": 128, "large": 192}

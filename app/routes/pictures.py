@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.services.services import Services
 from app.settings import Settings
-from models.packs import Pack
+from models.galleries.packs import Pack
 
 
 @dataclass(frozen=True)

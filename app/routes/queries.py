@@ -14,7 +14,7 @@ from app.services.search_panel import BESIDE
 from app.services.seen import Which
 from app.services.uploads import NAME
 from models.geometry import Box
-from models.search import Metric
+from models.search.index import Metric
 
 
 def _empty_is_none(value: object) -> object:

@@ -15,8 +15,8 @@ from app.services.results import HOW_WORDS, Results
 from app.services.services import Services
 from app.web.responses import Json, answers
 from app.web.templating import page
-from models.probe_comparison import Differences
-from models.probe_results import Score
+from models.probes.comparison import Differences
+from models.probes.results import Score
 
 router = APIRouter()
 

@@ -7,8 +7,8 @@ from app.routes.results_links import table_links
 from app.services import published
 from app.services.results import Choice, Results, Row
 from app.settings import Settings
-from models.probe_comparison import Difference, Differences
-from models.probe_results import Score
+from models.probes.comparison import Difference, Differences
+from models.probes.results import Score
 
 
 def results_json(

@@ -16,7 +16,7 @@ from app.services.sanity import check_on, checks
 from app.web.responses import Json
 from app.web.templating import page
 from models.card import preprocess_of
-from models.sanity_report import Sanity, Share
+from models.sanity.report import Sanity, Share
 
 router = APIRouter()
 

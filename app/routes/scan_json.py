@@ -9,7 +9,7 @@ from app.services.unit_images import TopImage
 from app.services.unit_rows import UnitRow
 from app.services.units import Statistics, UnitDetail, UnitsPage, UnitSummary
 from app.settings import Settings
-from models.scans import ScanInfo
+from models.scans.files import ScanInfo
 
 Shape = dict[str, object]
 

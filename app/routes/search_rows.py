@@ -9,11 +9,11 @@ from app.services.search import Found
 from app.services.search_panel import BESIDE, Image, SpaceRow
 from app.services.services import Services
 from app.settings import Settings
-from models.control_spaces import CONTROL_SPACES
-from models.packs import Pack
+from models.galleries.packs import Pack
 from models.random_init import NAME as UNTRAINED
-from models.retrieval_quality import FacetScore, Measure
-from models.scans import ScanReader
+from models.scans.files import ScanReader
+from models.search.control_spaces import CONTROL_SPACES
+from models.search.retrieval_quality import FacetScore, Measure
 
 BESIDE_K = 12
 COPIES_SHOWN = 24

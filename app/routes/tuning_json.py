@@ -2,9 +2,9 @@
 
 from app.services.tuning import Correlated, Tuning
 from app.settings import Settings
-from models.partial import Follows
-from models.sweeps import Curves, Estimate
-from models.tuning import Effect, Panel
+from models.counting.partial import Follows
+from models.counting.sweeps import Curves, Estimate
+from models.counting.tuning import Effect, Panel
 
 Shape = dict[str, object]
 

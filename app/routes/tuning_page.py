@@ -18,9 +18,20 @@ from app.settings import Settings
 from app.web.charts import band_chart
 from app.web.sparks import spark
 from app.web.templating import page
+from models.counting.sweeps import Curves, Level
+from models.counting.tuning import (
+    CONTRAST,
+    EMPTY,
+    NUMBER,
+    NUMBER_AND_AREA,
+    OVERLAP,
+    PLACE,
+    SIZE,
+    Effect,
+    Panel,
+    numbers,
+)
 from models.random_init import NAME as RANDOM_INIT
-from models.sweeps import Curves, Level
-from models.tuning import CONTRAST, EMPTY, NUMBER, NUMBER_AND_AREA, OVERLAP, PLACE, SIZE, Effect, Panel, numbers
 
 UNITS = 24  # that the page shows at first
 

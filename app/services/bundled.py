@@ -4,9 +4,10 @@ import tempfile
 from pathlib import Path
 
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
-from models import descriptor_files, random_init
+from models import random_init
 from models.card import CARD
 from models.descriptors import DESCRIPTORS
+from models.descriptors import files as descriptor_files
 from models.recipes.counting import RECIPES, CountingConfig
 
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"

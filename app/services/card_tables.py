@@ -8,9 +8,9 @@ from typing import Any, Literal, TypeGuard
 
 from app.services import preprocess_words
 from app.services.curve_groups import CurveGroup, collapsed_cost, curve_groups
-from models import gates
 from models.card import Card
-from models.gates import Gate, Result, Verdict
+from models.counting import gates
+from models.counting.gates import Gate, Result, Verdict
 from models.recipes.counting import KERNELS
 
 Tone = Literal["good", "warn", "bad"]

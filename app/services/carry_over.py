@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from app.services.card_tables import MeasureCell, measure_cell
-from models.evaluations import Evaluation
+from models.counting.evaluations import Evaluation
 from models.random_init import NAME as RANDOM_INIT
 
 Family = Literal["photos", "countables"]

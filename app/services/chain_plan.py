@@ -13,9 +13,9 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ClusteringRow, ScanRow
 from models.card import NotACheckpoint, read_card
-from models.clusterings import Options, fitted_mask
+from models.clusters.files import Options, fitted_mask
 from models.descriptors import DESCRIPTORS
-from models.packs import Pack
+from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 

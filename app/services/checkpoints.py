@@ -21,13 +21,14 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
-from models import filter_pictures, snapshots
 from models.atomic import replace_folder
 from models.card import Card
 from models.descriptors import DESCRIPTORS
-from models.filter_pictures import Scale
+from models.filters import pictures as filter_pictures
+from models.filters.pictures import Scale
 from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
+from models.training import snapshots
 
 RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)

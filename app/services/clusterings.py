@@ -18,8 +18,8 @@ from app.services.galleries import GalleriesService
 from app.services.preparing import Preparing
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
-from models.cluster_measures import agreement
-from models.clusterings import ClusteringReader, ClusteringUnreadable
+from models.clusters.files import ClusteringReader, ClusteringUnreadable
+from models.clusters.measures import agreement
 
 OPEN = 16
 COMPARED = 6  # other clusterings of the gallery that one is compared with

@@ -7,8 +7,8 @@ from app.failures import NotFound
 from app.services.card_tables import GateCell, GateTable, MeasureCell, gate_table, measure_table
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.evaluations import OWN, EvaluationsService, Source
-from models import filter_pictures
 from models.card import Card
+from models.filters import pictures as filter_pictures
 from models.random_init import NAME as RANDOM_INIT
 
 CONTROL = "random_init"  # the column of measures that it has

@@ -14,14 +14,14 @@ import numpy as np
 from app.failures import Conflict, NotFound
 from app.services.counting import Counted
 from app.services.scans import ScansService, guarded
-from models import predictors
-from models.controls import edge_energy, gray_of
 from models.countables.truth import count
-from models.diagnostics import spearman
+from models.counting import predictors
+from models.counting.controls import edge_energy, gray_of
+from models.counting.diagnostics import spearman
+from models.counting.measures import Sides, r2_adding
+from models.galleries.packs import Pack
 from models.geometry import Box
-from models.measures import Sides, r2_adding
-from models.packs import Pack
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 
 Name = Literal["oracle", "network", "edge energy"]
 LEAST = 16  # scenes: below that a rank correlation says nothing

@@ -19,9 +19,9 @@ from app.services.galleries import GalleriesService
 from app.services.uploads import QueryImage
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
+from models.counting.measures import MARGIN
+from models.counting.mismatch import PairLoss, Rank, Strangers, pair_loss, strangers
 from models.geometry import Box, clip_box, nested_square
-from models.measures import MARGIN
-from models.mismatch import PairLoss, Rank, Strangers, pair_loss, strangers
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
 AREAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 50 % to 95 %, as in the paper's figures 5 and 6

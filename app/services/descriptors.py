@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from app.failures import Conflict
 from app.services.checkpoints import CheckpointsService
 from app.services.galleries import GalleriesService
-from models import descriptor_files
-from models.clusterings import ClusteringReader
+from models.clusters.files import ClusteringReader
+from models.descriptors import files as descriptor_files
 from models.descriptors.base import Descriptor
 from models.descriptors.hog import Hog
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from app.failures import Conflict, NotFound
 from app.services.scans import ScansService, guarded
-from models.equation_bands import Band, bands
-from models.scans import ScanReader
+from models.counting.bands import Band, bands
+from models.scans.files import ScanReader
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from app.services.bundled import SAMPLES
 from app.services.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.galleries import GalleriesService
-from models import gates
 from models.card import Card
-from models.evaluations import FOLDER, Evaluation, read
+from models.counting import gates
+from models.counting.evaluations import FOLDER, Evaluation, read
 from models.random_init import NAME as RANDOM_INIT
 
 OWN = "own"  # what a training measured on the images that it held out

@@ -13,9 +13,10 @@ from app.services.checkpoints import CheckpointsService
 from app.services.first_layers import FilterPanel, FirstLayer, Sort, panel_of
 from app.services.galleries import GalleriesService
 from app.services.preparing import Preparing
-from models import filter_pictures, patch_filters
-from models.filter_pictures import Scale
-from models.packs import Pack
+from models.filters import patches as patch_filters
+from models.filters import pictures as filter_pictures
+from models.filters.pictures import Scale
+from models.galleries.packs import Pack
 
 VERSION = 1  # of what is computed
 LISTED = 100  # galleries among which the first one with images is looked for

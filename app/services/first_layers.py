@@ -7,9 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from models import card as cards
-from models import filter_pictures, snapshots
-from models.filter_pictures import Scale
-from models.filters import (
+from models.filters import pictures as filter_pictures
+from models.filters.measures import (
     FilterMeasures,
     Filters,
     MeasureName,
@@ -21,6 +20,8 @@ from models.filters import (
     relative_change,
     smoothness,
 )
+from models.filters.pictures import Scale
+from models.training import snapshots
 
 Sort = Literal["change", "norm", "colourfulness", "orientation_energy", "smoothness", "filter"]
 Panel = Literal["trained", "step0"]

@@ -30,7 +30,7 @@ from app.services.submissions.import_images import (
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow
-from models.packs import Pack, PackDamaged, PackRow, Shard
+from models.galleries.packs import Pack, PackDamaged, PackRow, Shard
 
 SKIPPED = "skipped.jsonl"
 OPEN_PACKS = 16

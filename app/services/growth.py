@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from app.services.card_tables import MeasureCell, measure_cell
 from app.services.checkpoints import CheckpointRecord
-from models import snapshots, timelines
-from models.packs import Pack
+from models.galleries.packs import Pack
+from models.scans import timelines
+from models.training import snapshots
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Final
 
 from app.services.submissions.import_images import FolderFrom, GallerySource, ManifestFrom, checked
 from app.settings import Settings
-from models.images import StoredImage
-from models.intake import stored
-from models.manifests import BadManifest, ManifestSource
-from models.sources import FolderSource, Item, Skipped, Source
+from models.galleries.images import StoredImage
+from models.galleries.intake import stored
+from models.galleries.manifests import BadManifest, ManifestSource
+from models.galleries.sources import FolderSource, Item, Skipped, Source
 
 LISTING: Final = 1.2  # seconds
 SAMPLING: Final = 0.7

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.packs import fingerprint
-from models.scans import ScanReader
-from models.search import EXACT_ROWS, EmbeddingIndex, Floats, Metric, build_graph, random_distances, recall
-from models.search_files import Graph, load_graph, save_graph
+from models.galleries.packs import fingerprint
+from models.scans.files import ScanReader
+from models.search.graphs import Graph, load_graph, save_graph
+from models.search.index import EXACT_ROWS, EmbeddingIndex, Floats, Metric, build_graph, random_distances, recall
 
 MEMORY = 2 * 1024**3
 

@@ -8,8 +8,8 @@ from typing import Any
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 from app.services.curve_groups import NAMES
-from models.labs import lab
-from models.looks import MEASURES as LOOKED
+from models.training.labs import lab
+from models.training.looks import MEASURES as LOOKED
 
 PLURALS = {
     "gallery": "galleries",

@@ -34,7 +34,7 @@ from app.services.submissions import (
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from models.curves import thin
+from models.training.curves import thin
 
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1

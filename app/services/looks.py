@@ -6,10 +6,10 @@ import numpy as np
 
 from app.services.galleries import GalleriesService
 from app.services.preparing import Arrays, Preparing
-from models.control_spaces import ControlSpace, control_spaces
-from models.packs import Pack
-from models.phash import Hashes, phashes
-from models.search import Floats
+from models.galleries.packs import Pack
+from models.galleries.phash import Hashes, phashes
+from models.search.control_spaces import ControlSpace, control_spaces
+from models.search.index import Floats
 
 VERSION = 1  # of the hash and of the vectors
 

@@ -13,13 +13,13 @@ from app.services.looks import LooksService
 from app.services.preparing import Arrays, Preparing
 from app.services.scans import ScansService
 from app.services.seen import Seen, SeenService
-from models.control_spaces import CONTROL_SPACES
-from models.packs import Pack
-from models.phash import Hashes
+from models.galleries.packs import Pack
+from models.galleries.phash import Hashes
 from models.random_init import NAME as UNTRAINED
-from models.retrieval_facets import questions
-from models.retrieval_quality import FacetScore, Measure, Quality, Task, measure
-from models.scans import ScanReader
+from models.scans.files import ScanReader
+from models.search.control_spaces import CONTROL_SPACES
+from models.search.retrieval_facets import questions
+from models.search.retrieval_quality import FacetScore, Measure, Quality, Task, measure
 
 VERSION = 1
 REFERENCE = "pixels"

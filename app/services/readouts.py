@@ -7,8 +7,8 @@ from app.services.card_tables import MeasureCell, measure_cell
 from app.services.checkpoints import CheckpointRecord
 from app.services.count_truth import CountTruth
 from app.services.counting import Counted
-from models import readouts
-from models.readouts import Readout
+from models.counting import readouts
+from models.counting.readouts import Readout
 
 PREDICTORS = ("network", "area", "edge_energy", "mean")
 

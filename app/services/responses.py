@@ -13,7 +13,7 @@ from app.services.scans import ScansService, guarded
 from app.services.unit_images import TopImage
 from app.services.units import UnitsService, UnitSummary
 from models.answers import Floats
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 
 UNITS, CROPS = 3, 6
 LOOKED_AT = 24  # top images from which one a source picture is taken

@@ -8,10 +8,11 @@ from pathlib import Path
 from app.failures import Conflict, DomainError, NotFound
 from app.services.checkpoints import CheckpointsService
 from app.services.galleries import GalleriesService
-from models import probe_comparison, probe_results
-from models.probe_comparison import Differences
-from models.probe_protocol import Protocol
-from models.probe_results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
+from models.probes import comparison as probe_comparison
+from models.probes import results as probe_results
+from models.probes.comparison import Differences
+from models.probes.protocol import Protocol
+from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
 
 HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 

@@ -2,8 +2,8 @@
 
 from app.failures import NotFound
 from app.services.checkpoints import CheckpointRecord
-from models import sanity_report
-from models.sanity_report import Sanity
+from models.sanity import report as sanity_report
+from models.sanity.report import Sanity
 
 
 def checks(record: CheckpointRecord) -> list[Sanity]:

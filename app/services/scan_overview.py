@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import LayerCard
-from models.scans import Equations, ScanReader
+from models.scans.files import Equations, ScanReader
 
 RANKED = 16  # the paper's blocks of 16 with the highest and the lowest magnitude
 EQUATIONS = 8

@@ -19,8 +19,8 @@ from app.services.scan_overview import Overview, overview
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, ScanRow
-from models.packs import Shard
-from models.scans import ScanReader, ScanUnreadable, covers_start
+from models.galleries.packs import Shard
+from models.scans.files import ScanReader, ScanUnreadable, covers_start
 
 OPEN_SCANS = 16
 Shards = tuple[Shard, ...]

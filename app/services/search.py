@@ -16,13 +16,13 @@ from app.services.scans import ScansService
 from app.services.search_aids import SearchAids
 from app.services.seen import Which
 from models.answers import Floats
-from models.control_spaces import ControlSpace, control_space, control_vectors
+from models.galleries.packs import Pack
 from models.geometry import Box
-from models.packs import Pack
-from models.retrieval_facets import source_groups
-from models.scans import ScanReader, ScanUnreadable
-from models.search import BadVector, Metric
-from models.selection import Hit, Rules, select
+from models.scans.files import ScanReader, ScanUnreadable
+from models.search.control_spaces import ControlSpace, control_space, control_vectors
+from models.search.index import BadVector, Metric
+from models.search.retrieval_facets import source_groups
+from models.search.selection import Hit, Rules, select
 
 GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
 

@@ -7,10 +7,10 @@ from app.failures import BadQuery, Busy
 from app.services.looks import LooksService
 from app.services.quality import Measured, QualityService
 from app.services.seen import Seen, SeenService
-from models.control_spaces import CONTROL_SPACES, ControlSpace
-from models.phash import Hashes
-from models.scans import ScanReader
-from models.search import Floats
+from models.galleries.phash import Hashes
+from models.scans.files import ScanReader
+from models.search.control_spaces import CONTROL_SPACES, ControlSpace
+from models.search.index import Floats
 
 Why = Literal["asked", "best", "measuring", "unmeasured"]
 

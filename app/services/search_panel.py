@@ -8,9 +8,9 @@ from app.failures import Busy
 from app.services.scans import ScansService
 from app.services.search import Asked, Found, SearchService
 from app.services.search_aids import SearchAids, last_conv
-from models.control_spaces import CONTROL_SPACES
 from models.geometry import Box
 from models.random_init import NAME as UNTRAINED
+from models.search.control_spaces import CONTROL_SPACES
 
 PANEL_K = 6
 BESIDE = (*CONTROL_SPACES, UNTRAINED)

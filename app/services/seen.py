@@ -12,8 +12,8 @@ from app.services.checkpoints import CheckpointRecord, CheckpointsService
 from app.services.galleries import GalleriesService
 from app.services.looks import LooksService
 from app.services.preparing import Arrays, Preparing
-from models.packs import Pack
-from models.phash import NEAR, Hashes, phashes
+from models.galleries.packs import Pack
+from models.galleries.phash import NEAR, Hashes, phashes
 from models.random_init import NAME as UNTRAINED
 from models.seen import SEEN, SeenImages, nothing_seen, read_seen, telling, was_seen
 

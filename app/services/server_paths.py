@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.failures import BadQuery, Forbidden
 from app.settings import Settings
-from models.places import inside
+from models.galleries.places import inside
 
 
 def allowed(settings: Settings, path: str, code: str, wanted: str) -> Path:

@@ -14,7 +14,7 @@ from app.services.galleries import GalleryRecord
 from app.services.scans import ScanRecord
 from app.services.services import Services
 from app.services.uploads import QueryImage
-from models.packs import Pack
+from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 
 COUNTING = "counting"

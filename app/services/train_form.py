@@ -9,9 +9,9 @@ from sqlalchemy import select
 from app.failures import BadQuery, NotFound
 from app.store.engine import Store
 from app.store.tables import GalleryRow
-from models.labs import LABS, SOUND
 from models.recipes import RECIPES
 from models.recipes.base import ImageConfig, types
+from models.training.labs import LABS, SOUND
 
 FormFields = Mapping[str, str]
 

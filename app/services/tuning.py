@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from app.failures import Conflict, NotFound
 from app.services.galleries import GalleriesService
 from app.services.scans import ScanRecord, ScansService, guarded
-from models import predictors
-from models.partial import Follows, correlations
-from models.predictors import Predictors
+from models.counting import predictors
+from models.counting.partial import Follows, correlations
+from models.counting.predictors import Predictors
+from models.counting.sweeps import Sweep, sweeps_of
+from models.counting.tuning import SWEEPS, Panel, Response, panel, responses
+from models.counting.tuning_words import beside, sentence
 from models.random_init import NAME as RANDOM_INIT
-from models.sweeps import Sweep, sweeps_of
-from models.tuning import SWEEPS, Panel, Response, panel, responses
-from models.tuning_words import beside, sentence
 
 ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
 BEST_UNITS = 6

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import LayerCard
+from models.galleries.packs import PackRow
 from models.geometry import Box
-from models.packs import PackRow
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scans import ScanReader
-from models.unit_tables import UnitTable
+from models.scans.files import ScanReader
+from models.scans.unit_tables import UnitTable
 
 SAMPLE = 4096  # images that are compared, evenly spread over the scan
 SHOWN = 12

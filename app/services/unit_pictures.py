@@ -10,9 +10,9 @@ from app.services.scans import guarded
 from app.services.seen import Seen, Which
 from app.services.unit_images import Answer, TopImage, image_of, one_per_source
 from app.services.unit_rows import NAMES, SHOWN, UnitAnswers, UnitRow
-from models.packs import Pack, PackRow
-from models.scans import ScanReader
-from models.unit_tables import UnitTable
+from models.galleries.packs import Pack, PackRow
+from models.scans.files import ScanReader
+from models.scans.unit_tables import UnitTable
 
 Sources = NDArray[np.int32]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services.unit_images import Answer, TopImage, from_first, one_per_source
-from models.scan_maxima import Firing
-from models.unit_tables import UnitTable
+from models.scans.maxima import Firing
+from models.scans.unit_tables import UnitTable
 
 RowName = Literal["top", "p90", "median", "random", "zero"]
 NAMES: tuple[RowName, ...] = ("top", "p90", "median", "random", "zero")

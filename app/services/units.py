@@ -23,9 +23,9 @@ from app.services.unit_pictures import UnitPictures
 from app.services.unit_rows import UnitRow
 from models.answers import HeatMap
 from models.card import LayerCard
-from models.packs import Shard
-from models.scans import ScanReader
-from models.unit_tables import EDGES, UnitTable
+from models.galleries.packs import Shard
+from models.scans.files import ScanReader
+from models.scans.unit_tables import EDGES, UnitTable
 
 Sort = Literal["unit", "mean", "max", "share_active"]
 SORTS: tuple[Sort, ...] = ("unit", "mean", "max", "share_active")

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.failures import BadQuery, DomainError, NotFound, TooLarge, WrongType
 from app.settings import Settings
 from models import atomic
-from models.images import BadImage, StoredImage, open_image, store_image
+from models.galleries.images import BadImage, StoredImage, open_image, store_image
 
 KEPT = 500
 KEPT_SECONDS = 30 * 24 * 3600.0

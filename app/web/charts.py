@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from app.web.axes import Axis, axis_over, short
-from models.curves import thin
+from models.training.curves import thin
 
 SIZE = 1000  # the drawing's own units, in both directions
 MOST_POINTS = 600

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from models.countables.values import Floats, Light, Split, Sprite
-from models.images import open_image
-from models.photo_files import data_folder
+from models.galleries.images import open_image
+from models.galleries.photo_files import data_folder
 
 HELD_OUT: Final = (2, 5, 8, 11, 14, 17, 20, 23)  # kept for the test split
 METALS: Final = np.array(

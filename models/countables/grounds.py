@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from models.countables.values import FINE, SIDE, Floats, Split, cloth, grid
-from models.images import open_image
-from models.photo_files import data_folder
+from models.galleries.images import open_image
+from models.galleries.photo_files import data_folder
 
 GroundKind = Literal["texture", "photo", "flat", "gradient"]
 LEAST: Final = 80  # native pixels that a crop spans at least

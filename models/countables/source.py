@@ -11,7 +11,7 @@ from models.countables.scenes import Drawn, finish, mixed
 from models.countables.sweeps import cells, plan_of
 from models.countables.truth import count, whole
 from models.countables.values import Split
-from models.sources import Item, Loaded, Skipped
+from models.galleries.sources import Item, Loaded, Skipped
 
 Splits = Literal["train", "test", "both"]
 

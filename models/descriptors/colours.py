@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.control_spaces import colour_shares
 from models.descriptors.base import Descriptor, Floats
 from models.descriptors.square import open_square
 from models.geometry import Box
+from models.search.control_spaces import colour_shares
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.receptive_field import Window
+from models.encoders.receptive_field import Window
 
 
 class PadShortcut(nn.Module):

@@ -19,8 +19,8 @@ from torchvision.models import VisionTransformer as TorchvisionViT
 from torchvision.models.convnext import LayerNorm2d
 
 from models.card import LayerCard
+from models.encoders.receptive_field import Field, known_fields
 from models.encoders.vit import VisionTransformer
-from models.receptive_field import Field, known_fields
 
 MOST = 20  # blocks of one network
 _PLAIN = (nn.Sequential, nn.ModuleList)

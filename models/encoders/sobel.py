@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.encoders.alexnet import AlexNet, Norm
-from models.receptive_field import Window
+from models.encoders.receptive_field import Window
 
 ACROSS = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.filter_pictures import grid, pixels, png
-from models.filters import Filters, measure, noise_medians, smoothness
+from models.filters.measures import Filters, measure, noise_medians, smoothness
+from models.filters.pictures import grid, pixels, png
 from models.foreign.finding import find
 from models.foreign.leaves import as_tensor, check_claim
 from models.foreign.names import Names

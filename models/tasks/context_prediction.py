@@ -18,7 +18,6 @@ from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
-from models.initialisation import he
 from models.puzzles import Answer, Picture, Puzzle
 from models.recipes.context_prediction import ContextConfig
 from models.resampling import standardise
@@ -27,6 +26,7 @@ from models.tasks.base import Task, Views
 from models.tasks.heads import PairsHead
 from models.tasks.pictures import picture
 from models.tasks.windows import mirror, without_green
+from models.training.initialisation import he
 
 SIDES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
 MIDDLE = 4  # of the nine cells, row by row

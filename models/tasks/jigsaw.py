@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from models import permutations
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
-from models.initialisation import he
 from models.permutations import TILES
 from models.puzzles import Answer, Picture, Puzzle
 from models.recipes.jigsaw import JigsawConfig, PuzzleConfig
@@ -26,6 +25,7 @@ from models.tasks.base import Task, Views
 from models.tasks.heads import TilesHead
 from models.tasks.pictures import picture
 from models.tasks.windows import mirror, without_green
+from models.training.initialisation import he
 
 SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from models.card import first_layer_filters, read_card, step0_filters
-from models.filters import MEASURES
+from models.filters.measures import MEASURES
 from tests.conftest import Client, Server
 from tests.making import CHANNELS, Workspace
 

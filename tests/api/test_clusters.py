@@ -8,8 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from models.clusterings import ClusteringReader
-from models.scans import ScanReader
+from models.clusters.files import ClusteringReader
+from models.scans.files import ScanReader
 from tests.conftest import Server
 from tests.making import Workspace, run_jobs
 

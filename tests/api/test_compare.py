@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from models.card import first_layer_filters
-from models.filter_pictures import common_limit
-from models.gates import GATES
+from models.counting.gates import GATES
+from models.filters.pictures import common_limit
 from tests.conftest import Client, Server
 from tests.making import Workspace
 

@@ -13,8 +13,8 @@ from PIL import Image
 from models import checkpoints, inference
 from models.answers import CountAnswer, Inputs
 from models.card import Reference, read_reference
-from models.loading import decode
-from models.mismatch import pair_loss, strangers
+from models.counting.mismatch import pair_loss, strangers
+from models.galleries.loading import decode
 from models.network import Network
 from models.resampling import fit_square
 from tests.conftest import Server

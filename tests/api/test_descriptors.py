@@ -4,7 +4,7 @@ import httpx
 import numpy as np
 import pytest
 
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 from tests.conftest import Server
 from tests.making import Workspace, run_jobs
 

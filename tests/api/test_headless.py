@@ -19,10 +19,10 @@ SCAN = "plain-on-pets"
 def write_checkpoint(folder: Path) -> None:
     """The convolutions of an AlexNet with random weights."""
     from models import checkpoints
-    from models.batches import generator
     from models.card import Card, Preprocess, write_card
     from models.encoders import ENCODERS, layers
-    from models.initialisation import he
+    from models.training.batches import generator
+    from models.training.initialisation import he
 
     folder.mkdir(parents=True)
     encoder = ENCODERS["alexnet-torchvision"]()

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models import probe_results
+from models.probes import results as probe_results
 from tests.api.asking import code
 from tests.api.shapes import fits, natural, number, one_of, or_null, share
 from tests.conftest import Client, Server

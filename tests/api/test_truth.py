@@ -18,7 +18,7 @@ from app.services.services import Services
 from app.services.submissions.import_images import CountablesFrom, FolderFrom, NewGallery
 from app.settings import Settings
 from models.countables.truth import count
-from models.packs import Pack
+from models.galleries.packs import Pack
 from tests.conftest import Client, application
 from tests.making import run_jobs, write_photos
 

@@ -17,14 +17,14 @@ from app.jobs.context import JobContext
 from app.jobs.kinds import evaluate, scan, train
 from app.jobs.spec import JobSpec, Output
 from models import checkpoints, inference
-from models.batches import Batches, ResidentRegions, StreamedRegions, generator
 from models.card import STEP0, WEIGHTS, read_card
-from models.looks import read_looks
-from models.packs import Pack
+from models.galleries.packs import Pack
 from models.recipes import build_config
-from models.scans import ScanReader
+from models.scans.files import ScanReader
 from models.tasks.counting import Counting
-from models.training import FitConfig, fit, saved_state
+from models.training.batches import Batches, ResidentRegions, StreamedRegions, generator
+from models.training.looks import read_looks
+from models.training.loop import FitConfig, fit, saved_state
 from tests.elsewhere import DEVICE, Elsewhere
 from tests.models.packing import pack_of
 

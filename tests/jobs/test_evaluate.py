@@ -8,11 +8,11 @@ import pytest
 from app.failures import BadQuery, NotFound
 from app.jobs.registration import READERS
 from app.services.services import Services
-from models import evaluations
-from models.batches import split_rows
-from models.evaluation_rows import choose, held_out_rows
-from models.evaluations import Evaluation
-from models.packs import Pack
+from models.counting import evaluations
+from models.counting.evaluation_rows import choose, held_out_rows
+from models.counting.evaluations import Evaluation
+from models.galleries.packs import Pack
+from models.training.batches import split_rows
 from tests.conftest import Server
 from tests.making import Workspace, run_jobs
 

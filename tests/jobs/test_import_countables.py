@@ -8,7 +8,7 @@ import pytest
 from app.jobs.context import JobContext, Stopped
 from app.jobs.kinds import import_images
 from app.jobs.spec import JobSpec, Output
-from models.packs import Pack
+from models.galleries.packs import Pack
 
 SOURCE = {"kind": "countables", "seed": 1, "scenes": 12, "sweeps": False, "split": "train"}
 

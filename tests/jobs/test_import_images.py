@@ -12,8 +12,8 @@ from app.jobs.context import JobContext, Stopped
 from app.jobs.events import EVENTS
 from app.jobs.kinds import import_images
 from app.jobs.spec import JobSpec, Output
-from models.packs import Pack
-from models.sources import UploadSource
+from models.galleries.packs import Pack
+from models.galleries.sources import UploadSource
 
 SHARD = 10
 

@@ -11,8 +11,8 @@ from app.jobs.registration import READERS
 from app.services.bundled import ensure_random_init
 from app.services.services import Services
 from app.services.submissions.import_images import FolderFrom, NewGallery
-from models import probe_results
-from models.probe_results import Probe
+from models.probes import results as probe_results
+from models.probes.results import Probe
 from tests.api.asking import write_pets
 from tests.conftest import Client, Server
 from tests.making import PROBE, Workspace, probe_both, run_jobs

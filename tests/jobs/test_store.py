@@ -14,9 +14,9 @@ from app.store.engine import Store
 from app.store.migrations import HEAD, SCRIPTS, SchemaTooNew
 from app.store.tables import Base, NoteRow
 from models.card import CARD
-from models.clusterings import CLUSTERING
-from models.packs import MANIFEST
-from models.scans import SCAN
+from models.clusters.files import CLUSTERING
+from models.galleries.packs import MANIFEST
+from models.scans.files import SCAN
 
 
 def test_the_scripts_make_exactly_the_tables(tmp_path: Path) -> None:

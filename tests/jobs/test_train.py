@@ -17,17 +17,17 @@ from app.jobs.kinds import train
 from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
 from models import checkpoints
-from models.batches import Batches, ResidentRegions, generator, split_rows
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
-from models.evaluation import held_out_regions
-from models.images import store_image
-from models.looks import VIEWS, picture_path, read_looks
-from models.packs import Pack, PackRow, write_manifest, write_shard
-from models.pretext import held_out
+from models.counting.evaluation import held_out_regions
+from models.galleries.images import store_image
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.recipes import build_config
 from models.tasks.base import Epoch, Relabelled
 from models.tasks.supervised import Supervised
-from models.training import FitConfig, fit
+from models.training.batches import Batches, ResidentRegions, generator, split_rows
+from models.training.looks import VIEWS, picture_path, read_looks
+from models.training.loop import FitConfig, fit
+from models.training.pretext import held_out
 from tests.making import write_photos
 
 LABELS = ("dog", "cat", None)

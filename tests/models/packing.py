@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from models.images import store_image
-from models.packs import Pack, PackRow, write_manifest, write_shard
+from models.galleries.images import store_image
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from tests.making import photo
 
 

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from models.annotations import marks, shapes, truth
 from models.countables.coin import coins
 from models.countables.truth import count, whole
-from models.images import open_image
-from models.photo_files import data_folder
-from models.sample_photos import PHOTOS, SampleSource
-from models.sources import Item
+from models.galleries.annotations import marks, shapes, truth
+from models.galleries.images import open_image
+from models.galleries.photo_files import data_folder
+from models.galleries.sample_photos import PHOTOS, SampleSource
+from models.galleries.sources import Item
 
 SIZES = {"astronaut": (512, 512), "chelsea": (451, 300), "motorcycle": (741, 500), "coins": (384, 303)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.average_precision import IGNORED, average_precision, mean_ap, weighted
+from models.probes.average_precision import IGNORED, average_precision, mean_ap, weighted
 
 
 def ap(scores: list[float], present: list[int]) -> float | None:

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import checkpoints
-from models.batches import generator
 from models.card import (
     WEIGHTS,
     CheckpointChanged,
@@ -20,9 +19,8 @@ from models.card import (
     read_reference,
     write_card,
 )
-from models.equation import count_crops, count_view, trunk_square
-from models.geometry import central_square, clip_box, count_crop
-from models.measures import (
+from models.counting.equation import count_crops, count_view, trunk_square
+from models.counting.measures import (
     Sides,
     additivity_ratio,
     growth_exponent,
@@ -32,8 +30,10 @@ from models.measures import (
     r2_adding,
     r2_averaging,
 )
+from models.geometry import central_square, clip_box, count_crop
 from models.recipes import build_config
 from models.tasks.counting import Counting
+from models.training.batches import generator
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4}
 

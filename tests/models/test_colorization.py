@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from models import checkpoints
-from models.batches import ResidentRegions, generator
 from models.card import write_card
+from models.encoders.receptive_field import fields
 from models.lab import rebalancing, smoothed, to_rgb
 from models.preprocessing import lab, normalise
-from models.pretext import held_out
-from models.receptive_field import fields
 from models.recipes import build_config
 from models.recipes.colorization import ColorizationConfig
 from models.tasks import maps
 from models.tasks.base import Epoch
 from models.tasks.colorization import Colorization
+from models.training.batches import ResidentRegions, generator
+from models.training.pretext import held_out
 
 TINY: dict[str, Any] = {"crop": 33, "region": 40, "hidden": 8, "flip": False}
 

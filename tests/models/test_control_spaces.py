@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.control_spaces import control_spaces, control_vectors
+from models.search.control_spaces import control_spaces, control_vectors
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -13,7 +13,7 @@ from models.countables.scenes import GROUND, LIGHT, Actor, Plan, finish, mixed, 
 from models.countables.source import CountablesSource, scene_seed
 from models.countables.sweeps import LEVELS, SEEDS, Cell, cells, plan_of
 from models.countables.values import KINDS, Light, Split, reduced
-from models.sources import Item
+from models.galleries.sources import Item
 
 SIDE = 256
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.batches import generator
 from models.encoders.alexnet import AlexNet
 from models.recipes import build_config
 from models.recipes.counting import KERNELS, CountingConfig
 from models.resampling import SMALLEST_STD, halve, standardise, taps
 from models.tasks.counting import Counting, gray, stack, tiles
 from models.tasks.heads import CountingHead
-from models.training import FitConfig
+from models.training.batches import generator
+from models.training.loop import FitConfig
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4, "steps": 4}
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from models.card import WEIGHTS, read_card
-from models.descriptor_files import descriptor_of, write
 from models.descriptors import DESCRIPTORS
+from models.descriptors.files import descriptor_of, write
 from models.descriptors.hog import Hog, HogSettings
 
 

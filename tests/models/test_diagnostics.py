@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.diagnostics import brightness, crop_growth, ranks, spearman, unit_difference
+from models.counting.diagnostics import brightness, crop_growth, ranks, spearman, unit_difference
 
 
 def test_ties_share_their_mean_rank() -> None:

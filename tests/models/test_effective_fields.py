@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.card import LayerCard
-from models.effective_fields import Firing, LayerGradient, blur, half_maximum
+from models.scans.effective_fields import Firing, LayerGradient, blur, half_maximum
 
 LAYER = LayerCard("conv1", 2, "conv", "1", stride=2, receptive_field=11, offset=5.5)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.equation_bands import bands
-from models.scans import Equations
+from models.counting.bands import bands
+from models.scans.files import Equations
 
 
 def equations(pairs: list[tuple[float, float]]) -> Equations:

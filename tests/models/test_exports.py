@@ -11,11 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from models import checkpoints, exports
-from models.batches import generator
 from models.card import WEIGHTS, write_card
 from models.exporting import CannotExport, OnnxMissing, compared, export
 from models.recipes import build_config
 from models.tasks.counting import Counting
+from models.training.batches import generator
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.filter_pictures import common_limit, grid, pixels, png
-from models.filters import FilterMeasures, Filters, measure, noise_medians, order, smoothness
+from models.filters.measures import FilterMeasures, Filters, measure, noise_medians, order, smoothness
+from models.filters.pictures import common_limit, grid, pixels, png
 
 SIDE = 11
 

@@ -16,11 +16,11 @@ from models.foreign.inspecting import inspect
 from models.foreign.mapping import best
 from models.foreign.preparations import fixed
 from models.foreign.recognise import recognise
-from models.loading import decode
-from models.packs import Pack
+from models.galleries.loading import decode
+from models.galleries.packs import Pack
 from models.preprocessing import normalise
-from models.scanning import Plan, scan
-from models.scans import ScanReader
+from models.scans.files import ScanReader
+from models.scans.scanning import Plan, scan
 from tests.models.foreign_networks import CifarNet, RotNet
 from tests.models.packing import pack_of
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from models import checkpoints
-from models.batches import generator
-from models.evaluation import score
-from models.gates import GATES, Result, judge, sentence
-from models.measures import Sides, measure
+from models.counting.evaluation import score
+from models.counting.gates import GATES, Result, judge, sentence
+from models.counting.measures import Sides, measure
 from models.network import Network
 from models.recipes import build_config
 from models.tasks.counting import Counting
+from models.training.batches import generator
 
 EQUATION = ("additivity", "adds", "adds_not_averages", "knows_its_image")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.images import BadImage, OpenedImage, open_image, store_image
+from models.galleries.images import BadImage, OpenedImage, open_image, store_image
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from models import checkpoints, inference
 from models.card import write_card
-from models.images import store_image
-from models.loading import decode
+from models.galleries.images import store_image
+from models.galleries.loading import decode
 from models.network import Network
 from models.recipes.counting import CountingConfig
 from models.resampling import fit_square

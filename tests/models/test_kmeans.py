@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.cluster_measures import against_labels, agreement, nmi, purity, spread
-from models.cluster_space import BadSpace, fit_space
-from models.kmeans import TooManyClusters, assign, first_centres, kmeans, unit
+from models.clusters.kmeans import TooManyClusters, assign, first_centres, kmeans, unit
+from models.clusters.measures import against_labels, agreement, nmi, purity, spread
+from models.clusters.space import BadSpace, fit_space
 
 
 def blobs(k: int = 6, each: int = 40, dimension: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

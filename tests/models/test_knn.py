@@ -5,7 +5,7 @@ from math import exp
 import numpy as np
 import pytest
 
-from models.knn import knn_scores
+from models.probes.knn import knn_scores
 
 
 def one_hot(labels: list[int], classes: int) -> np.ndarray:  # type: ignore[type-arg]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from models import checkpoints
-from models.batches import generator
-from models.looking import FEWEST, LOOKS, Watch
-from models.looks import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
 from models.recipes import build_config
 from models.tasks import TASKS
 from models.tasks.base import Task
+from models.training.batches import generator
+from models.training.looking import FEWEST, LOOKS, Watch
+from models.training.looks import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
 from tests.models.test_training import TINY
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.images import StoredImage, store_image
-from models.packs import MANIFEST, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
+from models.galleries.images import StoredImage, store_image
+from models.galleries.packs import MANIFEST, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
 
 LABELS = ("cat", "dog", None)
 

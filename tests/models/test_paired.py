@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.average_precision import mean_ap
 from models.paired import bootstrapped, difference, mcnemar, share_right
+from models.probes.average_precision import mean_ap
 
 
 def hits(pattern: str) -> NDArray[np.bool_]:

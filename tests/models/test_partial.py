@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.partial import correlations
+from models.counting.partial import correlations
 
 RNG = np.random.default_rng(0)
 NUMBER, AREA = RNG.normal(size=(2, 4000))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.filters import measure, noise_medians
-from models.patch_filters import kmeans, whiten, whitened_kmeans
+from models.filters.measures import measure, noise_medians
+from models.filters.patches import kmeans, whiten, whitened_kmeans
 from tests.making import photo
 
 

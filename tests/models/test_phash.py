@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from models.images import store_image
-from models.phash import FEATURELESS, NEAR, differing, near_any, phash, phashes
-from models.sample_photos import SampleSource
-from models.sources import Item
+from models.galleries.images import store_image
+from models.galleries.phash import FEATURELESS, NEAR, differing, near_any, phash, phashes
+from models.galleries.sample_photos import SampleSource
+from models.galleries.sources import Item
 from tests.making import photo
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import predictors
 from models.countables.masks import runs
-from models.predictors import Predictors, inside
+from models.counting import predictors
+from models.counting.predictors import Predictors, inside
 
 
 def thing(left: int, top: int, side: int, *, hidden: int = 0) -> dict[str, object]:

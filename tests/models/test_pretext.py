@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.batches import generator
-from models.pretext import cells, evaluate_task, five_deviations, five_sigma, held_out, puzzles
 from models.recipes import build_config
 from models.tasks.jigsaw_pp import JigsawPP
+from models.training.batches import generator
+from models.training.pretext import cells, evaluate_task, five_deviations, five_sigma, held_out, puzzles
 
 TINY = {"crop": 96, "region": 96, "tile": 27, "tile_hidden": 8, "hidden": 8, "permutations": 6}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.probe_rows import Unlabelled, choose
+from models.probes.rows import Unlabelled, choose
 from tests.models.packing import nothing, pack_of
 
 

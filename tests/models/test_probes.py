@@ -10,12 +10,12 @@ import torch
 from models.card import Card, Preprocess
 from models.encoders import layers
 from models.encoders.alexnet import AlexNet
-from models.linear_probe import LinearProbe, loss_of, train
-from models.loading import decode_rows
-from models.probe_bench import Bench, Told, measure
-from models.probe_eyes import Look, NetworkEye, PictureEye, Shown, random_twin, show
-from models.probe_features import Layout, Moments, extract
-from models.probe_protocol import Protocol, cells, rate, short_for, side_for
+from models.galleries.loading import decode_rows
+from models.probes.bench import Bench, Told, measure
+from models.probes.eyes import Look, NetworkEye, PictureEye, Shown, random_twin, show
+from models.probes.features import Layout, Moments, extract
+from models.probes.linear import LinearProbe, loss_of, train
+from models.probes.protocol import Protocol, cells, rate, short_for, side_for
 from tests.models.packing import pack_of
 
 PAPER = {"conv1": 9600, "conv2": 9216, "conv3": 9600, "conv4": 9600, "conv5": 9216}

@@ -8,12 +8,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from models import checkpoints, random_init
-from models.batches import generator
 from models.card import WEIGHTS, read_card, write_card
-from models.evaluation import untrained
+from models.counting.evaluation import untrained
 from models.recipes import build_config
 from models.recipes.counting import CountingConfig
 from models.tasks.counting import Counting
+from models.training.batches import generator
 
 SMALL = build_config("counting", "small", {"hidden": 32, "units": 8})
 

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoints, readouts
-from models.batches import generator
+from models import checkpoints
 from models.card import write_card
-from models.packs import Pack
-from models.reading_out import fit, line, read_out, shrunk
-from models.readouts import NothingNamed, Readout, cells, named_counts, r2, sparse, table
+from models.counting import readouts
+from models.counting.reading_out import fit, line, read_out, shrunk
+from models.counting.readouts import NothingNamed, Readout, cells, named_counts, r2, sparse, table
+from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig
-from models.targets import NoLabels, known_of, of_counts
 from models.tasks.counting import Counting
+from models.training.batches import generator
+from models.training.targets import NoLabels, known_of, of_counts
 from tests.scenes import pack_of_squares
 
 COUNTS = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]])

@@ -9,7 +9,7 @@ from torchvision.models import ConvNeXt, ResNet, mobilenet_v2, mobilenet_v3_smal
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from models.receptive_field import Field, UnknownGeometry, fields, is_chain, known_fields, reach, smallest_side
+from models.encoders.receptive_field import Field, UnknownGeometry, fields, is_chain, known_fields, reach, smallest_side
 
 TAIL = [(5, 1, 2, "conv"), (3, 2, 0, "pool"), (3, 1, 1, "conv")]
 CHAINS = {

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.retrieval_facets import questions
-from models.retrieval_quality import Facet, Quality, Task, measure
+from models.search.retrieval_facets import questions
+from models.search.retrieval_quality import Facet, Quality, Task, measure
 from tests.models.packing import pack_of
 
 N = 120

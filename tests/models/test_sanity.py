@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models import sanity_report
-from models.alternatives import alternatives
 from models.atomic import write_json
 from models.card import REPORT, Card, preprocess_of, write_card
 from models.checkpoints import write_weights
 from models.encoders import ENCODERS, layers
 from models.foreign.preparations import CAFFE_MEAN, HALF, fixed
-from models.images import store_image
-from models.packs import Pack, PackRow, write_manifest, write_shard
+from models.galleries.images import store_image
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.repreparing import reprepared
-from models.sanity import confounded, fitting, leave_one_out, sanity
-from models.sanity_report import Sanity, Share
+from models.sanity import report as sanity_report
+from models.sanity.alternatives import alternatives
+from models.sanity.checking import confounded, fitting, leave_one_out, sanity
+from models.sanity.report import Sanity, Share
 
 TINY = {"depths": [1, 1, 1], "widths": [4, 4, 4], "bottleneck": False, "option": "B", "classes": None}
 OWN = fixed(32, mean=HALF, std=HALF)

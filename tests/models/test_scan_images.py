@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from models.galleries.packs import Pack
 from models.network import bf16_on_amd, native_bf16, scan_precision
-from models.packs import Pack
-from models.scanning import Eyes, scan
-from models.scans import ScanReader
+from models.scans.files import ScanReader
+from models.scans.scanning import Eyes, scan
 from tests.models.test_scanning import counting, pack, plan, run  # noqa: F401 - two are fixtures
 
 LAYERS = ("conv1", "conv2", "counts")

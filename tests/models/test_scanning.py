@@ -14,21 +14,21 @@ import torch
 
 from models import checkpoints
 from models.card import Card, Preprocess, write_card
-from models.effective_fields import answers, steps_to
+from models.counting.equation import count_crops, count_view, trunk_square
 from models.encoders import AlexNet, layers
-from models.equation import count_crops, count_view, trunk_square
-from models.images import store_image
-from models.loading import decode
+from models.encoders.receptive_field import reach
+from models.galleries.images import store_image
+from models.galleries.loading import decode
+from models.galleries.packs import Pack, PackRow, Shard, write_manifest, write_shard
 from models.network import Network
-from models.packs import Pack, PackRow, Shard, write_manifest, write_shard
-from models.receptive_field import reach
 from models.recipes import build_config
-from models.scan_geometry import Trunk, receptive_box
-from models.scan_maxima import storable
-from models.scanning import BadPlan, Eyes, Plan, scan
-from models.scans import ScanReader, ScanUnreadable, ScanWriter, covers_start
+from models.scans.effective_fields import answers, steps_to
+from models.scans.files import ScanReader, ScanUnreadable, ScanWriter, covers_start
+from models.scans.geometry import Trunk, receptive_box
+from models.scans.maxima import storable
+from models.scans.scanning import BadPlan, Eyes, Plan, scan
+from models.scans.unit_tables import UnitTable
 from models.tasks.counting import Counting
-from models.unit_tables import UnitTable
 from tests.making import CHANNELS, TINY, photo
 
 SIZES = [(72, 64), (64, 80), (72, 64), (66, 66), (72, 64), (40, 60)]

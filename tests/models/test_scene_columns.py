@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from models import packs
-from models.images import store_image
-from models.packs import Pack, PackRow, write_manifest, write_shard
+from models.galleries import packs
+from models.galleries.images import store_image
+from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 
 
 def stored(value: int, **known: str) -> tuple[PackRow, packs.StoredImage]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.search import METRICS, BadVector, EmbeddingIndex, Metric, build_graph, recall
-from models.search_files import Graph, load_graph, save_graph
+from models.search.graphs import Graph, load_graph, save_graph
+from models.search.index import METRICS, BadVector, EmbeddingIndex, Metric, build_graph, recall
 
 Floats = NDArray[np.float32]
 

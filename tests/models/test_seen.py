@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 
-from models.packs import Pack
-from models.phash import phashes
+from models.galleries.packs import Pack
+from models.galleries.phash import phashes
 from models.seen import SEEN, nothing_seen, read_seen, telling, was_seen, write_seen, write_seen_images
 from tests.models.packing import pack_of
 

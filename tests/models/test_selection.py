@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.search import EmbeddingIndex, Neighbors, random_distances
-from models.selection import Hit, Rules, select
+from models.search.index import EmbeddingIndex, Neighbors, random_distances
+from models.search.selection import Hit, Rules, select
 
 LINE = EmbeddingIndex(np.arange(12, dtype=np.float32)[:, None], "l2")  # row r lies at r
 

@@ -10,13 +10,13 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from models import manifests
-from models.images import store_image
-from models.intake import stored
-from models.manifests import BadManifest, ManifestSource, check_manifest
-from models.places import Unreadable, inside
-from models.sample_photos import PHOTOS, SampleSource
-from models.sources import FolderSource, Item, Skipped, UploadSource, shown
+from models.galleries import manifests
+from models.galleries.images import store_image
+from models.galleries.intake import stored
+from models.galleries.manifests import BadManifest, ManifestSource, check_manifest
+from models.galleries.places import Unreadable, inside
+from models.galleries.sample_photos import PHOTOS, SampleSource
+from models.galleries.sources import FolderSource, Item, Skipped, UploadSource, shown
 
 
 def picture(colour: tuple[int, int, int] = (9, 99, 199)) -> bytes:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoints
-from models.batches import ResidentRegions, generator
 from models.card import Card
 from models.encoders import layers
 from models.encoders.alexnet import AlexNet
@@ -21,6 +20,7 @@ from models.recipes.base import BadConfig
 from models.recipes.split_brain import SplitBrainConfig
 from models.tasks.base import Epoch
 from models.tasks.split_brain import SplitBrain
+from models.training.batches import ResidentRegions, generator
 
 TINY: dict[str, Any] = {"crop": 33, "region": 40, "hidden": 16, "flip": False}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.sweeps import curves, elasticity, explained, follows, means_of, ranks, sweeps_of
+from models.counting.sweeps import curves, elasticity, explained, follows, means_of, ranks, sweeps_of
 
 LEVELS = np.array([1.0, 2.0, 4.0, 8.0])
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import checkpoints, timelines
+from models import checkpoints
 from models.card import write_card
-from models.growing import NoSnapshots, grow
-from models.training import FitConfig, fit
+from models.scans import timelines
+from models.scans.growing import NoSnapshots, grow
+from models.training.loop import FitConfig, fit
 from tests.models.packing import pack_of
 from tests.models.test_training import batches, new_task
 

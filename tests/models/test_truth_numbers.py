@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.card import Preprocess
-from models.truth_numbers import best_unit, correlations, numbers
+from models.counting.truth_numbers import best_unit, correlations, numbers
 from tests.models.packing import pack_of
 
 

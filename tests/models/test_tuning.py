@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.sweeps import Estimate, Sweep, means_of
-from models.tuning import (
+from models.counting.sweeps import Estimate, Sweep, means_of
+from models.counting.tuning import (
     CONTRAST,
     EMPTY,
     NUMBER,
@@ -16,7 +16,7 @@ from models.tuning import (
     panel,
     responses,
 )
-from models.tuning_words import beside, more, sentence
+from models.counting.tuning_words import beside, more, sentence
 
 SEEDS = 12
 COUNTS = (1.0, 2.0, 3.0, 5.0, 8.0)

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reductions import LayerRows, NotFinite, Reduced, reduce_map, reduce_vector, tabulate
-from models.unit_tables import EDGES, UnitTable, from_bytes, merge, order_keys, to_bytes
+from models.scans.reductions import LayerRows, NotFinite, Reduced, reduce_map, reduce_vector, tabulate
+from models.scans.unit_tables import EDGES, UnitTable, from_bytes, merge, order_keys, to_bytes
 
 LEVELS = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0])  # few levels: ties everywhere, as bf16 makes them
 

@@ -9,18 +9,18 @@ import torch
 from torch import nn
 
 from models import checkpoints
-from models.batches import generator
 from models.card import first_layer_filters, write_card
 from models.encoders import layers
 from models.encoders.vgg import VGG16
 from models.exporting import export
-from models.filters import measure
-from models.probe_eyes import NetworkEye, Shown
+from models.filters.measures import measure
+from models.probes.eyes import NetworkEye, Shown
 from models.recipes import build_config
 from models.recipes.base import BadConfig
-from models.scanning import Plan, scan
-from models.scans import ScanReader
+from models.scans.files import ScanReader
+from models.scans.scanning import Plan, scan
 from models.tasks.jigsaw_pp import JigsawPP
+from models.training.batches import generator
 from tests.models.packing import pack_of
 
 VGG = {"network": "vgg16", "width": 0.125, "norm": "batch"}

@@ -11,7 +11,7 @@ from app.services.submissions.import_images import CountablesFrom, NewGallery
 from app.serving import bind
 from app.settings import Settings
 from models.countables.truth import count, tiles
-from models.packs import Pack
+from models.galleries.packs import Pack
 from tests.conftest import application, live
 from tests.making import run_jobs
 

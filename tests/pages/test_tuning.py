@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.settings import Settings
-from models import predictors
-from models.predictors import Predictors
+from models.counting import predictors
+from models.counting.predictors import Predictors
 from tests.conftest import Client, application
 from tests.making import Workspace, run_jobs
 from tests.scenes import GALLERY, MIXED, SEEDS, squares, write_gallery, write_scan

@@ -13,9 +13,9 @@ from app.services.checkpoints import CheckpointRecord
 from app.services.comparison import ComparisonService
 from app.services.evaluations import chosen
 from app.services.services import Services
-from models import evaluations
 from models.card import read_card, write_card
-from models.evaluations import Evaluation
+from models.counting import evaluations
+from models.counting.evaluations import Evaluation
 from tests.conftest import Server
 from tests.making import Workspace
 from tests.services.test_checkpoints import write_checkpoint

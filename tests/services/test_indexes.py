@@ -10,9 +10,9 @@ import pytest
 from app.services.indexes import Indexes
 from models.atomic import write_json
 from models.card import LayerCard
-from models.packs import Shard
-from models.scan_geometry import CountPath, Trunk
-from models.scans import ScanInfo, ScanReader, ScanUnreadable
+from models.galleries.packs import Shard
+from models.scans.files import ScanInfo, ScanReader, ScanUnreadable
+from models.scans.geometry import CountPath, Trunk
 
 
 def write_scan(folder: Path, *, seed: int = 0) -> ScanReader:

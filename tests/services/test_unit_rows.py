@@ -6,8 +6,8 @@ import pytest
 from app.services.unit_images import one_per_source
 from app.services.unit_neighbors import overlaps
 from app.services.unit_rows import UnitAnswers, at_quantile
-from models.scan_maxima import Firing
-from models.unit_tables import UnitTable
+from models.scans.maxima import Firing
+from models.scans.unit_tables import UnitTable
 
 VALUES = np.array([0, 5, 1, 0, 9, 3, 7, 0, 2, 4, 6, 8, 10, 11], dtype=np.float32)  # eleven above zero
 

@@ -6,10 +6,10 @@ from importlib.metadata import version
 import numpy as np
 
 from app.jobs.context import JobContext, JobFailed
-from models.clustering import cluster, memory_needed
-from models.clusterings import ClusteringReader, Options
-from models.packs import Pack
-from models.scans import ScanReader
+from models.clusters.clustering import cluster, memory_needed
+from models.clusters.files import ClusteringReader, Options
+from models.galleries.packs import Pack
+from models.scans.files import ScanReader
 
 LISTED = 12  # empty clusters that are named in the log
 

@@ -3,12 +3,12 @@
 import time
 
 from app.jobs.context import JobContext
-from models import evaluations
 from models.card import read_card
-from models.evaluations import Evaluation
-from models.gallery_evaluation import Amounts, evaluate_on
+from models.counting import evaluations
+from models.counting.evaluations import Evaluation
+from models.counting.gallery_evaluation import Amounts, evaluate_on
+from models.galleries.packs import Pack
 from models.network import exact_fp32
-from models.packs import Pack
 
 PARTS = 7  # what is told one after the other while it runs
 

@@ -21,12 +21,12 @@ import numpy.typing as npt
 from app.jobs.context import JobContext, JobFailed
 from models import atomic
 from models.countables.source import CountablesSource
-from models.images import StoredImage
-from models.intake import pack_row, stored
-from models.manifests import ManifestSource
-from models.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
-from models.sample_photos import SampleSource
-from models.sources import FolderSource, Item, Skipped, Source, UploadSource
+from models.galleries.images import StoredImage
+from models.galleries.intake import pack_row, stored
+from models.galleries.manifests import ManifestSource
+from models.galleries.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
+from models.galleries.sample_photos import SampleSource
+from models.galleries.sources import FolderSource, Item, Skipped, Source, UploadSource
 
 LISTING: Final = "listing.jsonl"
 SKIPPED: Final = "skipped.jsonl"

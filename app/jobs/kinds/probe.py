@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from app.jobs.context import JobContext
-from models.packs import Pack
-from models.probe_bench import Bench, Told
-from models.probe_protocol import Protocol
-from models.probing import probe
+from models.galleries.packs import Pack
+from models.probes.bench import Bench, Told
+from models.probes.probing import probe
+from models.probes.protocol import Protocol
 
 
 def run(job: JobContext) -> None:

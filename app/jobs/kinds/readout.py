@@ -1,9 +1,9 @@
 """Fit a readout of named counts from a checkpoint's count vector on a gallery that knows them."""
 
 from app.jobs.context import JobContext, JobFailed
-from models import readouts
-from models.packs import Pack
-from models.reading_out import read_out
+from models.counting import readouts
+from models.counting.reading_out import read_out
+from models.galleries.packs import Pack
 
 PARTS = 3  # what is told one after the other while it runs
 

@@ -1,9 +1,9 @@
 """Check whether a checkpoint's features make sense on a gallery, and whether other preprocessing would do better."""
 
 from app.jobs.context import JobContext
-from models import sanity_report
-from models.packs import Pack
-from models.sanity import sanity
+from models.galleries.packs import Pack
+from models.sanity import report as sanity_report
+from models.sanity.checking import sanity
 
 
 def run(job: JobContext) -> None:

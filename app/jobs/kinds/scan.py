@@ -4,14 +4,14 @@ from functools import partial
 from time import monotonic, sleep
 
 from app.jobs.context import JobContext, JobFailed
-from models import predictors
 from models.card import read_card
-from models.descriptor_scan import scan_descriptor
+from models.counting import predictors
 from models.descriptors import DESCRIPTORS
+from models.descriptors.scan import scan_descriptor
+from models.galleries.packs import MANIFEST, Pack
 from models.geometry import count_crop
 from models.network import exact_fp32
-from models.packs import MANIFEST, Pack
-from models.scanning import Plan, scan
+from models.scans.scanning import Plan, scan
 
 FIRST_IMAGES = 120.0  # seconds that a gallery which is just being filled has for its first shard
 

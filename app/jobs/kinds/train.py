@@ -17,24 +17,24 @@ from torch import Tensor
 from app.jobs.context import JobContext, JobFailed
 from models import checkpoints
 from models.atomic import replace_folder, write_json
-from models.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
 from models.card import Card, write_card
-from models.clusterings import ClusteringReader
-from models.curves import thin
-from models.evaluation import evaluate, held_out_regions
-from models.looking import Watch
+from models.clusters.files import ClusteringReader
+from models.counting.evaluation import evaluate, held_out_regions
+from models.galleries.packs import Pack
 from models.memory import fits
 from models.network import Network, exact_fp32, resolve_precision
-from models.packs import Pack
-from models.pretext import evaluate_task
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
 from models.seen import SEEN, write_seen
-from models.snapshots import FOLDER as SNAPSHOTS
-from models.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training import FitConfig, fit, saved_state
+from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
+from models.training.curves import thin
+from models.training.looking import Watch
+from models.training.loop import FitConfig, fit, saved_state
+from models.training.pretext import evaluate_task
+from models.training.snapshots import FOLDER as SNAPSHOTS
+from models.training.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
 
 CURVE_POINTS = 400
 STARTED = "started.json"

@@ -15,8 +15,8 @@ from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow, GalleryRow, JobRow, ScanRow
-from models.clusterings import Options, fitted_mask
-from models.packs import Pack, PackDamaged, Shard
+from models.clusters.files import Options, fitted_mask
+from models.galleries.packs import Pack, PackDamaged, Shard
 
 MOST_CLUSTERS = 100_000
 

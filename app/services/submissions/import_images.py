@@ -18,7 +18,7 @@ from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, JobRow
-from models.manifests import BadManifest, check_manifest
+from models.galleries.manifests import BadManifest, check_manifest
 
 MAX_PATH = 4096
 UPLOADS = "inputs"  # folder of the workspace where uploaded files wait for their import

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Conflict, NotFound
 from app.jobs.states import ENDED
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
-from models.packs import Shard
+from models.galleries.packs import Shard
 
 Spec = TypeVar("Spec", bound=BaseModel)
 

@@ -13,11 +13,11 @@ from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import Card, NotACheckpoint, read_card
-from models.knn import TEMPERATURE, K
-from models.packs import Pack, PackDamaged
-from models.probe_protocol import BATCH, LEAST_SIDE, LR, Protocol
-from models.probe_results import FOLDER
-from models.probe_rows import Target, Unlabelled, choose
+from models.galleries.packs import Pack, PackDamaged
+from models.probes.knn import TEMPERATURE, K
+from models.probes.protocol import BATCH, LEAST_SIDE, LR, Protocol
+from models.probes.results import FOLDER
+from models.probes.rows import Target, Unlabelled, choose
 
 LEAST_SEEDS = 3
 

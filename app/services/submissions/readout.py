@@ -10,8 +10,8 @@ from app.services.submissions.inputs import checkpoint_input, gallery_input, val
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from models import readouts
 from models.card import NotACheckpoint, read_card
+from models.counting import readouts
 
 
 class ReadoutSpec(BaseModel):

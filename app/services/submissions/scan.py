@@ -19,8 +19,8 @@ from app.store.engine import Store
 from app.store.tables import JobRow, ScanRow
 from models.card import Card, NotACheckpoint, read_card
 from models.descriptors import DESCRIPTORS
-from models.scans import ScanInfo, ScanUnreadable, covers_start, read_info
-from models.unit_tables import TOP_K
+from models.scans.files import ScanInfo, ScanUnreadable, covers_start, read_info
+from models.scans.unit_tables import TOP_K
 
 
 class ScanSpec(BaseModel):

@@ -10,7 +10,8 @@ from app.services.submissions.inputs import checkpoint_input, gallery_input, val
 from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
-from models import snapshots, timelines
+from models.scans import timelines
+from models.training import snapshots
 
 
 class TimelineSpec(BaseModel):

@@ -14,11 +14,11 @@ from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
-from models.packs import Pack, PackDamaged
+from models.galleries.packs import Pack, PackDamaged
 from models.recipes import build_config, config_dict
 from models.recipes.base import BadConfig, ImageConfig
 from models.recipes.cluster_classification import ClusterClassificationConfig
-from models.targets import NoLabels, known_of
+from models.training.targets import NoLabels, known_of
 
 
 class TrainSpec(BaseModel):

@@ -1,0 +1,102 @@
+"""What drives the size of a count vector: brightness, the mirror, the crop, and how different the units are.
+
+Noroozi, Pirsiavash, Favaro, ICCV 2017, figures 3-6: magnitude grows with the region for images that hold much.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.counting.measures import ACTIVE, Doubles, bootstrapped
+
+TOP = 8
+
+
+def ranks(values: Doubles) -> Doubles:
+    """Ranks from 0; ties share their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    shared: Doubles = (ends - (counts + 1) / 2)[inverse]
+    return shared
+
+
+def correlation(one: Doubles, two: Doubles) -> float | None:
+    """Pearson's r; None where one of them does not vary."""
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return None
+    return float(np.corrcoef(one, two)[0, 1])
+
+
+def spearman(one: Doubles, two: Doubles) -> float | None:
+    """Pearson's r of the ranks."""
+    return correlation(ranks(one), ranks(two))
+
+
+def brightness(magnitude: Doubles, crops: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
+    """Correlation of |phi| with mean intensity and with RMS contrast of the crops (n, 3, s, s)."""
+    gray = crops.mean(axis=1, dtype=np.float64)
+    light, contrast = gray.mean(axis=(1, 2)), gray.std(axis=(1, 2))
+    return {
+        "magnitude_and_intensity": paired(correlation, magnitude, light),
+        "magnitude_and_contrast": paired(correlation, magnitude, contrast),
+    }
+
+
+def paired(
+    of: Callable[[Doubles, Doubles], float | None], one: Doubles, two: Doubles, *, seed: int = 0
+) -> dict[str, Any]:
+    """A cell of a measure of two series, pairs drawn again together."""
+    return bootstrapped(lambda rows: of(one[rows], two[rows]), len(one), seed=seed)
+
+
+def unit_difference(counts: Doubles) -> dict[str, dict[str, Any]]:
+    """How selective active units are, and how much their top images differ; counts are (n, K).
+
+    `top8_over_mean`: median over units of the mean of their 8 largest values over their mean. `top8_overlap`: median
+    over pairs of units of the Jaccard index of their 8 top images. Intervals are over units.
+    """
+    mean = counts.mean(axis=0)
+    active = np.flatnonzero(mean > ACTIVE * mean.max()) if mean.max() > 0 else np.empty(0, dtype=np.int64)
+    order = np.argsort(-counts[:, active], axis=0, kind="stable")[:TOP]  # (8, units)
+    best = np.take_along_axis(counts[:, active], order, axis=0).mean(axis=0) / mean[active]
+    overlaps = _overlaps(order, len(counts))
+
+    def overlap(units: NDArray[np.int64]) -> float | None:
+        pairs = units[:, None] > units  # a unit that was drawn twice is no pair
+        return float(np.median(overlaps[np.ix_(units, units)][pairs])) if pairs.any() else None
+
+    return {
+        "top8_over_mean": bootstrapped(lambda units: float(np.median(best[units])), len(active)),
+        "top8_overlap": bootstrapped(overlap, len(active)),
+    }
+
+
+def _overlaps(order: NDArray[np.int64], images: int) -> Doubles:
+    """The Jaccard index of every two columns of (8, units) image numbers: (units, units)."""
+    chosen = np.zeros((images, order.shape[1]))
+    np.put_along_axis(chosen, order, 1.0, axis=0)
+    shared = chosen.T @ chosen
+    joined: Doubles = shared / (2 * len(order) - shared)
+    return joined
+
+
+def crop_growth(high: Doubles, low: Doubles, areas: Doubles) -> dict[str, dict[str, Any]]:
+    """Spearman of area and mean |phi| over the bins `areas`, and the slope, for the images that count most and least.
+
+    Both are (n, bins). Choosing the sets by magnitude produces part of these curves: read them beside random
+    initialisation. Intervals are over images.
+    """
+    report = {}
+    for name, curves in (("high", high), ("low", low)):
+
+        def rank(rows: NDArray[np.int64], curves: Doubles = curves) -> float | None:
+            return spearman(areas, curves[rows].mean(axis=0))
+
+        def slope(rows: NDArray[np.int64], curves: Doubles = curves) -> float:
+            return float(np.polyfit(areas, curves[rows].mean(axis=0), 1)[0])
+
+        report[f"crop_curve_{name}"] = bootstrapped(rank, len(curves))
+        report[f"crop_slope_{name}"] = bootstrapped(slope, len(curves))
+    return report

@@ -1,0 +1,1 @@
+"""What frozen layers know of classes: neighbours and linear classifiers on each, and their table."""
