@@ -92,8 +92,8 @@ def measure_training(batch_size: int, steps: int, device: str, precision: str) -
     shape = (4 * batch_size, 3, config.region, config.region)
     pixels = torch.randint(0, 256, shape, generator=generator(2), dtype=torch.uint8)
     regions = ResidentRegions(pixels.to(device), torch.full((len(pixels),), config.region))
-    loop = bare(config, regions, device, precision, steps)
-    fit = ours(config, regions, device, precision, steps)
+    loop = bare(config, regions, device, precision, steps).clock
+    fit = ours(config, regions, device, precision, steps).clock
     name = f"small, batches of {batch_size}"
     print(
         f"training {name:38} loop {loop:8.0f} images/s   fit {fit:8.0f} images/s   ratio {fit / loop:.2f}", flush=True

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict, NotFound
 from app.services.submissions.inputs import gallery_input, validated
+from app.services.submissions.train import check_size
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ClusteringRow, ScanRow
@@ -99,13 +100,13 @@ class ChainSpec(_Strict):
 def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec:  # noqa: ARG001 - as submissions
     """The spec with its defaults. Raises BadQuery, NotFound, Conflict for all that can be known beforehand."""
     asked = validated(ChainSpec, spec)
-    last = "conv5"
+    last, pretext = "conv5", None
     try:
         if asked.pretrain is not None:
             pretext = build_config(asked.pretrain.task, asked.pretrain.recipe, asked.pretrain.config)
             last = pretext.last_convolution
         labelled = {**asked.student.config, "clustering": "those of this chain"}
-        build_config("cluster_classification", asked.student.recipe, labelled)
+        student = build_config("cluster_classification", asked.student.recipe, labelled)
     except BadConfig as error:
         raise BadQuery(error.code, f"{error}.") from error
     named = [asked.cluster_gallery, asked.target_gallery, asked.probe]
@@ -117,6 +118,10 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
     if asked.probe is not None and ready[asked.probe].job is None:
         _check_labels(store, ready[asked.probe].folder, asked.probe)
     where = asked.cluster_gallery or gallery
+    trained = {None if asked.pretrain is None else asked.pretrain.gallery: pretext, asked.target_gallery: student}
+    for name, config in trained.items():
+        if name is not None and config is not None and ready[name].job is None:
+            check_size(store, ready[name].folder, config)
     if asked.method == "kmeans" and asked.clustering is None and where in ready and ready[where].job is None:
         _check_k(store, ready[where].folder, asked)
     return asked

@@ -1,5 +1,6 @@
 """Knowledge transfer by REST: one call starts all links, each an ordinary job; what breaks blocks the rest."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,23 @@ HOG: dict[str, Any] = {"checkpoint": "hog", "cluster_gallery": "photos", "k": 3,
 
 @pytest.fixture(scope="module")
 def client(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Two galleries of photos, without a supervisor: the tests run the jobs."""
+    """Galleries of 40, 20 and 10 photos, without a supervisor: the tests run the jobs."""
     client = Client(application(Settings(workspace=tmp_path_factory.mktemp("chains"), roots=(photos.parent,))))
-    for name, folder in (("Photos", photos), ("Beaches", photos / CLASSES[0])):
+    for name, folder in (("Photos", photos), ("Beaches", beaches(photos)), ("Few", photos / CLASSES[0])):
         source = {"kind": "folder", "path": str(folder)}
         client.post("/api/galleries", json={"name": name, "source": source})
     run_jobs(client.app.state.services)
     yield client
     client.app.state.services.store.close()
+
+
+def beaches(photos: Path) -> Path:
+    """Twenty photos without labels."""
+    folder = photos.parent / "beaches"
+    folder.mkdir(exist_ok=True)
+    for name in CLASSES[:2]:
+        shutil.copytree(photos / name, folder, dirs_exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +127,9 @@ def test_a_broken_link_blocks_the_rest_until_it_is_resumed(client: Client) -> No
         ({"student": {"config": {"crop": 9}}}, 422, "bad_config"),
         ({"checkpoint": None, "pretrain": {"gallery": "photos", "task": "juggling"}}, 422, "bad_config"),
         ({"probe": "beaches"}, 422, "unlabelled"),
+        ({"target_gallery": "few"}, 422, "too_few_images"),
+        ({"checkpoint": None, "pretrain": {"gallery": "few", "task": "jigsaw"}}, 422, "too_few_images"),
+        ({"checkpoint": None, "pretrain": {"gallery": "photos", "recipe": "paper"}}, 422, "too_few_images"),
         ({"colour": 1}, 422, "invalid_value"),
     ],
 )
@@ -143,6 +156,7 @@ def test_the_student_may_be_probed_on_a_third_gallery(client: Client, chain: dic
 def test_the_form_starts_a_pretext_task_and_all_that_follows(client: Client) -> None:
     page = client.get("/transfer").text
     assert "pretrain:rotation" in page and "checkpoint:hog" in page and 'name="target_gallery"' in page
+    assert "checkpoint:colour-histogram" in page and "random (control)" in page and "teacher (of jigsaw_pp)" in page
     form = {
         "begin": "pretrain:rotation",
         "pretext_gallery": "photos",
@@ -162,3 +176,11 @@ def test_the_form_starts_a_pretext_task_and_all_that_follows(client: Client) -> 
     assert client.get(answer.headers["location"]).status_code == 200
     client.post(found["links"]["cancel"])
     assert client.get("/chains/999").status_code == 404
+
+
+def test_a_vgg_teacher_is_clustered_by_its_own_last_convolution(client: Client) -> None:
+    pretrain = {"gallery": "photos", "task": "jigsaw_pp", "recipe": "teacher"}
+    spec = {"pretrain": pretrain, "cluster_gallery": "photos", "k": 4, "student": STUDENT}
+    found = client.post("/api/chains", json=spec).json()
+    assert found["spec"]["layer"] == "conv4_3"
+    client.post(found["links"]["cancel"])

@@ -20,6 +20,8 @@ from models.recipes.base import BadConfig, ImageConfig
 from models.recipes.cluster_classification import ClusterClassificationConfig
 from models.training.targets import NoLabels, known_of
 
+LEAST_IMAGES = 20
+
 
 class TrainSpec(BaseModel):
     """What a training can be told; `config` overrides single settings of the recipe."""
@@ -45,6 +47,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         clustering = _clusters(session, asked.gallery, config)
     if config.targets_from in ("gallery", "counts") and gallery.job is None:
         _check_labels(store, gallery, config)
+    if gallery.job is None:
+        check_size(store, gallery.folder, config)
     slug = f"{asked.task}-{asked.gallery}"
     return Prepared(
         spec={**asked.model_dump(mode="json"), "config": config_dict(config)},
@@ -57,6 +61,23 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
             **({} if clustering is None else {"clustering": clustering.fingerprint}),
         },
     )
+
+
+def check_size(store: Store, folder: str, config: ImageConfig) -> None:
+    """Raises BadQuery where too few images are large enough: two are held out, which are at most a tenth of them."""
+    least = 0 if config.enlarges else config.drawn
+    try:
+        with Pack.open(store.path(folder)) as pack:
+            large = 0
+            for start in range(0, len(pack), LEAST_IMAGES):
+                rows = pack.metadata(range(start, min(start + LEAST_IMAGES, len(pack))))
+                large += sum(min(row.jpeg_width, row.jpeg_height) >= least for row in rows)
+                if large >= LEAST_IMAGES:
+                    return
+    except PackDamaged as error:
+        raise Conflict(error.code, f"The gallery's files are damaged: {error}.") from error
+    size = f" of at least {least} px" if least else ""
+    raise BadQuery("too_few_images", f"Training needs {LEAST_IMAGES} images{size}; this gallery has {large}.")
 
 
 def _clusters(session: Session, gallery: str, config: ImageConfig) -> Input | None:
