@@ -109,4 +109,4 @@ def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
 
 def panel_of(weights: Filters, noise: dict[str, float], colour: cards.Colour = "rgb") -> FilterPanel:
     measures = measure(weights, colour)
-    return FilterPanel(weights, measures, smoothness(measures, noise))
+    return FilterPanel(weights, measures, smoothness(measures, noise, side=min(weights.shape[2:])))

@@ -32,6 +32,7 @@ MEASURES: tuple[MeasureName, ...] = (
 )
 LOW_FREQUENCY = 0.25  # cycles a pixel
 # A trained layer is expected to pass all three; white noise of 11x11x3 passes none.
+TELLING_SIDE = 5  # pixels from which smoothness tells something
 SMOOTH_TV_RATIO = 1.1
 SMOOTH_AUTOCORRELATION = 0.3
 SMOOTH_LOW_FREQUENCY_SHARE = 0.35
@@ -155,8 +156,9 @@ def noise_medians(shape: tuple[int, ...], *, seed: int = 0, colour: Colour = "rg
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Whether the filters of a layer are smoother than noise, and the sentence that says so."""
+    """Whether the filters of a layer are smoother than noise, and the sentence that says so; small ones do not tell."""
 
+    telling: bool
     smoother: bool
     smooth_filters: int
     filters: int
@@ -165,6 +167,8 @@ class Smoothness:
 
     @property
     def sentence(self) -> str:
+        if not self.telling:
+            return "Filters of so few pixels do not tell whether they are smoother than noise."
         verdict = (
             "These filters are smoother than noise"
             if self.smoother
@@ -176,10 +180,11 @@ class Smoothness:
         )
 
 
-def smoothness(measures: FilterMeasures, noise: dict[str, float]) -> Smoothness:
-    """Smoother than noise = the median filter passes all three thresholds of a trained layer."""
+def smoothness(measures: FilterMeasures, noise: dict[str, float], *, side: int) -> Smoothness:
+    """Smoother than noise = the median filter passes all three thresholds of a trained layer; `side` is in pixels."""
     medians = measures.medians()
     return Smoothness(
+        telling=side >= TELLING_SIDE,
         smoother=medians["tv_ratio"] < SMOOTH_TV_RATIO
         and medians["autocorrelation"] > SMOOTH_AUTOCORRELATION
         and medians["low_frequency_share"] > SMOOTH_LOW_FREQUENCY_SHARE,

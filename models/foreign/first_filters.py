@@ -17,8 +17,6 @@ from models.foreign.recognise import filters_alone
 from models.foreign.weights import FLOATS, Candidate, Inspection
 
 MOST: Final = 256  # filters in the picture
-LEAST: Final = 5  # pixels a side from which smoothness tells something
-TOO_SMALL: Final = "Filters of so few pixels do not tell whether they are smoother than noise."
 SIDE: Final = 28  # pixels that a small filter is enlarged to, about
 
 
@@ -53,13 +51,13 @@ def drawn(filters: Filters) -> Mapping[str, Any]:
     weights = np.nan_to_num(filters.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     measures = measure(weights)
     order = np.argsort(-measures.norm, kind="stable")[:MOST]
-    smooth = smoothness(measures, noise_medians(weights.shape))
+    smooth = smoothness(measures, noise_medians(weights.shape), side=min(weights.shape[2:]))
     picture = grid(pixels(weights, "common"), order=order.tolist(), zoom=max(1, SIDE // weights.shape[2]))
     return {
         "shape": list(weights.shape),
         "shown": len(order),
         "smoother": smooth.smoother,
-        "sentence": smooth.sentence if min(weights.shape[2:]) >= LEAST else TOO_SMALL,
+        "sentence": smooth.sentence,
         "width": picture.shape[1],
         "height": picture.shape[0],
         "png": base64.b64encode(png(picture)).decode(),

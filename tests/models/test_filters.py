@@ -86,11 +86,14 @@ def test_measures_do_not_change_with_the_strength_of_a_filter() -> None:
 
 def test_noise_is_said_to_be_rough_and_smooth_filters_to_be_smooth() -> None:
     reference = noise_medians((96, 3, SIDE, SIDE))
-    rough = smoothness(measure(noise(96)), reference)
+    rough = smoothness(measure(noise(96)), reference, side=SIDE)
     assert not rough.smoother and rough.smooth_filters == 0
     assert "not clearly smoother" in rough.sentence and "0 of 96" in rough.sentence
-    smooth = smoothness(measure(np.concatenate([grating(angle, 0.08) for angle in range(0, 180, 20)])), reference)
+    smooth = smoothness(
+        measure(np.concatenate([grating(angle, 0.08) for angle in range(0, 180, 20)])), reference, side=11
+    )
     assert smooth.smoother and "9 of 9" in smooth.sentence and "smoother than noise" in smooth.sentence
+    assert "do not tell" in smoothness(measure(noise(96)[..., :3, :3]), reference, side=3).sentence
 
 
 def test_the_order_puts_the_strongest_and_the_smoothest_first() -> None:
