@@ -142,7 +142,7 @@ def test_published_weights_are_asked_for_by_name(client_for: Clients, settings: 
     status, offline = ask("torchvision:resnet50.IMAGENET1K_V2")
     assert (status, offline["code"]) == (404, "not_fetched")
     assert offline["detail"]["file"] == "resnet50-11ad3fa6.pth"
-    assert offline["detail"]["url"] == "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
+    assert offline["detail"]["url"].endswith("/models/resnet50-11ad3fa6.pth")
     (settings.workspace / "weights" / "resnet50-11ad3fa6.pth").write_bytes(b"something else")
     status, other = ask("torchvision:resnet50")  # the default is IMAGENET1K_V2
     assert (status, other["code"]) == (422, "not_the_weights") and "begin with 11ad3fa6" in other["message"]
