@@ -28,7 +28,7 @@ from models.tasks.pictures import picture
 from models.tasks.windows import mirror, without_green
 from models.training.initialisation import he
 
-SIDES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
+SIDES = ("above left", "above", "above right", "to the left", "to the right", "below left", "below", "below right")
 MIDDLE = 4  # of the nine cells, row by row
 AROUND = (0, 1, 2, 3, 5, 6, 7, 8)  # the cell that lies there, seen from the middle
 # The middle and each neighbour, then each neighbour and the middle, which lies on the other side of it: 7 less a side.

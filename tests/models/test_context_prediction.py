@@ -24,7 +24,9 @@ STEPS = {"above": (-1, 0), "below": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 def test_every_label_names_the_side_on_which_the_second_patch_lies() -> None:
     for (first, second), label in zip(PAIRS, LABELS, strict=True):
-        down, right = (sum(STEPS[word][axis] for word in SIDES[label].split()) for axis in (0, 1))
+        down, right = (
+            sum(STEPS[word][axis] for word in SIDES[label].removeprefix("to the ").split()) for axis in (0, 1)
+        )
         assert (second // 3 - first // 3, second % 3 - first % 3) == (down, right)
 
 
