@@ -10,6 +10,7 @@ from models.recipes import (
     context_prediction,
     counting,
     deepcluster,
+    inpainting,
     jigsaw,
     jigsaw_pp,
     rotation,
@@ -29,6 +30,7 @@ RECIPES: dict[str, Mapping[str, ImageConfig]] = {
     "colorization": colorization.RECIPES,
     "split_brain": split_brain.RECIPES,
     "context_prediction": context_prediction.RECIPES,
+    "inpainting": inpainting.RECIPES,
 }
 
 

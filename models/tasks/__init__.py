@@ -6,6 +6,7 @@ from models.tasks.colorization import Colorization
 from models.tasks.context_prediction import ContextPrediction
 from models.tasks.counting import Counting
 from models.tasks.deepcluster import DeepCluster
+from models.tasks.inpainting import Inpainting
 from models.tasks.jigsaw import Jigsaw
 from models.tasks.jigsaw_pp import JigsawPP
 from models.tasks.rotation import Rotation
@@ -25,5 +26,6 @@ TASKS: dict[str, type[Task]] = {
         Colorization,
         SplitBrain,
         ContextPrediction,
+        Inpainting,
     )
 }

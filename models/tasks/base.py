@@ -78,6 +78,13 @@ class Task(nn.Module, ABC):
     def rescale(self, factor: float) -> None:
         """Repeat on another untrained copy what `begin` did."""
 
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Optimisers that the task steps itself, in `training_step`, by name; the same objects at every call.
+
+        The trainer leaves their parameters alone, and saves and restores their state with the run's.
+        """
+        return {}
+
     def on_epoch_start(self, epoch: Epoch) -> Relabelled | None:  # noqa: ARG002 - for those that relabel their data
         """Called before the first step of every epoch. What it returns holds until the next one, and is saved."""
         return None

@@ -136,6 +136,7 @@ class _Run:
         state = {
             "task": self.task.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "own_optimisers": {name: own.state_dict() for name, own in self.task.optimisers().items()},
             "step": self.step,
             "seconds": self.seconds,
             "curves": self.curves,
@@ -158,6 +159,8 @@ class _Run:
     def restore(self, state: dict[str, object]) -> None:
         self.task.load_state_dict(state["task"])  # type: ignore[arg-type]
         self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
+        for name, own in self.task.optimisers().items():
+            own.load_state_dict(state["own_optimisers"][name])  # type: ignore[index]
         self.step, self.seconds = int(state["step"]), float(state["seconds"])  # type: ignore[call-overload, arg-type]
         self.curves = state["curves"]  # type: ignore[assignment]
         self.epoch = int(state.get("epoch", -1))  # type: ignore[call-overload]
@@ -217,9 +220,16 @@ def fit(
 
 
 def _groups(task: Task, config: FitConfig) -> tuple[list[dict[str, Any]], list[float]]:
-    """The parameters by the factor on their learning rate; all together where nothing sets some apart."""
+    """The parameters by the factor on their learning rate; all together where nothing sets some apart.
+
+    Those that the task optimises itself are left out.
+    """
+    groups = (group for own in task.optimisers().values() for group in own.param_groups)
+    apart = {id(parameter) for group in groups for parameter in group["params"]}
     parts: dict[float, list[Tensor]] = {}
     for name, parameter in task.named_parameters():
+        if id(parameter) in apart:
+            continue
         factor = next((factor for start, factor in config.factors.items() if name.startswith(start)), 1.0)
         parts.setdefault(factor, []).append(parameter)
     return [{"params": part} for part in parts.values()], list(parts)

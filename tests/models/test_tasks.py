@@ -37,6 +37,7 @@ TINY: dict[str, dict[str, Any]] = {
         "patch_hidden": 64,
         "hidden": 64,
     },
+    "inpainting": {"crop": 64, "region": 72, "ups": 2, "decoder": 8, "discriminator": 4},
 }
 RATES = {
     "counting": 1e-4,
