@@ -164,7 +164,7 @@ class FirstLook:
 
 def first_look(services: Services, settings: Settings, params: HomeParams) -> FirstLook | None:
     """The first screen; None where no network counts or no photo is there. Raises NotFound, Conflict."""
-    on = stage(services, params.scan)
+    on = stage(services, params.scan, own=params.upload is not None)
     if on is None:
         return None
     about = subject(services, on, row=params.row, upload=params.upload, shuffle=params.image)

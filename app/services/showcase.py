@@ -22,6 +22,8 @@ UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is show
 SCENES, PHOTOS = "countables", "sample-photos"
 # What `make demo` brings, the pair first that has a truth and a network trained on such scenes.
 PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("counting-photos", PHOTOS))
+OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
+Pairs = tuple[tuple[str, str], ...]
 LISTED = 100
 DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
 
@@ -57,9 +59,7 @@ class Subject:
 
 def counting_checkpoint(services: Services) -> str | None:
     """The checkpoint that a dropped photo is counted by."""
-    found = [record for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)]
-    ranked = sorted(found, key=lambda record: _place(record.slug, None))  # stable: the newest of equals first
-    return ranked[0].slug if ranked else None
+    return _checkpoint(services, OWN)
 
 
 def scan_of(services: Services, gallery: str) -> str | None:
@@ -75,12 +75,12 @@ def scanning(services: Services, gallery: str) -> JobRecord | None:
     return jobs[-1] if jobs else None
 
 
-def stage(services: Services, wanted: str | None = None) -> Stage | None:
+def stage(services: Services, wanted: str | None = None, *, own: bool = False) -> Stage | None:
     """The scan that is asked for, else the one that tells most; None where no network counts or no photo is there.
 
-    Raises NotFound or Conflict for a scan that is asked for and cannot be shown.
+    `own`: most of somebody's own photo. Raises NotFound or Conflict for a scan that is asked for and cannot be shown.
     """
-    scans = _scans(services)
+    scans = _scans(services, OWN if own else PREFERRED)
     if wanted is not None:
         chosen: ScanRecord | None = services.scans.get(wanted)
     else:
@@ -116,17 +116,23 @@ def _counts(record: CheckpointRecord) -> bool:
     return record.task == COUNTING and record.slug not in UNTRAINED
 
 
-def _place(checkpoint: str, gallery: str | None) -> int:
-    for place, (network, photos) in enumerate(PREFERRED):
+def _checkpoint(services: Services, preferred: Pairs) -> str | None:
+    found = [record for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)]
+    ranked = sorted(found, key=lambda record: _place(record.slug, None, preferred))  # stable: newest of equals first
+    return ranked[0].slug if ranked else None
+
+
+def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -> int:
+    for place, (network, photos) in enumerate(preferred):
         if checkpoint == network and gallery in (None, photos):
             return place
-    return len(PREFERRED)
+    return len(preferred)
 
 
-def _scans(services: Services) -> list[ScanRecord]:
+def _scans(services: Services, preferred: Pairs) -> list[ScanRecord]:
     counting = {record.slug for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)}
     found = [scan for scan in services.scans.list(limit=LISTED).scans if scan.checkpoint in counting]
-    return sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery))
+    return sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))
 
 
 def _opens(services: Services, scan: ScanRecord) -> bool:
@@ -139,7 +145,7 @@ def _opens(services: Services, scan: ScanRecord) -> bool:
 
 def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
     """What there is before the first scan: a network, and a gallery with images or with an import on its way."""
-    slug = counting_checkpoint(services)
+    slug = _checkpoint(services, PREFERRED)
     if slug is None:
         return None
     galleries = {gallery.slug: gallery for gallery in services.galleries.list(limit=LISTED).galleries}

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
+from app.services.showcase import DRAWN, counting_checkpoint
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
 from app.web.axes import axis_over
 from app.web.charts import bar_chart, histogram, line_chart
@@ -27,10 +28,9 @@ def gallery(rows: int = 600) -> GalleryRow:
     return GalleryRow(slug="birds", name="Birds <i>", source={}, folder="galleries/birds", rows=rows)
 
 
-def checkpoint() -> CheckpointRow:
-    return CheckpointRow(
-        slug="net", name="net", folder="checkpoints/net", sha256="0" * 64, architecture="alexnet", task="counting"
-    )
+def checkpoint(name: str = "net") -> CheckpointRow:
+    where = f"checkpoints/{name}"
+    return CheckpointRow(slug=name, name=name, folder=where, sha256="0" * 64, architecture="alexnet", task="counting")
 
 
 def scan() -> ScanRow:
@@ -82,6 +82,22 @@ def test_the_first_screen_is_about_the_scan_there_is(web: httpx.Client, server: 
     used = server.workspace
     assert (panels["checkpoint"], panels["gallery"], panels["scan"]) == (used.checkpoint, used.gallery, used.scan)
     assert web.get("/api?scan=nothing").status_code == 404
+
+
+def test_an_own_photo_is_counted_by_the_network_that_learned_from_photos(client: Client) -> None:
+    add(client, checkpoint("counting-photos"), checkpoint("counting-countables"))
+    assert counting_checkpoint(client.app.state.services) == "counting-photos"
+
+
+def test_the_first_picture_is_typical_of_those_that_were_drawn(web: httpx.Client, server: Server) -> None:
+    """Half of the others miss their sum by more, half by less; a row that is asked for is typical of nothing."""
+    shown = web.get("/api").json()["panels"]["image"]
+    errors = server.services.scans.reader(server.workspace.scan).equation.relative
+    drawn = {int(row) for row in np.random.default_rng(0).integers(len(errors), size=DRAWN)}
+    assert shown["row"] in drawn and shown["typical_of"] == len(drawn)
+    less = sum(errors[row] < errors[shown["row"]] for row in drawn)
+    assert less == len(drawn) // 2
+    assert web.get("/api?row=3").json()["panels"]["image"] == {"row": 3, "upload": None, "typical_of": None}
 
 
 def test_names_are_escaped(client: Client) -> None:
