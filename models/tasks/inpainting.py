@@ -130,7 +130,7 @@ class Inpainting(Task):
         first, side = views.target[:1], self.config.hole
         found = self.measure(outputs[:1], first)
         off, plain = (255 * float(found[name]) ** 0.5 for name in ("hole_error", "hole_error_of_border"))
-        words = f"what it fills in is off by {off:.0f} of 255 levels; the border's mean colour would be by {plain:.0f}"
+        words = f"it is off by {off:.0f} of 255 levels in the hole, and the border's mean colour by {plain:.0f}"
         drawn = (
             self._filled("filled by the network", views, middle(outputs[0], side)),
             self._filled("the photo", views, middle(first[0], side)),
