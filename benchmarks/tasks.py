@@ -32,6 +32,7 @@ STEPS: Mapping[str, int] = {
     "supervised": 1800,
     "jigsaw_pp": 480,
     "deepcluster": 540,
+    "inpainting": 560,
 }
 RECIPES: Mapping[str, str] = {"counting": "sample"}  # the others: small
 STUDENT_STEPS = 1100
