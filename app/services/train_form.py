@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from sqlalchemy import select
 
 from app.failures import BadQuery, NotFound
+from app.services.submissions.train import LEAST_IMAGES
 from app.store.engine import Store
 from app.store.tables import GalleryRow
 from models.recipes import RECIPES
@@ -52,11 +53,12 @@ class TrainForm:
 
 
 def train_form(store: Store, task: str = TASK) -> TrainForm:
-    """What can be chosen now for a task; galleries newest first. Raises NotFound."""
+    """What can be chosen now for a task; galleries newest first, those too small to train on last. Raises NotFound."""
     if task not in RECIPES:
         raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
     with store.read() as session:
-        query = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc()).limit(200)
+        order = ((GalleryRow.rows >= LEAST_IMAGES).desc(), GalleryRow.id.desc())
+        query = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(*order).limit(200)
         galleries = tuple(session.scalars(query))
     settings = [_setting(task, name) for name in _types(task)]
     return TrainForm(

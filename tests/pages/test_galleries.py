@@ -126,7 +126,7 @@ def test_what_is_not_there_is_a_404_page(web: httpx.Client, path: str) -> None:
 
 
 def test_the_forms_of_a_gallery_start_training_and_scan(client: Client, tmp_path: Path) -> None:
-    folder = write_photos(tmp_path / "photos", 24)
+    folder = write_photos(tmp_path / "photos")
     place = follow(client.post("/galleries", data={"kind": "folder", "path": str(folder)}))
     run_jobs(client.app.state.services)
     job = follow(client.post(f"{place}/train", data={"recipe": "small", "config.steps": "3", "seed": "1"}))
