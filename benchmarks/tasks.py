@@ -20,6 +20,7 @@ from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
 from models.probes.results import CONTROL, HOWS, How, Score
+from models.training.pretext import GAIN, SIGMAS, five_sigma
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
 STEPS: Mapping[str, int] = {
@@ -45,7 +46,6 @@ CHAINS: Mapping[str, Mapping[str, Any]] = {
     "at random": {"checkpoint": "hog", "method": "random"},
 }
 PROBE: Mapping[str, Any] = {"train": 1000, "test": 1000, "views": 1, "steps": 100}
-SIGMAS = 5.0
 
 
 def main() -> None:
@@ -112,41 +112,43 @@ def tables(services: Services, gallery: str, target: str) -> Iterator[str]:
 
 
 def puzzles(cards: Sequence[Card]) -> Iterator[str]:
-    """Held out, against a guess: `sigmas` is the distance from it over the standard error."""
-    yield "| checkpoint | task | steps | seconds | held out | guessing | n | sigmas |"
+    """Held out, against knowing nothing; `sigmas` counts the card's own standard errors between the two."""
+    yield "| checkpoint | task | steps | seconds | held out | knowing nothing | n | sigmas |"
     yield "|---|---|---|---|---|---|---|---|"
     for card in cards:
-        name, figure, guess = pretext(card)
-        far = sigmas(name, figure, guess)
-        says = f"{name} {figure['value']:.3g} {interval(figure['interval'])}"
-        chance = "" if guess is None else f"{guess:.3g}"
-        mark = "" if far is None else f"{far:.0f}" if far >= SIGMAS else f"**{far:.1f}**"
+        name, figure, nothing, bar = pretext(card)
+        far = SIGMAS * (float(figure["value"]) - nothing) / (bar - nothing)
         spent = f"{card.provenance['steps']} | {round(float(card.provenance['seconds']))}"
-        yield f"| {card.name} | {card.task} | {spent} | {says} | {chance} | {figure['n']} | {mark} |"
+        says = f"{name} {figure['value']:.3g} {interval(figure['interval'])}"
+        mark = f"{far:.1f}" if far >= SIGMAS else f"**{far:.1f}**"
+        yield f"| {card.name} | {card.task} | {spent} | {says} | {nothing:.3g} | {figure['n']} | {mark} |"
     yield ""
 
 
-def pretext(card: Card) -> tuple[str, Mapping[str, Any], float | None]:
-    """The measure that tells whether a task learned its puzzle, and what a guess gets."""
-    mine, chance = card.measures["network"], card.measures.get("chance", {})
-    for name in ("accuracy", "loss"):
-        if name in mine:
-            guess = chance.get(name)
-            if guess is None and card.task == "counting":
-                guess = {"value": float(card.config["margin"])}  # a network that counts nothing pays the whole margin
-            return name, mine[name], None if guess is None else float(guess["value"])
-    raise SystemExit(f"{card.name} has neither accuracy nor loss on its card")
+def pretext(card: Card) -> tuple[str, Mapping[str, Any], float, float]:
+    """The measure that tells whether a task learned its puzzle, what knowing nothing gives, and five sigma from there.
+
+    A gain on the same images where the task has one, else the share of puzzles that are solved. A network that counts
+    nothing pays the whole margin; groups that a network made itself are compared with those of another image.
+    """
+    mine = card.measures["network"]
+    if card.task == "counting":
+        margin = float(card.config["margin"])
+        return "loss", mine["loss"], margin, margin - SIGMAS * error(mine["loss"])
+    if "same_group" in mine:
+        figure, other = mine["same_group"], mine["same_group_of_another"]
+        nothing = float(other["value"])
+        return "same group", figure, nothing, nothing + SIGMAS * math.hypot(error(figure), error(other))
+    for name in (name for name in mine if name.startswith(GAIN)):
+        return name, mine[name], 0.0, SIGMAS * error(mine[name])
+    nothing = float(card.measures["chance"]["accuracy"]["value"])
+    return "accuracy", mine["accuracy"], nothing, five_sigma(nothing, mine["accuracy"]["n"])
 
 
-def sigmas(name: str, figure: Mapping[str, Any], guess: float | None) -> float | None:
-    """How far a measure is on the right side of a guess, in standard errors: of a guess's hits, or of the loss."""
-    if guess is None:
-        return None
-    if name == "accuracy":
-        error = math.sqrt(guess * (1 - guess) / figure["n"])
-        return (float(figure["value"]) - guess) / error
+def error(figure: Mapping[str, Any]) -> float:
+    """The standard error that a 95 % interval stands for."""
     low, high = figure["interval"]
-    return (guess - float(figure["value"])) / max(float(high - low) / 3.92, 1e-12)
+    return max(float(high - low) / 3.92, 1e-12)
 
 
 def probes(services: Services, found: Results) -> Iterator[str]:

@@ -9,11 +9,11 @@ from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
 from app.services.foreign_checkpoints import NewCheckpoint
 from app.services.inspections import InspectionRecord
-from app.services.library_files import FOLDER
+from app.services.published_files import FOLDER
 from app.services.services import Services
 from app.settings import Settings
 from models.card import FILTERS_ONLY
-from models.foreign.library_names import is_library_name
+from models.foreign.published_names import is_library_name
 
 DOUBTS = 5  # that are named
 

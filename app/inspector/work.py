@@ -12,10 +12,10 @@ from models.encoders.timm_network import TimmMissing
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
 from models.foreign.first_filters import first_filters
 from models.foreign.inspecting import inspect
-from models.foreign.library_names import LibraryWeights
-from models.foreign.library_weights import UnknownWeights, library_weights
 from models.foreign.mapping import DoesNotFit, best, report
 from models.foreign.named import named
+from models.foreign.published_names import LibraryWeights
+from models.foreign.published_weights import UnknownWeights, published_weights
 from models.foreign.recognise import recognise
 from models.foreign.report import Guess, LoadReport
 from models.foreign.weights import Candidate, Inspection, UnreadableWeights
@@ -82,7 +82,7 @@ def reprepare(question: Mapping[str, Any]) -> dict[str, Any]:
 def library(question: Mapping[str, Any]) -> dict[str, Any]:
     """What a library says about the weights that it publishes under `name`."""
     try:
-        return library_weights(question["name"]).as_json()
+        return published_weights(question["name"]).as_json()
     except (UnknownWeights, TimmMissing) as error:
         raise UnreadableWeights(error.code, _sentence(str(error))) from None
 

@@ -223,7 +223,7 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
         "sha256": found.sha256,
         "bytes": found.bytes,
         "uploaded": record.uploaded,
-        "library": record.library,
+        "library": record.published,
         "created_at": _moment(record.created_at),
         "expires_at": _moment(record.expires_at),
         "warnings": list(found.warnings),

@@ -59,7 +59,7 @@ class ForeignCheckpoints:
                 inspection=record.inspection.as_json(),
                 candidate=candidate,
                 architecture=new.architecture,
-                library=record.library,
+                library=record.published,
                 preprocess=new.preprocess
                 if new.preprocess is None or isinstance(new.preprocess, str)
                 else dict(new.preprocess),

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from app.failures import BadQuery, Conflict, NoRoom, NotFound
 from app.inspector.client import Inspector
-from app.services.library_files import LibraryFiles
+from app.services.published_files import LibraryFiles
 from app.services.server_paths import allowed
 from app.settings import Settings
 from models.atomic import write_json
-from models.foreign.library_names import LibraryWeights, is_library_name
+from models.foreign.published_names import LibraryWeights, is_library_name
 from models.foreign.weights import Inspection
 
 FOLDER: Final = "inputs"
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 class InspectionRecord:
     """An inspected file; `id` is its sha256, `source` where it lies now, `reports` what each candidate would become.
 
-    `filters` are those of its first layer, drawn: see models.foreign.first_filters. `library` is what a library says
-    about weights that were asked for by name (models.foreign.library_names).
+    `filters` are those of its first layer, drawn: see models.foreign.first_filters. `published` is what a library says
+    about weights that were asked for by name (models.foreign.published_names).
     """
 
     id: str
@@ -50,7 +50,7 @@ class InspectionRecord:
     created_at: datetime
     source: Path
     uploaded: bool
-    library: Mapping[str, Any] | None = None
+    published: Mapping[str, Any] | None = None
 
     @property
     def expires_at(self) -> datetime:
@@ -65,7 +65,7 @@ class InspectionsService:
         self._settings = settings
         self._folder = settings.workspace / FOLDER
         self.inspector = inspector
-        self._library_files = LibraryFiles(settings)
+        self._published_files = LibraryFiles(settings)
 
     @property
     def arrivals(self) -> Path:
@@ -109,7 +109,7 @@ class InspectionsService:
 
         Raises what LibraryFiles.file raises, and what the inspector raises.
         """
-        place = self._library_files.file(told)
+        place = self._published_files.file(told)
         found = {**self._look(place, library=told.as_json()), "library": told.as_json()}
         return self._write(str(found["inspection"]["sha256"]), told.name, found, place)
 
@@ -149,7 +149,7 @@ class InspectionsService:
         """What these weights would become as an architecture that a person names. Raises BadQuery, NotFound."""
         if candidate not in {it.name for it in record.inspection.candidates}:
             raise NotFound("unknown_candidate", f"The file has no weights {candidate[:80]!r}.")
-        asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "library": record.library}
+        asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "library": record.published}
         asked["architecture"] = architecture
         found: Mapping[str, Any] = self.inspector.ask("compare", record.source, **asked)["report"]
         return found
@@ -194,7 +194,7 @@ def _record(inspection: str, record: Mapping[str, Any], folder: Path) -> Inspect
         created_at=datetime.fromtimestamp(float(record["created"]), UTC),
         source=folder / WEIGHTS if path is None else Path(path),
         uploaded=path is None,
-        library=record.get("library"),
+        published=record.get("library"),
     )
 
 

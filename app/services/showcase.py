@@ -16,6 +16,7 @@ from app.services.services import Services
 from app.services.uploads import QueryImage
 from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
+from models.scans.files import Equations
 
 COUNTING = "counting"
 UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is shown, and is never what is shown
@@ -25,6 +26,7 @@ PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("cou
 OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
 Pairs = tuple[tuple[str, str], ...]
 LISTED = 100
+WEIGHED = 5_000  # rows of a scan up to which all its equations are read to find a typical image
 DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
 
 
@@ -107,8 +109,11 @@ def subject(services: Services, on: Stage, *, row: int | None, upload: str | Non
         return None
     drawn = _telling_rows(pack, rows, shuffle)
     chosen, among = drawn[0], None
-    if shuffle == 0 and on.scan is not None and (errors := services.scans.reader(on.scan.slug).equation) is not None:
-        chosen, among = _typical(drawn, errors.relative)
+    if shuffle == 0 and on.scan is not None and on.scan.rows <= WEIGHED:
+        equation = services.scans.reader(on.scan.slug).equation
+        if equation is not None:
+            errors = Equations(equation.whole[drawn], equation.total[drawn]).relative
+            chosen, among = _typical(drawn, errors)
     return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, among=among)
 
 
@@ -188,6 +193,6 @@ def _telling_rows(pack: Pack, rows: int, shuffle: int) -> list[int]:
 
 
 def _typical(rows: Sequence[int], errors: NDArray[np.float32]) -> tuple[int, int | None]:
-    """The row with the median error, and the number of those that have one; the first row where none has."""
-    known = sorted((float(errors[row]), row) for row in rows if np.isfinite(errors[row]))
+    """The row with the median of their errors, and the number of those that have one; the first where none has."""
+    known = sorted((error, row) for error, row in zip(errors.tolist(), rows, strict=True) if np.isfinite(error))
     return (known[len(known) // 2][1], len(known)) if known else (rows[0], None)

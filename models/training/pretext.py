@@ -102,10 +102,8 @@ def _cell(values: Doubles, seed: int) -> dict[str, Any]:
     """Puzzles of one image are alike, so that images are drawn again, each with all of its puzzles."""
     known = values[~np.isnan(values)]
     single, alike = values.shape[1] == 1, len(np.unique(known)) == 1
-    if (single or alike) and np.isin(
-        known, (0.0, 1.0)
-    ).all():  # Wilson's interval does not shrink to nothing at 0 and 1
-        return share_of(known == 1)
+    if (single or alike) and np.isin(known, (0.0, 1.0)).all():
+        return share_of(known == 1)  # Wilson's interval does not shrink to nothing at 0 and 1
     rows = values[~np.isnan(values).all(axis=1)]
     found = bootstrapped(lambda drawn: float(np.nanmean(rows[drawn])), len(rows), seed=seed)
     return {**found, "n": len(known)}

@@ -57,6 +57,14 @@ def test_a_scan_can_be_of_another_gallery_and_can_be_left_out(birds: Client) -> 
     assert birds.get("/api/jobs").json()["jobs"][0]["spec"]["gallery"] == "boats"
 
 
+def test_a_gallery_that_is_too_small_to_train_on_is_offered_last(birds: Client) -> None:
+    with birds.app.state.services.store.write() as session:
+        session.add(GalleryRow(slug="few", name="few", folder="galleries/few", rows=19, source={"kind": "sample"}))
+    page = birds.get("/jobs", headers=PAGE).text
+    offered = page[page.index('name="gallery"') :]
+    assert offered.index("boats") < offered.index("birds") < offered.index("few")
+
+
 def test_nothing_is_queued_where_the_gallery_to_scan_is_not_there(birds: Client) -> None:
     answer = birds.post("/jobs/train", data={"gallery": "birds", "then_scan": "yes", "scan_gallery": "none"})
     assert answer.status_code == 404

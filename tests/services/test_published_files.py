@@ -22,8 +22,8 @@ from app.services.inspections import InspectionsService
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import read_card
-from models.foreign.library_names import LibraryWeights, is_library_name
 from models.foreign.preparations import HALF, fixed
+from models.foreign.published_names import LibraryWeights, is_library_name
 from models.foreign.report import PreprocessChoice
 
 NAME = "torchvision:shufflenet_v2_x0_5.IMAGENET1K_V1"

@@ -12,7 +12,7 @@ from typing import Final
 from app.failures import BadQuery, Busy, NotFound, TooLarge
 from app.settings import Settings
 from models.card import file_sha256
-from models.foreign.library_names import LibraryWeights
+from models.foreign.published_names import LibraryWeights
 
 FOLDER: Final = "weights"
 SECONDS: Final = 1800.0  # that a download may take

@@ -9,8 +9,8 @@ from torchvision import models as torchvision_models
 from torchvision.models import get_model_weights, list_models
 
 from models.encoders.timm_network import MISSING, TimmMissing
-from models.foreign.library_names import LibraryWeights, is_library_name
 from models.foreign.preparations import HALF, fixed
+from models.foreign.published_names import LibraryWeights, is_library_name
 from models.foreign.report import PreprocessChoice
 
 PREPARED: Final = "as the weights ask for"
@@ -24,7 +24,7 @@ class UnknownWeights(ValueError):
     code = "unknown_weights"
 
 
-def library_weights(name: str) -> LibraryWeights:
+def published_weights(name: str) -> LibraryWeights:
     """Look up `torchvision:NAME.WEIGHTS` or `timm:NAME.TAG`; without weights or tag, the library's default.
 
     Raises UnknownWeights, TimmMissing.
