@@ -35,6 +35,7 @@ def test_the_scenes_come_first_and_their_start_is_scanned_before_the_rest(settin
     first, rest = scans[0], scans[1]
     assert imports == [COUNTABLES, PHOTOS]
     assert first.spec["start"] is True and services.jobs.needs(first.id) == []
+    assert first.spec["checkpoint"] == "counting-countables"  # the network that learned from such scenes
     assert rest.spec["gallery"] == COUNTABLES and first.id in services.jobs.needs(rest.id)
     assert rest.output == first.output  # the whole scan goes on in the same place
     assert first.output is not None and first.output.slug == f"{first.spec['checkpoint']}-on-{COUNTABLES}"

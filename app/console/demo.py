@@ -18,7 +18,7 @@ from app.jobs.records import JobRecord
 from app.jobs.spec import JobSpec
 from app.services.bundled import ensure_random_init, register_bundled
 from app.services.services import Services
-from app.services.showcase import counting_checkpoint
+from app.services.showcase import scene_checkpoint
 from app.services.submissions.import_images import CountablesFrom, NewGallery, SampleFrom
 from app.settings import Settings
 from app.store.tables import JobRow
@@ -53,7 +53,7 @@ def _submit_scans(services: Services) -> None:
         log.warning("the sample checkpoints are missing from this clone: train one on the sample photos instead")
         return
     control = ensure_random_init(services.checkpoints).slug
-    first = counting_checkpoint(services) or trained[0]
+    first = scene_checkpoint(services) or trained[0]
     if not _submitted(services, first, COUNTABLES):
         _scan(services, first, COUNTABLES, start=True)
     others = [network for network in (*trained, control) if network != first]

@@ -64,6 +64,11 @@ def counting_checkpoint(services: Services) -> str | None:
     return _checkpoint(services, OWN)
 
 
+def scene_checkpoint(services: Services) -> str | None:
+    """The checkpoint that drawn scenes are shown with."""
+    return _checkpoint(services, PREFERRED)
+
+
 def scan_of(services: Services, gallery: str) -> str | None:
     """The scan of a gallery that its images lead to: by a trained network where there is one."""
     found = services.galleries.scans(gallery)
@@ -150,7 +155,7 @@ def _opens(services: Services, scan: ScanRecord) -> bool:
 
 def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
     """What there is before the first scan: a network, and a gallery with images or with an import on its way."""
-    slug = _checkpoint(services, PREFERRED)
+    slug = scene_checkpoint(services)
     if slug is None:
         return None
     galleries = {gallery.slug: gallery for gallery in services.galleries.list(limit=LISTED).galleries}
