@@ -38,12 +38,12 @@ STEPS: Mapping[str, int] = {
 RECIPES: Mapping[str, str] = {"counting": "sample"}  # the others: small
 STUDENT_STEPS = 1100
 CLUSTERS = 100
-TEACHER = "jigsaw_pp"
+TEACHER: Mapping[str, str] = {"task": "jigsaw_pp", "recipe": "teacher"}  # VGG16, by its own budget
 CHAINS: Mapping[str, Mapping[str, Any]] = {
-    f"of {TEACHER}": {"checkpoint": TEACHER},
+    "of the teacher": {"checkpoint": "teacher"},
+    "at random": {"checkpoint": "hog", "method": "random"},
     "of HOG": {"checkpoint": "hog"},
     "of colours": {"checkpoint": "colour-histogram"},
-    "at random": {"checkpoint": "hog", "method": "random"},
 }
 PROBE: Mapping[str, Any] = {"train": 1000, "test": 1000, "views": 1, "steps": 100}
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--target", default="photos-eval")
     parser.add_argument("--task", action="append", choices=STEPS, help="all where none is named")
     parser.add_argument("--share", type=float, default=1.0, help="of the steps, for a quick look")
-    parser.add_argument("--no-chains", action="store_true")
+    parser.add_argument("--parts", choices=("all", "tasks", "chains"), default="all")
     options = parser.parse_args()
     with opened(Settings(workspace=options.workspace)) as services:
         if options.act == "table":
@@ -70,29 +70,34 @@ def main() -> None:
 
 def submitted(services: Services, options: argparse.Namespace) -> Iterator[tuple[str, JobRecord]]:
     """Every job in turn: a training, then the probe of what it made; then the chains that start from a teacher."""
-    made: dict[str, str] = {}
-    for task in options.task or STEPS:
-        job = training(services, task, options.gallery, max(1, round(STEPS[task] * options.share)))
-        yield task, job
-        assert job.output is not None
-        made[task] = job.output.slug
-        yield task, probing(services, job.output.slug, options.target)
-    if options.no_chains:
-        return
+    if options.parts != "chains":
+        for task in options.task or STEPS:
+            config = {"steps": max(1, round(STEPS[task] * options.share))}
+            job = training(services, options.gallery, task, RECIPES.get(task, "small"), config)
+            yield task, job
+            assert job.output is not None
+            yield task, probing(services, job.output.slug, options.target)
+    if options.parts != "tasks":
+        yield from chains(services, options)
+
+
+def chains(services: Services, options: argparse.Namespace) -> Iterator[tuple[str, JobRecord]]:
+    """The teacher; then its student and those of the controls, all by one budget."""
+    teacher = training(services, options.gallery, **TEACHER, config={})
+    yield "teacher", teacher
+    assert teacher.output is not None
+    student = {"config": {"steps": max(1, round(STUDENT_STEPS * options.share)), "precision": "bf16"}}
+    places = {"cluster_gallery": options.gallery, "target_gallery": options.gallery, "probe": options.target}
     for name, begin in CHAINS.items():
-        student = {"config": {"steps": max(1, round(STUDENT_STEPS * options.share)), "precision": "bf16"}}
-        if begin["checkpoint"] == TEACHER and TEACHER not in made:
-            continue
-        spec = {**begin, "checkpoint": made.get(begin["checkpoint"], begin["checkpoint"]), "student": student}
-        places = {"cluster_gallery": options.gallery, "target_gallery": options.gallery, "probe": options.target}
-        chain, _ = services.chains.start({**spec, **places, "k": CLUSTERS, "probe_spec": dict(PROBE)})
+        begun = {**begin, "checkpoint": teacher.output.slug} if begin["checkpoint"] == "teacher" else begin
+        spec = {**begun, "student": student, **places, "k": CLUSTERS, "probe_spec": dict(PROBE)}
+        chain, _ = services.chains.start(spec)
         yield from ((name, link.job) for link in chain.links if link.job is not None)
 
 
-def training(services: Services, task: str, gallery: str, steps: int) -> JobRecord:
-    """The job that trains a task by its recipe for two cores."""
-    config = {"steps": steps, "precision": "bf16"}
-    spec = {"gallery": gallery, "task": task, "recipe": RECIPES.get(task, "small"), "config": config}
+def training(services: Services, gallery: str, task: str, recipe: str, config: Mapping[str, Any]) -> JobRecord:
+    """The job that trains a task in bf16."""
+    spec = {"gallery": gallery, "task": task, "recipe": recipe, "config": {**config, "precision": "bf16"}}
     return services.jobs.submit("train", spec)[0]
 
 

@@ -104,6 +104,7 @@ def show_clustering(
         rises=any(after > before * (1 + 1e-6) for before, after in pairwise(reader.info.inertia)),
         agreements=services.clusterings.agreements(slug),
         random_only=reader.centres is None,
+        seen=services.seen.find(record.checkpoint, record.gallery).first(record.rows),
     )
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep
 from app.routes import cluster_pages
 from app.routes.cluster_json import agreement_json, cluster_json, clustering_json, whole_json
+from app.routes.scan_json import seen_json
 from app.services.clusterings import Order
 from app.web.responses import Json, answers
 
@@ -62,7 +63,8 @@ def show_clustering(
     record, reader = services.clusterings.get(clustering), services.clusterings.reader(clustering)
     found = services.clusterings.clusters(clustering, order=sort, limit=limit, cursor=cursor, seed=seed)
     shown = [cluster_json(record, cluster, settings) for cluster in found.clusters]
-    return Json({**whole_json(record, reader, settings), "clusters": shown, "next": found.next})
+    seen = seen_json(services.seen.find(record.checkpoint, record.gallery).first(record.rows))
+    return Json({**whole_json(record, reader, settings), "seen": seen, "clusters": shown, "next": found.next})
 
 
 @router.get("/api/clusters/{clustering}/assignment.npy", response_class=Response, responses=answers(NPY))

@@ -80,6 +80,7 @@ def _info(card: Card, pack: Pack, name: str, gallery: str, top: int) -> ScanInfo
     return ScanInfo(
         checkpoint=name,
         checkpoint_sha256=card.weights_sha256,
+        architecture=card.architecture,
         gallery=gallery,
         shards=pack.shards,
         rows=len(pack),

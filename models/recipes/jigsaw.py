@@ -100,6 +100,7 @@ SMALL: Mapping[str, Any] = {
     "dropout": 0.0,
     "permutations": 100,
     "optimiser": "nesterov",
+    "lr": 0.03,
     "batch_size": 32,
     "steps": 3000,
     "schedule": "cosine",

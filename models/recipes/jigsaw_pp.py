@@ -47,7 +47,6 @@ TEACHER: Mapping[str, Any] = {
     "crop": 108,
     "region": 112,
     "tile": 32,
-    "lr": 0.03,
     "steps": 2400,
 }
 

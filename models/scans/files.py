@@ -65,6 +65,7 @@ class ScanInfo:
     seconds: float = 0.0
     maxima: bool = False
     regions: bool = False
+    architecture: str = ""  # of the checkpoint; empty where an older scan does not say
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -286,6 +286,7 @@ def describe(eyes: Eyes, pack: Pack, plan: Plan, *, seconds: float) -> ScanInfo:
     return ScanInfo(
         checkpoint=plan.checkpoint,
         checkpoint_sha256=card.weights_sha256,
+        architecture=card.architecture,
         gallery=plan.gallery,
         shards=pack.shards,
         rows=len(pack),

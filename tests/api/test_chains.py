@@ -57,7 +57,8 @@ def test_one_call_runs_the_whole_chain(client: Client, chain: dict[str, Any]) ->
     student = client.get(f"/api/checkpoints/{chain['chain'][-1]['artefact']['slug']}").json()
     told = student["provenance"]
     assert (told["teacher"], told["teacher_layer"], told["clustering"]) == ("hog", "hog", "hog-on-photos-hog-k3")
-    assert student["architecture"] == "alexnet" != told["teacher"]
+    assert student["architecture"] == "alexnet" != told["teacher_architecture"] == "hog"
+    assert student["sha256"] != told["teacher_sha256"]
     assert told["initialised"] == "from scratch, by the seed" and told["seed"] == 0
     largest = client.get("/api/clusters/hog-on-photos-hog-k3").json()["spread"]["largest_share"]
     assert student["measures"]["chance"]["accuracy"]["value"] == pytest.approx(largest, abs=1e-5) != 1 / 3

@@ -28,6 +28,8 @@ def test_a_clustering_shows_both_kinds_of_members_sizes_and_labels_as_unused(
         assert words in page
     assert "labels were not used in training" in page and "label unused in training" in page
     assert page.count('class="bar"') == 5
+    seen = web.get(f"/api/clusters/{workspace.clustering}").json()["seen"]
+    assert 0 < seen["share"] < 1 and "Seen in training" in page  # the network was trained on most of this gallery
     assert web.get(f"/clusters/{workspace.clustering}?sort=tight").status_code == 200
 
 

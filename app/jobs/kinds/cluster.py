@@ -54,6 +54,7 @@ def run(job: JobContext) -> None:
             provenance={
                 "scan": spec["scan"],
                 "job": job.id,
+                "architecture": reader.info.architecture,
                 "versions": {name: version(name) for name in ("tessera", "faiss-cpu", "numpy", "scikit-learn")},
             },
         )

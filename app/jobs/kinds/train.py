@@ -262,6 +262,7 @@ def _teacher(job: JobContext) -> dict[str, Any]:
         "teacher": info.checkpoint,
         "teacher_sha256": info.checkpoint_sha256,
         "teacher_layer": info.layer,
+        "teacher_architecture": info.provenance.get("architecture") or None,
         "labels": {"random": "drawn at random", "kmeans": "clusters of these images"}.get(
             info.options.method, f"nearest centres of {info.source}"
         ),
