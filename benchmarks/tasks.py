@@ -38,6 +38,7 @@ STEPS: Mapping[str, int] = {
 RECIPES: Mapping[str, str] = {"counting": "sample"}  # the others: small
 STUDENT_STEPS = 1100
 CLUSTERS = 100
+AT_RANDOM = "drawn at random"
 TEACHER: Mapping[str, str] = {"task": "jigsaw_pp", "recipe": "teacher"}  # VGG16, by its own budget
 CHAINS: Mapping[str, Mapping[str, Any]] = {
     "of the teacher": {"checkpoint": "teacher"},
@@ -112,8 +113,11 @@ def tables(services: Services, gallery: str, target: str) -> Iterator[str]:
     trained = [card for card in cards if card.task and card.provenance.get("gallery") == gallery]
     yield from puzzles(sorted(trained, key=lambda card: card.name))
     found = services.results.table(target)
-    if found is not None:
-        yield from probes(services, found)
+    if found is None:
+        return
+    yield from probes(services, found)
+    yield ""
+    yield from students(services, [card for card in trained if "teacher" in card.provenance], found)
 
 
 def puzzles(cards: Sequence[Card]) -> Iterator[str]:
@@ -182,9 +186,15 @@ def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
 def beyond(services: Services, found: Results, row: Row, how: How) -> str:
     """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
     twin = next((name for name in row.probe.controls if name.startswith(f"{CONTROL}random")), None)
-    if row.control or twin is None or twin not in {other.probe.row for other in found.rows}:
+    return "" if row.control else difference(services, found, row.probe.row, twin, how)
+
+
+def difference(services: Services, found: Results, name: str, other: str | None, how: How) -> str:
+    """The best layer of one row less the best of another, where both are in the table."""
+    if other in (None, name) or not {name, other} <= {row.probe.row for row in found.rows}:
         return ""
-    line = services.results.compare(found, row.probe.row, twin).best[how]
+    assert other is not None
+    line = services.results.compare(found, name, other).best[how]
     edges = (100 * line.estimate.low, 100 * line.estimate.high)
     text = f"{100 * line.estimate.value:+.1f} {interval(edges, 1)}"
     return f"**{text}**" if line.beyond_chance else text
@@ -199,6 +209,21 @@ def layers(found: Results) -> Iterator[str]:
         if not row.whole:
             cells = ["" if (score := row.score(column)) is None else f"{100 * score.value:.1f}" for column in columns]
             yield f"| {row.probe.name} | {' | '.join(cells)} |"
+
+
+def students(services: Services, cards: Sequence[Card], found: Results) -> Iterator[str]:
+    """What was clustered, whether a student could learn it, and what the student has beyond that of random labels."""
+    control = next((card.name for card in cards if card.provenance["labels"] == AT_RANDOM), None)
+    yield "| student | labels | largest | purity, AMI | held out | times the largest | less at random |"
+    yield "|---|---|---|---|---|---|---|"
+    for card in cards:
+        told, figure = card.provenance, card.measures["network"]["accuracy"]
+        measured = services.clusterings.reader(told["clustering"]).info.against_labels
+        pure = "" if measured is None else f"{measured['purity']:.3f}, {measured['ami']:.3f}"
+        labels = AT_RANDOM if told["labels"] == AT_RANDOM else f"{told['teacher']}, {told['teacher_layer']}"
+        right = f"{figure['value']:.3f} {interval(figure['interval'])} | {figure['value'] / told['majority']:.1f}"
+        beyond = difference(services, found, card.name, control, "linear")
+        yield f"| {card.name} | {labels} | {told['majority']:.3f} | {pure} | {right} | {beyond} |"
 
 
 def percent(score: Score) -> str:
