@@ -40,6 +40,10 @@ MEASURES = {
         f"accuracy_{number}_intruders": (f"Accuracy, {number} intruders", "puzzles with so many tiles of another photo")
         for number in range(9)
     },
+    "place_error": (
+        "Error of a patch's place",
+        "root mean square distance, in sides of the crop, of the place that a linear map reads from one patch's fc6",
+    ),
     "loss_of_prior": ("Loss of the prior", "the best answer that is the same everywhere, on the same photos"),
     "gain_over_prior": ("Loss below the prior's", "difference on the same photos; above 0 where something was learned"),
     **{

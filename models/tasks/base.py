@@ -113,6 +113,12 @@ class Task(nn.Module, ABC):
         A value may be NaN for images of which it is not defined; these are left out.
         """
 
+    def giveaways(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:  # noqa: ARG002
+        """What parts of a puzzle should not tell alone, by the name of its error on the card: features of the parts
+        (B, parts, F), and what a linear map is to read from them (B, parts, T). Held-out crops as in `views`.
+        """
+        return {}
+
     def chance(self) -> dict[str, float]:
         """What guessing gives of the measures, where that is known."""
         return {}

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.counting.measures import bootstrapped
 from models.search.neighbours import share_of
 from models.tasks.base import Task
+from models.training import giveaways
 from models.training.batches import centre, generator
 
 BATCH = 64
@@ -84,7 +85,11 @@ def evaluate_task(
     tick("scoring random initialisation")
     before.adopt(task)
     report["random_init"] = cells(puzzles(before, regions, targets, seed), seed)
-    if chance := task.chance():
+    chance = dict(task.chance())
+    for column, network in (("network", task), ("random_init", before)):
+        for name, (cell, mean) in giveaways.measured(network, regions, seed).items():
+            report[column][name], chance[name] = cell, mean
+    if chance:
         report["chance"] = {name: {"value": value, "interval": None, "n": None} for name, value in chance.items()}
         counted = {name: report["network"][name]["n"] for name in chance if name in report["network"]}
         report["five_sigma"] = {
