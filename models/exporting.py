@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 
 from models import checkpoints
 from models.card import CHANNELS, WEIGHTS, Card
-from models.exports import FOLDER, TOLERANCE, Export, Format, card_json, write_export
+from models.exports import ENDINGS, FOLDER, TOLERANCE, Export, Format, card_json, write_export
 from models.network import Network
+from models.rescaling import CannotRescale, photos, rescale
 
 IMAGES = 4
+SIDE = 160  # of photos shown to a network that takes any size, pixels
 OPSET = 18
 MISSING = "writing ONNX needs more packages: uv pip install -e '.[onnx]', then start Tessera again"
 
@@ -37,18 +40,20 @@ class OnnxMissing(CannotExport):
 def export(folder: Path, format: Format, *, tick: Callable[[str], None] = lambda _: None) -> Export:
     """Write the checkpoint in `folder` into its folder of exports. Raises CannotExport where the answers differ."""
     network = checkpoints.load(folder)
-    if network.card.filters_only and format == "onnx":
-        raise CannotExport("Only the filters of this checkpoint are known: there is no network to write as ONNX.")
+    if network.card.filters_only and format != "pth":
+        raise CannotExport(f"Only the filters of this checkpoint are known: there is no network to write as {format}.")
     (folder / FOLDER).mkdir(exist_ok=True)
-    final = folder / FOLDER / f"{folder.name}.{format}"
+    final, rescaled = folder / FOLDER / f"{folder.name}.{ENDINGS[format]}", None
     with tempfile.TemporaryDirectory(dir=folder / FOLDER, prefix=".", suffix=".tmp") as temporary:
         made = Path(temporary) / final.name
-        write = write_state_dict if format == "pth" else write_onnx
-        difference = write(network, folder, made, tick)
+        if format == "rescaled":
+            difference, rescaled = write_rescaled(network, made, tick)
+        else:
+            difference = (write_state_dict if format == "pth" else write_onnx)(network, folder, made, tick)
         with made.open("rb") as stream:
             os.fsync(stream.fileno())
         made.replace(final)
-    return write_export(folder, final, format, difference, IMAGES)
+    return write_export(folder, final, format, difference, IMAGES, rescaled)
 
 
 def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[[str], None]) -> float:
@@ -65,6 +70,30 @@ def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[
     if any(not torch.equal(value, plain[name]) for name, value in again.items() if value.isfinite().all()):
         raise CannotExport("The state dict that was written does not hold the same values.")
     return 0.0
+
+
+def write_rescaled(network: Network, file: Path, tick: Callable[[str], None]) -> tuple[float, dict[str, Any]]:
+    """A state dict whose layers would all change at one rate; returns the difference of its answers and what was done.
+
+    The photos of the sample gallery are shown to it. The largest difference is relative to the largest answer.
+    """
+    encoder, shown = network.encoder, network.trunk_input(photos(network.card.preprocess.trunk_size or SIDE))
+    tick("rescaling")
+    try:
+        with torch.no_grad():
+            expected = encoder(shown)
+        done = rescale(encoder, shown)
+    except CannotRescale as error:
+        raise CannotExport(f"{error} So there is nothing to rescale.") from error
+    tick("comparing its answers")
+    with torch.no_grad():
+        worst = float((encoder(shown) - expected).abs().max() / expected.abs().max())
+    if not worst < TOLERANCE:
+        raise CannotExport(f"The rescaled network answers differently, by up to {worst:.3g}; it was thrown away.")
+    head = {} if network.head is None else {f"head.{name}": value for name, value in network.head.state_dict().items()}
+    torch.save({**encoder.state_dict(), **head}, file)
+    before, after = done.spreads
+    return worst, {"before": before, "after": after, "rounds": done.rounds, "factors": dict(done.factors)}
 
 
 def write_onnx(network: Network, folder: Path, file: Path, tick: Callable[[str], None]) -> float:  # noqa: ARG001

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal
 from models.atomic import write_json
 from models.card import CHANNELS, WEIGHTS, Card, file_sha256, read_card
 
-Format = Literal["pth", "onnx"]
-FORMATS: Final[tuple[Format, ...]] = ("pth", "onnx")
+Format = Literal["pth", "onnx", "rescaled"]
+FORMATS: Final[tuple[Format, ...]] = ("pth", "onnx", "rescaled")
+ENDINGS: Final[dict[Format, str]] = {"pth": "pth", "onnx": "onnx", "rescaled": "rescaled.pth"}
 FOLDER = "exports"
 TOLERANCE = 1e-4
 CHUNK = 1 << 20
@@ -25,7 +26,11 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was made from a checkpoint's weights; `difference` is the largest one from the original's answers."""
+    """A file that was made from a checkpoint's weights; `difference` is the largest one from the original's answers.
+
+    `rescaling` tells of rescaled weights the standard deviation of log10(gradient / weight) over layers, before and
+    after, and each layer's factor.
+    """
 
     format: Format
     file: str
@@ -35,6 +40,7 @@ class Export:
     difference: float
     images: int
     made: str
+    rescaling: dict[str, Any] | None = None
 
 
 def path_of(folder: Path, format: Format) -> Path:
@@ -53,7 +59,9 @@ def read_export(folder: Path, format: Format, sha256: str) -> Export | None:
     return found if found.weights_sha256 == sha256 and whole else None
 
 
-def write_export(folder: Path, file: Path, format: Format, difference: float, images: int) -> Export:
+def write_export(
+    folder: Path, file: Path, format: Format, difference: float, images: int, rescaling: dict[str, Any] | None = None
+) -> Export:
     """Describe a file that lies in the checkpoint's folder of exports."""
     made = Export(
         format=format,
@@ -64,6 +72,7 @@ def write_export(folder: Path, file: Path, format: Format, difference: float, im
         difference=difference,
         images=images,
         made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        rescaling=rescaling,
     )
     write_json(path_of(folder, format), asdict(made))
     return made

@@ -24,7 +24,7 @@ def _attachment(name: str) -> dict[str, str]:
 @router.get(
     "/api/checkpoints/{checkpoint}/export", response_class=Response, responses=answers(BINARY, "application/json")
 )
-def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors", "card", "pth", "onnx"]) -> Response:
+def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors", "card"] | exports.Format) -> Response:
     """The weights under plain names, with the card in their header; the card; or what a job wrote, 409 before that."""
     record = services.checkpoints.get(checkpoint)
     card = services.checkpoints.read_card(record)
@@ -35,9 +35,8 @@ def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors"
         body = exports.safetensors_bytes(record.folder)
         return StreamingResponse(body, media_type=BINARY, headers=length | _attachment(f"{checkpoint}.safetensors"))
     path, made = services.exports.file(checkpoint, format)
-    return FileResponse(
-        path, media_type=BINARY, filename=f"{checkpoint}.{format}", headers={"ETag": f'"{made.sha256}"'}
-    )
+    name = f"{checkpoint}.{exports.ENDINGS[format]}"
+    return FileResponse(path, media_type=BINARY, filename=name, headers={"ETag": f'"{made.sha256}"'})
 
 
 @router.get("/api/checkpoints/{checkpoint}/exports")

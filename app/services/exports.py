@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.failures import Conflict
 from app.services.checkpoints import CheckpointRecord, CheckpointsService
-from models.exports import FOLDER, FORMATS, Export, Format, read_export
+from models.exports import ENDINGS, FOLDER, FORMATS, Export, Format, read_export
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,11 @@ class Offer:
 
     format: Format
     made: Export | None
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name."""
+        return ENDINGS[self.format]
 
 
 class ExportsService:

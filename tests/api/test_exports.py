@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from safetensors.numpy import load
 
 from tests.conftest import Server
@@ -39,6 +40,22 @@ def test_what_needs_pytorch_is_a_job(server: Server, web: httpx.Client, workspac
     assert listed["onnx"] is None
     page = web.get(f"/checkpoints/{workspace.checkpoint}").text
     assert "export?format=pth" in page
+
+
+def test_rescaled_weights_say_what_was_done_to_them(server: Server, web: httpx.Client, workspace: Workspace) -> None:
+    here = f"/api/checkpoints/{workspace.checkpoint}"
+    job = {"kind": "export", "spec": {"checkpoint": workspace.checkpoint, "format": "rescaled"}}
+    assert web.post("/api/jobs", json=job).status_code == 202
+    run_jobs(server.services)
+    made = web.get(f"{here}/export?format=rescaled")
+    assert f'filename="{workspace.checkpoint}.rescaled.pth"' in made.headers["content-disposition"]
+    told = {item["format"]: item["made"] for item in web.get(f"{here}/exports").json()["exports"]}["rescaled"]
+    tensors = torch.load(io.BytesIO(made.content), weights_only=True)
+    own = load(web.get(f"{here}/export?format=safetensors").content)
+    assert told["rescaling"]["after"] < 0.1 * told["rescaling"]["before"] and told["difference"] < 1e-4
+    for name, factor in told["rescaling"]["factors"].items():
+        assert np.allclose(tensors[f"{name}.weight"].numpy(), factor * own[f"{name}.weight"].astype(np.float32))
+    assert "Mark results as rescaled" in web.get(f"/checkpoints/{workspace.checkpoint}").text
 
 
 @pytest.mark.parametrize("format", ["pickle", "", "onnx.exe"])

@@ -1,6 +1,6 @@
 """Exports as they are submitted: which checkpoint, in which form."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,7 @@ from app.services.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import NotACheckpoint, read_card
-from models.exports import path_of
+from models.exports import Format, path_of
 
 
 class ExportSpec(BaseModel):
@@ -20,7 +20,7 @@ class ExportSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     checkpoint: str = Field(min_length=1, max_length=200)
-    format: Literal["pth", "onnx"]
+    format: Format
 
 
 def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
@@ -29,13 +29,15 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     with store.read() as session:
         checkpoint = checkpoint_input(session, asked.checkpoint)
     folder = store.path(checkpoint.folder)
-    if checkpoint.job is None and asked.format == "onnx":
+    if checkpoint.job is None and asked.format != "pth":
         try:
             card = read_card(folder)
         except NotACheckpoint as error:
             raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
         if card.filters_only:
-            message = f"Of {card.name} only the first filters are known: there is no network to write as ONNX."
+            message = (
+                f"Of {card.name} only the first filters are known: there is no network to write as {asked.format}."
+            )
             raise Conflict("filters_only", message)
     described = path_of(folder, asked.format).relative_to(folder)
     return Prepared(
