@@ -93,7 +93,9 @@ class ContextPrediction(Task):
         projection. Where a grid fills the crop, as in `small`, the place is little more than the number of the cell.
         """
         starts = corners(len(images), self.config, rng)
-        seen = self.patches(images, starts, rng)
+        # One by one: within a batch the coarse patches of a cell are equally coarse, which would tell the cell.
+        each = (slice(place, place + 1) for place in range(len(images)))
+        seen = torch.cat([self.patches(images[one], starts[one], rng) for one in each])
         features = self.head.fc6(self.encoder(seen.flatten(0, 1)).flatten(1))
         places = (starts + self.config.patch / 2) / self.config.crop
         return {"place_error": (features.view(len(images), 9, -1), places)}

@@ -43,3 +43,15 @@ def test_a_card_of_context_prediction_tells_how_well_a_patch_knows_its_place() -
     assert report["network"]["place_error"] == cell and cell["n"] == 36
     assert report["chance"]["place_error"]["value"] == mean == pytest.approx(0.33, abs=0.05)
     assert "place_error" in report["random_init"] and "place_error" not in report["five_sigma"]
+
+
+def test_what_chance_gives_a_whole_batch_does_not_tell_a_place() -> None:
+    """Of photos of noise, all patches coarse: nine cells of a batch must not be nine degrees of coarseness."""
+    config = build_config("context_prediction", "small", {**TINY, "coarse_share": 1.0})
+    task = ContextPrediction.build(config, generator(0)).eval()  # type: ignore[arg-type]
+    noise = torch.randint(0, 256, (64, 3, 88, 88), generator=generator(1), dtype=torch.uint8)
+    with torch.inference_mode():
+        features, _ = task.giveaways(noise, generator(2))["place_error"]
+    between = features.mean(dim=0).var(dim=0).sum()
+    within = features.var(dim=0).mean(dim=0).sum()
+    assert between < 0.1 * within
