@@ -80,6 +80,11 @@ class Predictor:
         return self._ready.wait(timeout)
 
     @property
+    def ready(self) -> bool:
+        """Whether the process answers now."""
+        return self._ready.is_set()
+
+    @property
     def pid(self) -> int | None:
         """The process that answers, while there is one."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None

@@ -30,8 +30,17 @@ CACHED = {"Cache-Control": "private, max-age=3600"}
 @router.get("/tasks", include_in_schema=False)
 def tasks_page(request: Request, params: Params, services: ServicesDep, settings: SettingsDep) -> HTMLResponse:
     params = with_image(services, params)
-    shown = image(services, settings, params)
-    return page(request, "tasks.html", systems=SYSTEMS, built=RECIPES, params=params, image=shown, address=address)
+    shown, ready = image(services, settings, params), services.puzzles.ready
+    return page(
+        request,
+        "tasks.html",
+        systems=SYSTEMS,
+        built=RECIPES,
+        params=params,
+        image=shown,
+        ready=ready,
+        address=address,
+    )
 
 
 @router.post("/tasks", include_in_schema=False)

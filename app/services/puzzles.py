@@ -54,6 +54,11 @@ class PuzzlesService:
         self._lock = Lock()
         self._kept: OrderedDict[tuple[object, ...], Posed] = OrderedDict()
 
+    @property
+    def ready(self) -> bool:
+        """Whether puzzles can be posed now; the predictor takes a few seconds to start."""
+        return self._predictor.ready
+
     def solvers(self, task: str) -> list[CheckpointRecord]:
         """The checkpoints that were trained on a task, newest first."""
         return [record for record in self._checkpoints.list(limit=LISTED).checkpoints if record.task == task]

@@ -59,6 +59,7 @@ def answer(
             "phrase": HTTPStatus(status).phrase,
             "code": code,
             "message": message,
+            "again": (headers or {}).get("Retry-After") if scope["method"] == "GET" else None,
         }
         return HTMLResponse(scope["app"].state.pages.render("error.html", context), status, headers)
     return Json({"error": {"code": code, "message": message, "detail": detail}}, status, headers)

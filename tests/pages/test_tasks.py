@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from app.failures import BadQuery
+from app.predictor.client import Predictor
 from app.routes.task_page import Score
 from app.services.puzzles import GAP, sheet
 from models.catalogue import SYSTEMS
@@ -28,7 +29,7 @@ def test_every_task_is_in_the_fields_table_with_the_paper_that_its_module_cites(
 def test_the_wall_draws_what_is_built_and_names_what_is_not(web: httpx.Client, predictor: None) -> None:  # noqa: ARG001
     page = web.get("/tasks?row=3&gallery=photos", headers=PAGE).text
     assert page.count("puzzle-card") == len(SYSTEMS)
-    assert page.count("sheet.png") == len(RECIPES)
+    assert page.count("sheet.png") == len(RECIPES) and "data-every" not in page
     assert "it learns from video" in page
     told = web.get("/api/tasks?row=3&gallery=photos").json()["tasks"]
     assert [task["name"] for task in told if task["built"]] == [
@@ -39,6 +40,17 @@ def test_the_wall_draws_what_is_built_and_names_what_is_not(web: httpx.Client, p
             answer = web.get(task["sheet"])
             assert answer.status_code == 200 and answer.content == web.get(task["sheet"]).content
             Image.open(BytesIO(answer.content)).load()
+
+
+def test_while_the_predictor_starts_the_wall_waits_and_a_puzzle_comes_back(
+    web: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.services.puzzles, "_predictor", Predictor(server.services.settings))
+    page = web.get("/tasks?row=3&gallery=photos", headers=PAGE).text
+    assert "sheet.png" not in page and page.count("is being started") == len(RECIPES)
+    assert 'data-every="1500"' in page and "live-part.js" in page
+    puzzle = web.get("/tasks/rotation?row=3&gallery=photos&seed=77", headers=PAGE)
+    assert puzzle.status_code == 503 and 'http-equiv="refresh"' in puzzle.text
 
 
 def test_a_checkpoint_answers_and_the_viewer_may_answer_first(
