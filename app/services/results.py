@@ -78,6 +78,10 @@ class Results:
     rows: tuple[Row, ...]
     columns: Mapping[How, tuple[Column, ...]]
 
+    def twins(self, control: Row) -> list[str]:
+        """The rows that a control without training stands beside: the same network, as it was before."""
+        return [row.probe.name for row in self.rows if control.probe.row in row.probe.controls and not control.whole]
+
     def row(self, name: str) -> Row:
         """The row of that name. Raises NotFound."""
         for row in self.rows:

@@ -19,6 +19,7 @@ def test_the_table_shows_scores_intervals_spread_and_controls(web: httpx.Client,
     html = web.get("/results", params={"gallery": workspace.gallery}).text
     for words in ("raw pixels", "colour histogram", "HOG", "random init of alexnet", "A guess", "seeds ±"):
         assert words in html
+    assert f"<small>before {workspace.checkpoint}" in html  # which network the untrained one stands beside
     score = web.get("/api/results").json()["table"]["rows"][0]["scores"]["linear"]["conv1"]
     assert f"{100 * score['value']:.1f}" in html
     assert f"{100 * score['interval'][0]:.1f} to {100 * score['interval'][1]:.1f}" in html
