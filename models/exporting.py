@@ -43,17 +43,18 @@ def export(folder: Path, format: Format, *, tick: Callable[[str], None] = lambda
     if network.card.filters_only and format != "pth":
         raise CannotExport(f"Only the filters of this checkpoint are known: there is no network to write as {format}.")
     (folder / FOLDER).mkdir(exist_ok=True)
-    final, rescaled = folder / FOLDER / f"{folder.name}.{ENDINGS[format]}", None
+    final = folder / FOLDER / f"{folder.name}.{ENDINGS[format]}"
+    images, rescaled = IMAGES, None
     with tempfile.TemporaryDirectory(dir=folder / FOLDER, prefix=".", suffix=".tmp") as temporary:
         made = Path(temporary) / final.name
         if format == "rescaled":
-            difference, rescaled = write_rescaled(network, made, tick)
+            difference, images, rescaled = write_rescaled(network, made, tick)
         else:
             difference = (write_state_dict if format == "pth" else write_onnx)(network, folder, made, tick)
         with made.open("rb") as stream:
             os.fsync(stream.fileno())
         made.replace(final)
-    return write_export(folder, final, format, difference, IMAGES, rescaled)
+    return write_export(folder, final, format, difference, images, rescaled)
 
 
 def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[[str], None]) -> float:
@@ -72,14 +73,15 @@ def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[
     return 0.0
 
 
-def write_rescaled(network: Network, file: Path, tick: Callable[[str], None]) -> tuple[float, dict[str, Any]]:
-    """A state dict whose layers would all change at one rate; returns the difference of its answers and what was done.
+def write_rescaled(network: Network, file: Path, tick: Callable[[str], None]) -> tuple[float, int, dict[str, Any]]:
+    """A state dict whose layers would all change at one rate when shown the photos of the sample gallery.
 
-    The photos of the sample gallery are shown to it. The largest difference is relative to the largest answer.
+    Returns the largest difference of its answers, relative to the largest one, for so many images; and what was done.
     """
-    encoder, shown = network.encoder, network.trunk_input(photos(network.card.preprocess.trunk_size or SIDE))
+    encoder = network.encoder
     tick("rescaling")
     try:
+        shown = network.trunk_input(photos(network.card.preprocess.trunk_size or SIDE))
         with torch.no_grad():
             expected = encoder(shown)
         done = rescale(encoder, shown)
@@ -93,7 +95,8 @@ def write_rescaled(network: Network, file: Path, tick: Callable[[str], None]) ->
     head = {} if network.head is None else {f"head.{name}": value for name, value in network.head.state_dict().items()}
     torch.save({**encoder.state_dict(), **head}, file)
     before, after = done.spreads
-    return worst, {"before": before, "after": after, "rounds": done.rounds, "factors": dict(done.factors)}
+    told = {"before": before, "after": after, "rounds": done.rounds, "factors": dict(done.factors)}
+    return worst, len(shown), told
 
 
 def write_onnx(network: Network, folder: Path, file: Path, tick: Callable[[str], None]) -> float:  # noqa: ARG001

@@ -53,6 +53,7 @@ def test_rescaled_weights_say_what_was_done_to_them(server: Server, web: httpx.C
     tensors = torch.load(io.BytesIO(made.content), weights_only=True)
     own = load(web.get(f"{here}/export?format=safetensors").content)
     assert told["rescaling"]["after"] < 0.1 * told["rescaling"]["before"] and told["difference"] < 1e-4
+    assert told["images"] == 13  # photos of the sample gallery
     for name, factor in told["rescaling"]["factors"].items():
         assert np.allclose(tensors[f"{name}.weight"].numpy(), factor * own[f"{name}.weight"].astype(np.float32))
     assert "Mark results as rescaled" in web.get(f"/checkpoints/{workspace.checkpoint}").text
