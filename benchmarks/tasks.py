@@ -19,7 +19,7 @@ from app.services.results import Results, Row
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
-from models.probes.results import CONTROL, HOWS, How, Score
+from models.probes.results import HOWS, How, Score
 from models.training.pretext import GAIN, SIGMAS, five_sigma
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
@@ -169,9 +169,15 @@ def probes(services: Services, found: Results) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for row in found.rows:
         cells = [cell for how in HOWS for cell in scores(services, found, row, how)]
-        yield f"| {row.probe.name} | {' | '.join(cells)} |"
+        yield f"| {called(found, row)} | {' | '.join(cells)} |"
     yield ""
     yield from layers(found)
+
+
+def called(found: Results, row: Row) -> str:
+    """A row's name; of an untrained network with those that it was before."""
+    twins = found.twins(row) if row.control else []
+    return f"{row.probe.name}, before {', '.join(twins)}" if twins else row.probe.name
 
 
 def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
@@ -185,8 +191,7 @@ def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
 
 def beyond(services: Services, found: Results, row: Row, how: How) -> str:
     """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
-    twin = next((name for name in row.probe.controls if name.startswith(f"{CONTROL}random")), None)
-    return "" if row.control else difference(services, found, row.probe.row, twin, how)
+    return difference(services, found, row.probe.row, found.untrained(row), how)
 
 
 def difference(services: Services, found: Results, name: str, other: str | None, how: How) -> str:
@@ -208,7 +213,7 @@ def layers(found: Results) -> Iterator[str]:
     for row in found.rows:
         if not row.whole:
             cells = ["" if (score := row.score(column)) is None else f"{100 * score.value:.1f}" for column in columns]
-            yield f"| {row.probe.name} | {' | '.join(cells)} |"
+            yield f"| {called(found, row)} | {' | '.join(cells)} |"
 
 
 def students(services: Services, cards: Sequence[Card], found: Results) -> Iterator[str]:

@@ -43,7 +43,9 @@ def show_results(
     Differences are of the same images, with a 95 % interval over images and seeds. `published` is from papers.
     """
     found = services.results.table(gallery or None, protocol or None)
-    return Json(results_json(services.results.choices(), found, _compared(services, found, a, b), settings))
+    gains = services.results.gains(found) if found is not None else {}
+    compared = _compared(services, found, a, b)
+    return Json(results_json(services.results.choices(), found, gains, compared, settings))
 
 
 @router.get("/api/results.csv", response_class=Response, responses=answers("text/csv"))
@@ -65,9 +67,11 @@ def results_page(
     checkpoint: NameQuery = None,
 ) -> HTMLResponse:
     found = services.results.table(gallery or None, protocol or None)
+    gains = services.results.gains(found) if found is not None else {}
     asked = {"a": a or "", "b": b or "", "checkpoint": checkpoint or "", "gallery": gallery or ""}
     compared = _compared(services, found, a, b)
-    return page(request, "results.html", status=200, found=found, compared=compared, asked=asked, **_around(services))
+    about = {"gains": gains, "compared": compared, "asked": asked, **_around(services)}
+    return page(request, "results.html", status=200, found=found, **about)
 
 
 @router.post("/start/probe", include_in_schema=False)

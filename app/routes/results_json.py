@@ -1,6 +1,6 @@
 """The JSON of a table of probes, of the difference of two rows, and of what is published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from app.routes.results_links import table_links
@@ -8,11 +8,17 @@ from app.services import published
 from app.services.results import Choice, Results, Row
 from app.settings import Settings
 from models.probes.comparison import Difference, Differences
-from models.probes.results import Score
+from models.probes.results import How, Score
+
+Gains = Mapping[str, Mapping[How, Difference]]
 
 
 def results_json(
-    choices: Sequence[Choice], found: Results | None, compared: Differences | None, settings: Settings
+    choices: Sequence[Choice],
+    found: Results | None,
+    gains: Gains,
+    compared: Differences | None,
+    settings: Settings,
 ) -> dict[str, object]:
     """All that the page shows."""
     return {
@@ -26,7 +32,7 @@ def results_json(
             }
             for one in choices
         ],
-        "table": None if found is None else _table(found, settings),
+        "table": None if found is None else _table(found, gains, settings),
         "comparison": None if compared is None else _comparison(compared),
         "published": {
             "voc": [asdict(row) for row in published.VOC],
@@ -50,7 +56,7 @@ def score_json(score: Score | None) -> dict[str, object] | None:
     }
 
 
-def _table(found: Results, settings: Settings) -> dict[str, object]:
+def _table(found: Results, gains: Gains, settings: Settings) -> dict[str, object]:
     about = found.about
     return {
         "gallery": found.choice.gallery,
@@ -62,12 +68,12 @@ def _table(found: Results, settings: Settings) -> dict[str, object]:
         "images": {"learned": about.learned, "tested": about.tested},
         "chance": about.chance,
         "columns": {how: [column.layer for column in group] for how, group in found.columns.items()},
-        "rows": [_row(row, found, settings) for row in found.rows],
+        "rows": [_row(row, found, gains.get(row.probe.row), settings) for row in found.rows],
         "links": table_links(found.choice, settings),
     }
 
 
-def _row(row: Row, found: Results, settings: Settings) -> dict[str, object]:
+def _row(row: Row, found: Results, gain: Mapping[How, Difference] | None, settings: Settings) -> dict[str, object]:
     probe = row.probe
     scores = {
         how: {column.layer: score_json(row.score(column)) for column in group} if not row.whole else None
@@ -86,6 +92,7 @@ def _row(row: Row, found: Results, settings: Settings) -> dict[str, object]:
         "scores": scores,
         "whole": whole if row.whole else None,
         "controls": list(probe.controls),
+        "less_untrained": None if gain is None else {how: _difference(line) for how, line in gain.items()},
         "seconds": probe.seconds,
         "links": links,
     }

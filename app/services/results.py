@@ -1,6 +1,7 @@
 """What was probed: one table a gallery and protocol, a row a checkpoint or control, a column a layer and classifier."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from app.services.checkpoints import CheckpointsService
 from app.services.galleries import GalleriesService
 from models.probes import comparison as probe_comparison
 from models.probes import results as probe_results
-from models.probes.comparison import Differences
+from models.probes.comparison import Difference, Differences
 from models.probes.protocol import Protocol
 from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
 
@@ -82,6 +83,11 @@ class Results:
         """The rows that a control without training stands beside: the same network, as it was before."""
         return [row.probe.name for row in self.rows if control.probe.row in row.probe.controls and not control.whole]
 
+    def untrained(self, row: Row) -> str | None:
+        """The row of the same network as it was before training, where the table has it."""
+        controls = {other.probe.row for other in self.rows if other.control and not other.whole}
+        return None if row.control else next((name for name in row.probe.controls if name in controls), None)
+
     def row(self, name: str) -> Row:
         """The row of that name. Raises NotFound."""
         for row in self.rows:
@@ -98,7 +104,7 @@ class ResultsService:
         self._checkpoints = checkpoints
         self._galleries = galleries
         self._read = lru_cache(maxsize=512)(_read)
-        self._differences = lru_cache(maxsize=64)(_differences)
+        self._differences = lru_cache(maxsize=512)(_differences)
 
     def choices(self) -> list[Choice]:
         """Every table, those with most checkpoints first."""
@@ -131,6 +137,16 @@ class ResultsService:
             raise Conflict("other_images", "The two were measured on different versions of this gallery; probe again.")
         folder = self._place / results.choice.gallery / results.choice.protocol.key
         return self._differences(folder, one, two)
+
+    def gains(self, results: Results) -> Mapping[str, Mapping[How, Difference]]:
+        """By row, the best layer less the best one before training, where both were measured on the same images."""
+        found: dict[str, Mapping[How, Difference]] = {}
+        for row in results.rows:
+            before = results.untrained(row)
+            if before is not None:
+                with suppress(Conflict):
+                    found[row.probe.row] = self.compare(results, row.probe.row, before).best
+        return found
 
     def _tables(self) -> Iterator[tuple[Path, list[Probe]]]:
         for gallery in sorted(path for path in self._place.glob("*") if path.is_dir()):

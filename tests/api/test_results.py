@@ -56,6 +56,15 @@ def test_a_difference_is_of_the_same_images(web: httpx.Client, workspace: Worksp
     assert {line["how"] for line in found["differences"] if line["mcnemar"]} == {"knn"}
 
 
+def test_every_checkpoint_is_compared_with_itself_before_training(web: httpx.Client, workspace: Workspace) -> None:
+    found = table(web, gallery=workspace.gallery)["table"]
+    rows = {row["row"]: row for row in found["rows"]}
+    before = next(name for name in rows[workspace.checkpoint]["controls"] if name.startswith("_random"))
+    whole = table(web, gallery=workspace.gallery, a=workspace.checkpoint, b=before)["comparison"]
+    assert rows[workspace.checkpoint]["less_untrained"] == whole["best"]
+    assert rows["_hog"]["less_untrained"] is None and rows[before]["less_untrained"] is None
+
+
 def test_a_row_against_itself_differs_by_nothing(web: httpx.Client, workspace: Workspace) -> None:
     found = table(web, gallery=workspace.gallery, a="_hog", b="_hog")["comparison"]
     assert all(line["value"] == 0 and not line["beyond_chance"] for line in found["differences"])

@@ -17,7 +17,15 @@ def probed(server: Server, workspace: Workspace) -> None:
 
 def test_the_table_shows_scores_intervals_spread_and_controls(web: httpx.Client, workspace: Workspace) -> None:
     html = web.get("/results", params={"gallery": workspace.gallery}).text
-    for words in ("raw pixels", "colour histogram", "HOG", "random init of alexnet", "A guess", "seeds ±"):
+    for words in (
+        "raw pixels",
+        "colour histogram",
+        "HOG",
+        "random init of alexnet",
+        "A guess",
+        "seeds ±",
+        "less untrained",
+    ):
         assert words in html
     assert f"<small>before {workspace.checkpoint}" in html  # which network the untrained one stands beside
     score = web.get("/api/results").json()["table"]["rows"][0]["scores"]["linear"]["conv1"]
