@@ -235,7 +235,7 @@ def expected(address: str) -> int:
         return 405
     if "/api/" in address and address.endswith(("/search", "/count")):
         return 422
-    if address.endswith(("/export?format=pth", "/export?format=onnx")):
+    if address.endswith(("/export?format=pth", "/export?format=onnx", "/export?format=rescaled")):
         return 409  # no job has written it yet
     network = ("/heatmap?", "/count?", "/api/tasks/counting?")
     return 503 if any(part in address for part in network) else 200
