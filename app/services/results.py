@@ -81,7 +81,7 @@ class Results:
 
     def twins(self, control: Row) -> list[str]:
         """The rows that a control without training stands beside: the same network, as it was before."""
-        return [row.probe.name for row in self.rows if control.probe.row in row.probe.controls and not control.whole]
+        return [] if control.whole else [row.probe.name for row in self.rows if control.probe.row in row.probe.controls]
 
     def untrained(self, row: Row) -> str | None:
         """The row of the same network as it was before training, where the table has it."""
