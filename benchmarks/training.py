@@ -101,14 +101,16 @@ def _step(task: Task, views: Views, optimiser: torch.optim.Optimizer, precision:
 def ours(
     config: ImageConfig, regions: ResidentRegions, device: str, precision: str, steps: int, name: str = "counting"
 ) -> Rate:
-    """`fit` after its first step, reports included; saving the state is not part of either."""
+    """`fit` after its first reports, the others included; saving the state is not part of either."""
     targets = None if config.labels == "own" else labels(config, len(regions.extents))
     batches = Batches(regions, crop=config.drawn, batch_size=config.batch_size, seed=0, targets=targets)
     how = FitConfig(steps=ENDLESS, lr=1e-4, precision=precision, seed=0, report_seconds=1.0, save_seconds=1e9)
     task = network(config, name, device)
     with tempfile.TemporaryDirectory() as folder:
         watch, at = None, 0
-        for progress in fit(task, batches, how, Path(folder)):
+        for reports, progress in enumerate(fit(task, batches, how, Path(folder))):
+            if reports == 0:  # after which the state is saved
+                continue
             if watch is None:
                 watch, at = Stopwatch(device), progress.step
             elif progress.step - at >= steps:  # told once a second: a fast device has done many more by then
@@ -119,7 +121,7 @@ def ours(
 def compared(name: str, config: ImageConfig, options: argparse.Namespace) -> tuple[Rate, float, float]:
     """The bare loop's median rate, and the median ratios of clock and CPU time."""
     precision = resolve_precision(options.precision, options.device)
-    epoch = options.steps + 8  # so that none begins while it is measured
+    epoch = 4 * options.steps + 100  # so that none begins while it is measured, with two reports before
     side, count = config.region, config.batch_size * (epoch if config.labels == "own" else 4)
     pixels = torch.randint(0, 256, (count, 3, side, side), generator=generator(2), dtype=torch.uint8)
     regions = ResidentRegions(pixels.to(options.device), torch.full((len(pixels),), side))

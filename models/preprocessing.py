@@ -4,7 +4,6 @@ Lab is CIE 1976 L*a*b* under D65, from sRGB (IEC 61966-2-1), as the colour netwo
 CVPR 2017) take it.
 """
 
-import torch
 from torch import Tensor
 
 from models.card import Colour, Preprocess
@@ -13,6 +12,7 @@ from models.resampling import standardise
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and OpenCV's gray
 XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)
+FROM_ROOTS = ((0.0, 116.0, 0.0), (500.0, -500.0, 0.0), (0.0, 200.0, -200.0))  # L + 16, a and b of CIE 1976
 
 
 def normalise(pixels: Tensor, how: Preprocess) -> Tensor:
@@ -42,10 +42,30 @@ def in_colour(pixels: Tensor, colour: Colour) -> Tensor:
 
 
 def lab(pixels: Tensor) -> Tensor:
-    """sRGB (B, 3, h, w) in 0..1 -> L 0..100, a and b about -100..100."""
-    linear = torch.where(pixels > 0.04045, ((pixels + 0.055) / 1.055) ** 2.4, pixels / 12.92)
-    matrix = pixels.new_tensor(XYZ) / pixels.new_tensor(WHITE)[:, None]
-    xyz = torch.einsum("kc,bchw->bkhw", matrix, linear)
-    curve = torch.where(xyz > 0.008856, xyz.clamp_min(1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
-    x, y, z = curve.unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+    """sRGB (B, 3, h, w) in 0..1 -> L 0..100, a and b about -100..100; not to be differentiated."""
+    to_white = pixels.new_tensor(XYZ) / pixels.new_tensor(WHITE)[:, None]
+    found = _curve(pixels, 0.04045, slope=1 / 12.92, power=2.4, gain=(0.055, 1 / 1.055))  # linear light
+    found = _curve(_mixed(found, to_white), 0.008856, slope=7.787, power=1 / 3)
+    found = _mixed(found, pixels.new_tensor(FROM_ROOTS))
+    found[:, 0] -= 16
+    return found
+
+
+def _mixed(channels: Tensor, weights: Tensor) -> Tensor:
+    """Other channels as weighted sums of these: (B, C, h, w), (K, C) -> (B, K, h, w)."""
+    mixed: Tensor = weights @ channels.flatten(2)
+    return mixed.view(len(channels), len(weights), *channels.shape[2:])
+
+
+def _curve(
+    values: Tensor, edge: float, *, slope: float, power: float, gain: tuple[float, float] | None = None
+) -> Tensor:
+    """v ^ power, or with a gain (o, f) ((v + o) f) ^ power; below `edge` the line that goes on from there.
+
+    Sums of what is clamped, a logarithm and an exponential, in place, take a third of the time of `where` and `pow`.
+    """
+    curved = values.clamp_min(edge)
+    if gain is not None:
+        curved.add_(gain[0]).mul_(gain[1])
+    curved.log_().mul_(power).exp_()
+    return curved.add_(values.clamp_max(edge).sub_(edge), alpha=slope)

@@ -4,7 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from models.galleries.packs import Pack
 from models.scans.files import LayerPart, ScanInfo, ScanWriter
 from models.scans.geometry import Trunk
 from models.scans.reductions import reduce_vector, tabulate
+from models.workers import workers
 
 AHEAD = 32  # described images waiting, per thread
 
@@ -56,7 +57,7 @@ def scan_descriptor(
 def described(descriptor: Descriptor, pack: Pack, rows: Sequence[int]) -> Iterator[Floats]:
     """Each row's vector, in order, computed ahead in threads."""
     threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads, thread_name_prefix="describe") as pool:
+    with workers(threads, "describe") as pool:
         waiting: deque[Future[Floats]] = deque()
         for row in rows:
             waiting.append(pool.submit(_describe, descriptor, pack, row))

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from models.galleries.packs import Pack
+from models.workers import workers
 
 AHEAD = 64  # decoded images waiting for the consumer, per thread
 Made = TypeVar("Made")
@@ -38,7 +39,7 @@ def map_rows(
     def read(row: int) -> Made:
         return make(decode(pack.jpeg(row)))
 
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+    with workers(threads, "decode") as pool:
         waiting: deque[tuple[int, Future[Made]]] = deque()
         for row in rows:
             waiting.append((row, pool.submit(read, row)))

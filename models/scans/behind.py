@@ -1,16 +1,18 @@
 """Work that goes on behind one's back: a shard is written while the next is computed."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
+
+from models.workers import workers
 
 
 class Behind:
     """Does one thing at a time in a thread of its own; what that raises comes out of the next call, or of the end."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="behind")
+        self._pool = workers(1, "behind")
         self._running: Future[None] | None = None
 
     def __enter__(self) -> Self:

@@ -89,7 +89,7 @@ class Colorization(Task):
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
         """Lightness, and all that it lacks: (B, 3, crop, crop) uint8 -> (B, 1, s, s), ab (B, 2, s, s)."""
-        pixels = lab((mirror(images, rng) if self.config.flip else images).float() / 255)
+        pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         return Views((pixels[:, :1] - LIGHTNESS[0]) / SPREAD[0], pixels[:, 1:])
 
     def forward(self, views: Tensor) -> Tensor:

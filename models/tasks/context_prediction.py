@@ -25,7 +25,7 @@ from models.tasks import classifying
 from models.tasks.base import Task, Views
 from models.tasks.heads import PairsHead
 from models.tasks.pictures import picture
-from models.tasks.windows import mirror, without_green
+from models.tasks.windows import every_window, mirror, without_green
 from models.training.initialisation import he
 
 SIDES = ("above left", "above", "above right", "to the left", "to the right", "below left", "below", "below right")
@@ -78,7 +78,7 @@ class ContextPrediction(Task):
 
     def patches(self, pixels: Tensor, starts: Tensor, rng: torch.Generator) -> Tensor:
         """The patches that begin there as the network sees them: (B, 3, S, S), (B, 9, 2) -> (B, 9, 3, p, p)."""
-        patches = cut(pixels, starts, self.config.patch).float() / 255
+        patches = cut(pixels, starts, self.config.patch).float().div_(255)
         patches = coarsened(patches, self.config.coarse_share, rng)
         if self.config.colours == "dropping":
             patches = one_channel(patches, rng)
@@ -156,25 +156,24 @@ def corners(count: int, config: ContextConfig, rng: torch.Generator) -> Tensor:
 
 def cut(pixels: Tensor, starts: Tensor, side: int) -> Tensor:
     """Patches that begin there, (B, 9, 2): (B, C, S, S) -> (B, 9, C, side, side)."""
-    starts, span = starts.to(pixels.device), torch.arange(side, device=pixels.device)
-    rows = (starts[..., 0, None] + span)[..., :, None]  # (B, 9, side, 1)
-    columns = (starts[..., 1, None] + span)[..., None, :]  # (B, 9, 1, side)
-    images = torch.arange(len(pixels), device=pixels.device).view(-1, 1, 1, 1)
-    return pixels.permute(0, 2, 3, 1)[images, rows, columns].permute(0, 1, 4, 2, 3)
+    rows, columns = starts.to(pixels.device)[..., None].unbind(2)  # (B, 9, 1) each
+    images = torch.arange(len(pixels), device=pixels.device).view(-1, 1, 1)
+    return every_window(pixels, side)[images, torch.arange(pixels.shape[1], device=pixels.device), rows, columns]
 
 
 def coarsened(patches: Tensor, share: float, rng: torch.Generator) -> Tensor:
     """That share of the patches (B, 9, 3, p, p) loses detail: down to 10/96 to 95/96 of their side, and back."""
     side = patches.shape[-1]
-    coins = (torch.rand(patches.shape[:2], generator=rng) < share).to(patches.device)
+    coins = torch.rand(patches.shape[:2], generator=rng) < share
     least, most = max(1, int(COARSEST * side)), int(FINEST * side)
     fewer = torch.randint(least, most + 1, (patches.shape[1],), generator=rng).tolist()
-    found = []
+    found = patches.clone()
     for cell, pixels in enumerate(fewer):
-        small = F.interpolate(patches[:, cell], size=(pixels, pixels), mode="bilinear", antialias=True)
-        back = F.interpolate(small, size=(side, side), mode="bilinear")
-        found.append(torch.where(coins[:, cell].view(-1, 1, 1, 1), back, patches[:, cell]))
-    return torch.stack(found, dim=1)
+        images = coins[:, cell].nonzero()[:, 0].to(patches.device)
+        if len(images):
+            small = F.interpolate(patches[images, cell], size=(pixels, pixels), mode="bilinear", antialias=True)
+            found[images, cell] = F.interpolate(small, size=(side, side), mode="bilinear")
+    return found
 
 
 def one_channel(patches: Tensor, rng: torch.Generator) -> Tensor:
@@ -182,11 +181,13 @@ def one_channel(patches: Tensor, rng: torch.Generator) -> Tensor:
 
     One of red, green and blue, drawn for each patch: no two channels are left whose colour fringes could be compared.
     """
-    kept = F.one_hot(torch.randint(3, patches.shape[:2], generator=rng), 3).to(patches)[..., None, None]
+    kept = torch.randint(3, patches.shape[:2], generator=rng).to(patches.device).view(*patches.shape[:2], 1, 1, 1)
     noise = torch.randn(patches.shape, generator=rng).to(patches.device)
-    centred = patches - patches.mean(dim=(3, 4), keepdim=True)
-    deviation = (centred.square() * kept).sum(2, keepdim=True).mean(dim=(3, 4), keepdim=True).sqrt()
-    return centred * kept + (1 - kept) * NOISE * deviation * noise
+    kept = kept.expand_as(patches[:, :, :1])
+    channel = patches.gather(2, kept)  # (B, 9, 1, p, p)
+    centred = channel - channel.mean(dim=(3, 4), keepdim=True)
+    deviation = centred.square().mean(dim=(3, 4), keepdim=True).sqrt()
+    return noise.mul_(NOISE * deviation).scatter_(2, kept, centred)
 
 
 def drawn(caption: str, patch: Tensor) -> Picture:

@@ -20,6 +20,7 @@ from models.resampling import halve, standardise
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
 from models.tasks.pictures import stretched
+from models.tasks.windows import mirrored
 from models.training.initialisation import gaussian, he, scale_to, uniform
 
 SIDES = ("the left one", "the right one")
@@ -82,8 +83,7 @@ class Counting(Task):
         One coin for gray and one kernel a batch: x and its partner y share a term, so they must share both draws.
         """
         drawn = self.draw(len(images), rng)
-        pixels = images.float() / 255
-        pixels = torch.where(drawn.mirrored.to(images.device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+        pixels = mirrored(images, drawn.mirrored).float().div_(255)
         if drawn.gray:
             pixels = gray(pixels)
         return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"), targets)

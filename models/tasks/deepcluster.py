@@ -108,9 +108,7 @@ class DeepCluster(Task):
         return Views(torch.stack([self._crops(images, rng), self._crops(images, rng)], dim=1))
 
     def _crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        pixels = images.float() / 255
-        if self.config.flip:
-            pixels = mirror(pixels, rng)
+        pixels = (mirror(images, rng) if self.config.flip else images).float().div_(255)
         if images.shape[-1] != self.config.size:
             pixels = resized_crops(pixels, self.config.size, self.config.scale, rng)
         return by_mean_and_std(pixels)

@@ -69,7 +69,7 @@ class Inpainting(Task):
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
         """The photo without its middle, and the middle: (B, 3, s, s) uint8 -> (B, 3, s, s), (B, 3, filled, filled)."""
-        pixels = (mirror(images, rng) if self.config.flip else images).float() / 127.5 - 1
+        pixels = (mirror(images, rng) if self.config.flip else images).float().div_(127.5).sub_(1)
         shown, colour = pixels.clone(), pixels.new_tensor(MEAN).view(3, 1, 1) * 2 - 1
         middle(shown, self.config.hole).copy_(colour.expand(3, self.config.hole, self.config.hole))
         return Views(shown, middle(pixels, self.config.filled).clone())

@@ -24,7 +24,7 @@ from models.tasks import classifying
 from models.tasks.base import Task, Views
 from models.tasks.heads import TilesHead
 from models.tasks.pictures import picture
-from models.tasks.windows import mirror, without_green
+from models.tasks.windows import every_window, mirror, without_green
 from models.training.initialisation import he
 
 SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
@@ -105,7 +105,7 @@ class Jigsaw(Task):
     def tiles(self, pixels: Tensor, drawn: Draw) -> Tensor:
         """Cut, gray or projected, each with mean 0 and deviation 1: (B, 3, S, S) uint8 -> (B, 9, 3, t, t)."""
         device = pixels.device
-        cut = cut_tiles(pixels, drawn, self.config.cell, self.config.tile).float() / 255
+        cut = cut_tiles(pixels, drawn, self.config.cell, self.config.tile).float().div_(255)
         gray, projected = (coin.to(device).view(-1, 1, 1, 1, 1) for coin in (drawn.gray, drawn.projected))
         cut = torch.where(gray, cut.mean(dim=2, keepdim=True), cut)
         if drawn.projected.any():
@@ -195,10 +195,6 @@ def cut_tiles(pixels: Tensor, drawn: Draw, cell: int, tile: int) -> Tensor:
     """The tile of every slot, from its image and cell: (B, C, 3 cell, 3 cell) -> (B, 9, C, tile, tile)."""
     device = pixels.device
     grid = torch.stack([drawn.cells // 3, drawn.cells % 3], dim=-1) * cell  # (B, 9, 2)
-    starts = (grid[..., None] + drawn.corners).to(device)  # (B, 9, 2, 3)
-    span = torch.arange(tile, device=device)
-    rows = (starts[:, :, 0, :, None] + span)[..., :, None]  # (B, 9, 3, t, 1)
-    columns = (starts[:, :, 1, :, None] + span)[..., None, :]  # (B, 9, 3, 1, t)
-    images = drawn.images.to(device).view(-1, TILES, 1, 1, 1)
-    channels = torch.arange(3, device=device).view(1, 1, 3, 1, 1)
-    return pixels[images, channels, rows, columns]
+    rows, columns = (grid[..., None] + drawn.corners).to(device).unbind(2)  # (B, 9, 3) each
+    images, channels = drawn.images.to(device)[..., None], torch.arange(3, device=device)
+    return every_window(pixels, tile)[images, channels, rows, columns]

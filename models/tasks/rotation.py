@@ -48,9 +48,7 @@ class CropClassifier(Task):
 
     def crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Windows (B, 3, drawn, drawn) uint8 -> normalised crops (B, 3, size, size)."""
-        pixels = images.float() / 255
-        if self.config.flip:
-            pixels = mirror(pixels, rng)
+        pixels = (mirror(images, rng) if self.config.flip else images).float().div_(255)
         if images.shape[-1] != self.config.size:
             pixels = resized_crops(pixels, self.config.size, self.config.scale, rng)
         return by_mean_and_std(pixels)

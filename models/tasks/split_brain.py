@@ -86,9 +86,10 @@ class SplitBrain(Task):
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
         """All of Lab: (B, 3, crop, crop) uint8 -> (B, 3, s, s), and the pixels to tell as Lab (B, 3, n, n)."""
-        pixels = lab((mirror(images, rng) if self.config.flip else images).float() / 255)
+        pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         mean, spread = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
-        return Views((pixels - mean) / spread, maps.cells(pixels))
+        told = maps.cells(pixels).clone()
+        return Views(pixels.sub_(mean).div_(spread), told)
 
     def forward(self, views: Tensor) -> Tensor:
         logits: Tensor = self.head(self.encoder(views))  # (B, 3, s, s) -> (B, Q + 50, n, n)

@@ -8,16 +8,29 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels in 0..1
 STD = (0.229, 0.224, 0.225)
 
 
+def every_window(pixels: Tensor, side: int) -> Tensor:
+    """All windows, as a view: (B, C, h, w) -> (B, C, h - side + 1, w - side + 1, side, side).
+
+    Taking some by their corners copies whole rows, five times as fast as a gather of pixels.
+    """
+    return pixels.unfold(2, side, 1).unfold(3, side, 1)
+
+
 def mirror(pixels: Tensor, rng: torch.Generator) -> Tensor:
-    """Mirror half of the images (B, C, h, w)."""
-    mirrored = torch.rand(len(pixels), generator=rng) < 0.5
-    return torch.where(mirrored.to(pixels.device).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+    """Mirror half of the images (B, C, h, w) uint8."""
+    return mirrored(pixels, torch.rand(len(pixels), generator=rng) < 0.5)
+
+
+def mirrored(pixels: Tensor, which: Tensor) -> Tensor:
+    """Mirror those images (B, C, h, w) uint8 for which `which` (B,) says so."""
+    bits = (which.to(pixels.device, torch.uint8) * 255).view(-1, 1, 1, 1)  # `where` on bytes takes four times as long
+    return pixels ^ ((pixels ^ pixels.flip(-1)) & bits)
 
 
 def by_mean_and_std(pixels: Tensor) -> Tensor:
     """Pixels (B, 3, h, w) in 0..1 less ImageNet's mean, over its deviation."""
     mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-    return (pixels - mean) / std
+    return (pixels - mean).div_(std)
 
 
 def resized_crops(pixels: Tensor, side: int, least: float, rng: torch.Generator) -> Tensor:

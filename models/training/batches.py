@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from models.counting.equation import crop_image
 from models.galleries.loading import decode, decode_rows
 from models.galleries.packs import Pack
 from models.geometry import central_square
+from models.tasks.windows import every_window
+from models.workers import workers
 
 CHUNK = 256  # images that are brought to the device together
 
@@ -71,11 +73,9 @@ class ResidentRegions:
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         device = self.pixels.device
-        span = torch.arange(size, device=device)
-        rows = (tops.to(device)[:, None] + span)[:, :, None]  # (B, size, 1)
-        columns = (lefts.to(device)[:, None] + span)[:, None, :]  # (B, 1, size)
-        images = indices.to(device)[:, None, None]
-        return self.pixels.permute(0, 2, 3, 1)[images, rows, columns].permute(0, 3, 1, 2)  # (B, 3, size, size)
+        images, rows, columns = (places.to(device)[:, None] for places in (indices, tops, lefts))
+        channels = torch.arange(self.pixels.shape[1], device=device)
+        return every_window(self.pixels, size)[images, channels, rows, columns]  # (B, 3, size, size)
 
 
 class StreamedRegions:
@@ -86,7 +86,7 @@ class StreamedRegions:
     ) -> None:
         self.pack, self.rows, self.extents, self.side, self.device = pack, rows, extents, side, device
         self.enlarge = enlarge
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
+        self._pool = workers(os.cpu_count() or 1, "decode")
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         sizes = [size] * len(indices)
@@ -158,7 +158,7 @@ class Batches:
         self.steps_per_epoch = len(regions.extents) // max(1, self.batch_size)
         self.order: Tensor | None = None  # of the images in an epoch; None: a permutation
         self._ahead: tuple[int, Future[Tensor]] | None = None
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._pool = workers(1, "batches")
 
     def relabel(self, targets: Tensor, order: Tensor | None) -> None:
         """From now on images have these targets, and come in this order (at least `steps_per_epoch` batches)."""

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.encoders.alexnet import AlexNet
 from models.recipes import build_config
@@ -198,6 +199,16 @@ def test_the_four_kernels_are_four_different_kernels() -> None:
         assert sum(taps(kernel)) == pytest.approx(1)
         flat = torch.full((1, 3, 16, 16), 7.0)
         assert torch.allclose(halve(flat, kernel), torch.full((1, 3, 8, 8), 7.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos"])
+def test_halving_is_a_filter_with_replicated_borders_of_which_every_other_value_is_kept(kernel: str) -> None:
+    image = photos(1).float()[:, :, :12, :20]  # not square: rows and columns must not be swapped
+    weights = torch.tensor(taps(kernel))
+    pad = len(weights) // 2 - 1
+    padded = F.pad(image, (pad,) * 4, mode="replicate").flatten(0, 1)[:, None]
+    expected = F.conv2d(padded, torch.outer(weights, weights)[None, None], stride=2)
+    assert torch.allclose(halve(image, kernel), expected[:, 0].view(1, 3, 6, 10), atol=1e-3)
 
 
 def test_every_kernel_is_drawn_in_training(task: Counting) -> None:
