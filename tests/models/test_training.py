@@ -1,5 +1,6 @@
 """Training goes on from its own state, draws what (seed, step) says, and learns."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,19 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_uninterrupted_one(tmp_path
     assert all(torch.equal(one, two) for one, two in zip(weights(whole), weights(second), strict=True))
     assert not torch.equal(weights(first)[0], weights(second)[0])
     assert not list((tmp_path / "b").glob(".*.tmp"))
+
+
+def test_a_run_goes_on_with_no_more_threads_than_there_are_cores(tmp_path: Path) -> None:
+    run(new_task(), tmp_path, steps=3, stop_at=2)
+    state = saved_state(tmp_path)
+    assert state is not None
+    torch.save({**state, "threads": 999}, tmp_path / STATE)  # of a larger machine
+    before = torch.get_num_threads()
+    try:
+        run(new_task(), tmp_path, steps=3)
+        assert torch.get_num_threads() == len(os.sched_getaffinity(0))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_state(tmp_path: Path) -> None:
