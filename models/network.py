@@ -86,7 +86,7 @@ def native_bf16(device: str) -> bool:
     """Whether the device has units for products of bf16 matrices: a GPU that has them, or a CPU with AMX tiles."""
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    return torch.device(device).type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
 
 
 def bf16_on_amd() -> bool:

@@ -36,7 +36,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "train": {
         "task": "counting",
         "recipe": "small",
-        "config": {**TINY, "lr": LR, "start_norm": 2.0, "conv1_lr": 2.0},
+        "config": {**TINY, "lr": LR, "start_norm": 2.0, "conv1_lr": 2.0, "precision": "fp32"},
         "seed": 3,
     },
     "scan": {"layers": ["conv1", "conv2", "fc6", "counts"], "residual": True, "precision": "fp32", "top": 5},
