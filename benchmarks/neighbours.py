@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models import checkpoints
 from models.card import read_card, write_card
+from models.checkpoints import storage as checkpoints
 from models.counting.equation import count_view, trunk_square, views
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack

@@ -13,9 +13,9 @@ from app.jobs.folders import job_folder
 from app.jobs.records import JobRecord
 from app.jobs.run import KINDS
 from app.jobs.spec import JobSpec
-from app.services.bundled import ensure_random_init
+from app.services.checkpoints.bundled import ensure_random_init
+from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.services.services import Services
-from app.services.submissions.import_images import FolderFrom, NewGallery
 
 CLASSES = ("beach", "forest", "night", "street")
 CHANNELS = (24, 64, 96, 96, 64)  # of conv1 to conv5 in a quarter of AlexNet

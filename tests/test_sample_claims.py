@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from app.services.bundled import bundled_folders
-from models import checkpoints
+from app.services.checkpoints.bundled import bundled_folders
 from models.card import Card, read_card, read_reference
+from models.checkpoints import storage as checkpoints
 from models.countables.scenes import draw
 from models.countables.source import scene_seed
 from models.counting.evaluation import sides

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from app.services.counting import Counted
+from app.services.counting.service import Counted
 from app.web.charts import Dot, histogram, line_chart, scatter_chart
 from models.answers import CurvePoint
 from models.card import Reference

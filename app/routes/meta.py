@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app.deps import ServicesDep
-from app.services.workspace import WorkspaceService
+from app.services.home.workspace import WorkspaceService
 from app.web import api_reference
 from app.web.metrics import Requests, metric
 from app.web.responses import Json

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.deps import MAX_ID, box_from_text
-from app.services.counting import Kernel
-from app.services.search import Asked
-from app.services.search_panel import BESIDE
-from app.services.seen import Which
+from app.services.counting.service import Kernel
+from app.services.galleries.seen import Which
+from app.services.search.service import Asked
+from app.services.search.side_by_side import BESIDE
 from app.services.uploads import NAME
 from models.geometry import Box
 from models.search.index import Metric

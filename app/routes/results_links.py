@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from app.services.results import Choice
+from app.services.results.service import Choice
 from app.settings import Settings
 
 

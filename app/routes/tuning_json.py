@@ -1,6 +1,6 @@
 """Tuning curves as JSON."""
 
-from app.services.tuning import Correlated, Tuning
+from app.services.scans.tuning import Correlated, Tuning
 from app.settings import Settings
 from models.counting.partial import Follows
 from models.counting.sweeps import Curves, Estimate

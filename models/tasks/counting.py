@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import WIDTHS, AlexNet
+from models.encoders.initialisation import gaussian, he, scale_to, uniform
 from models.puzzles import Answer, Puzzle
 from models.recipes.counting import CountingConfig
 from models.resampling import halve, standardise
@@ -21,7 +22,6 @@ from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
 from models.tasks.pictures import stretched
 from models.tasks.windows import mirrored
-from models.training.initialisation import gaussian, he, scale_to, uniform
 
 SIDES = ("the left one", "the right one")
 

@@ -15,8 +15,8 @@ from app.jobs.folders import job_folder
 from app.jobs.records import JobError
 from app.jobs.spec import Output
 from app.jobs.states import State
-from app.services.jobs import JobsService
-from app.services.submissions.prepared import Prepared
+from app.services.jobs.service import JobsService
+from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from tests.conftest import Client

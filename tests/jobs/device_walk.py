@@ -16,8 +16,9 @@ from torch import Tensor
 from app.jobs.context import JobContext
 from app.jobs.kinds import evaluate, scan, train
 from app.jobs.spec import JobSpec, Output
-from models import checkpoints, inference
 from models.card import STEP0, WEIGHTS, read_card
+from models.checkpoints import inference
+from models.checkpoints import storage as checkpoints
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.scans.files import ScanReader

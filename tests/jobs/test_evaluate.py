@@ -9,8 +9,8 @@ from app.failures import BadQuery, NotFound
 from app.jobs.registration import READERS
 from app.services.services import Services
 from models.counting import evaluations
-from models.counting.evaluation_rows import choose, held_out_rows
 from models.counting.evaluations import Evaluation
+from models.evaluations.rows import choose, held_out_rows
 from models.galleries.packs import Pack
 from models.training.batches import split_rows
 from tests.conftest import Server

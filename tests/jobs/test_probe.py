@@ -8,9 +8,9 @@ import pytest
 
 from app.failures import BadQuery, NotFound
 from app.jobs.registration import READERS
-from app.services.bundled import ensure_random_init
+from app.services.checkpoints.bundled import ensure_random_init
+from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.services.services import Services
-from app.services.submissions.import_images import FolderFrom, NewGallery
 from models.probes import results as probe_results
 from models.probes.results import Probe
 from tests.api.asking import write_pets

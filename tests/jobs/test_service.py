@@ -15,9 +15,9 @@ from app.jobs.events import EVENTS, EventWriter
 from app.jobs.records import JobError, JobRecord, NewJob
 from app.jobs.spec import Output
 from app.jobs.states import State
-from app.services.job_events import stream
-from app.services.jobs import MAX_QUEUED, JobsService
-from app.services.submissions.prepared import Prepared
+from app.services.jobs.events import stream
+from app.services.jobs.service import MAX_QUEUED, JobsService
+from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import NoteRow

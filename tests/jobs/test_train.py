@@ -16,8 +16,8 @@ from app.jobs.context import JobContext, JobFailed
 from app.jobs.kinds import train
 from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
-from models import checkpoints
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
+from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import held_out_regions
 from models.galleries.images import store_image
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard

@@ -5,11 +5,11 @@ import pytest
 
 from models.countables.coin import coins
 from models.countables.truth import count, whole
-from models.galleries.annotations import marks, shapes, truth
 from models.galleries.images import open_image
 from models.galleries.photo_files import data_folder
-from models.galleries.sample_photos import PHOTOS, SampleSource
 from models.galleries.sources import Item
+from models.samples.annotations import marks, shapes, truth
+from models.samples.photos import PHOTOS, SampleSource
 
 SIZES = {"astronaut": (512, 512), "chelsea": (451, 300), "motorcycle": (741, 500), "coins": (384, 303)}
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import checkpoints
 from models.card import (
     WEIGHTS,
     CheckpointChanged,
@@ -19,6 +18,7 @@ from models.card import (
     read_reference,
     write_card,
 )
+from models.checkpoints import storage as checkpoints
 from models.counting.equation import count_crops, count_view, trunk_square
 from models.counting.measures import (
     Sides,

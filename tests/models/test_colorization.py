@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import checkpoints
 from models.card import write_card
+from models.checkpoints import storage as checkpoints
 from models.encoders.receptive_field import fields
-from models.lab import rebalancing, smoothed, to_rgb
 from models.preprocessing import lab, normalise
 from models.recipes import build_config
 from models.recipes.colorization import ColorizationConfig
 from models.tasks import maps
 from models.tasks.base import Epoch
 from models.tasks.colorization import Colorization
+from models.tasks.lab import rebalancing, smoothed, to_rgb
 from models.training.batches import ResidentRegions, generator
 from models.training.pretext import held_out
 

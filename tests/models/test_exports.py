@@ -10,9 +10,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from models import checkpoints, exports
 from models.card import WEIGHTS, write_card
-from models.exporting import CannotExport, OnnxMissing, compared, export
+from models.checkpoints import exports
+from models.checkpoints import storage as checkpoints
+from models.checkpoints.exporting import CannotExport, OnnxMissing, compared, export
 from models.recipes import build_config
 from models.tasks.counting import Counting
 from models.training.batches import generator

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import checkpoints, inference
 from models.card import Card, Preprocess, first_layer_filters, read_card, read_report
+from models.checkpoints import inference
+from models.checkpoints import storage as checkpoints
 from models.encoders.vit import VisionTransformer
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, check, convert_file
 from models.foreign.inspecting import inspect

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoints
+from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import score
 from models.counting.gates import GATES, Result, judge, sentence
 from models.counting.measures import Sides, measure

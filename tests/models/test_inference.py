@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from models import checkpoints, inference
 from models.card import write_card
+from models.checkpoints import inference
+from models.checkpoints import storage as checkpoints
 from models.galleries.images import store_image
 from models.galleries.loading import decode
 from models.network import Network

@@ -5,8 +5,8 @@ import pytest
 import torch
 from skimage.color import lab2rgb
 
-from models.lab import GRID, ab_bins, annealed_mean, rebalancing, smoothed, soft_code, to_rgb
 from models.preprocessing import lab
+from models.tasks.lab import GRID, ab_bins, annealed_mean, rebalancing, smoothed, soft_code, to_rgb
 
 PIXELS = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

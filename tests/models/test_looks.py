@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import checkpoints
+from models.checkpoints import storage as checkpoints
 from models.recipes import build_config
 from models.tasks import TASKS
 from models.tasks.base import Task

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from models.permutations import TooFewPermutations, always_found, bound, distances, fingerprint, max_mean, min_distance
 from models.recipes import build_config
 from models.recipes.base import BadConfig
+from models.recipes.permutations import (
+    TooFewPermutations,
+    always_found,
+    bound,
+    distances,
+    fingerprint,
+    max_mean,
+    min_distance,
+)
 
 
 def test_distances_of_three_permutations_that_can_be_counted() -> None:

@@ -8,8 +8,8 @@ from PIL import Image, ImageEnhance
 
 from models.galleries.images import store_image
 from models.galleries.phash import FEATURELESS, NEAR, differing, near_any, phash, phashes
-from models.galleries.sample_photos import SampleSource
 from models.galleries.sources import Item
+from models.samples.photos import SampleSource
 from tests.making import photo
 
 

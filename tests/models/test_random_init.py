@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from models import checkpoints, random_init
+from models import random_init
 from models.card import WEIGHTS, read_card, write_card
+from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import untrained
 from models.recipes import build_config
 from models.recipes.counting import CountingConfig

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from models.checkpoints.rescaling import CannotRescale, layers, photos, ratios, rescale, spread
 from models.encoders import ENCODERS
 from models.encoders.alexnet import AlexNet
-from models.rescaling import CannotRescale, layers, photos, ratios, rescale, spread
+from models.encoders.initialisation import he
 from models.training.batches import generator
-from models.training.initialisation import he
 
 NARROW = (8, 12, 16, 12, 8)
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from models.atomic import write_json
 from models.card import REPORT, Card, preprocess_of, write_card
-from models.checkpoints import write_weights
+from models.checkpoints.storage import write_weights
 from models.encoders import ENCODERS, layers
 from models.foreign.preparations import CAFFE_MEAN, HALF, fixed
+from models.foreign.repreparing import reprepared
 from models.galleries.images import store_image
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
-from models.repreparing import reprepared
 from models.sanity import report as sanity_report
 from models.sanity.alternatives import alternatives
 from models.sanity.checking import confounded, fitting, leave_one_out, sanity

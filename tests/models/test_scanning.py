@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoints
 from models.card import Card, Preprocess, write_card
+from models.checkpoints import storage as checkpoints
 from models.counting.equation import count_crops, count_view, trunk_square
 from models.encoders import AlexNet, layers
 from models.encoders.receptive_field import reach

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoints
 from models.card import write_card
+from models.checkpoints import storage as checkpoints
 from models.training import snapshots
 from models.training.loop import FitConfig, fit
 from tests.models.test_training import batches, new_task

@@ -15,8 +15,8 @@ from models.galleries.images import store_image
 from models.galleries.intake import stored
 from models.galleries.manifests import BadManifest, ManifestSource, check_manifest
 from models.galleries.places import Unreadable, inside
-from models.galleries.sample_photos import PHOTOS, SampleSource
 from models.galleries.sources import FolderSource, Item, Skipped, UploadSource, shown
+from models.samples.photos import PHOTOS, SampleSource
 
 
 def picture(colour: tuple[int, int, int] = (9, 99, 199)) -> bytes:

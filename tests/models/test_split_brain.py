@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import checkpoints
 from models.card import Card
+from models.checkpoints import storage as checkpoints
 from models.encoders import layers
 from models.encoders.alexnet import AlexNet
 from models.encoders.split import SplitAlexNet

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import checkpoints
 from models.card import write_card
+from models.checkpoints import storage as checkpoints
+from models.evaluations.growing import NoSnapshots, grow
 from models.scans import timelines
-from models.scans.growing import NoSnapshots, grow
 from models.training.loop import FitConfig, fit
 from tests.models.packing import pack_of
 from tests.models.test_training import batches, new_task

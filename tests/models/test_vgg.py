@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from models import checkpoints
 from models.card import first_layer_filters, write_card
+from models.checkpoints import storage as checkpoints
+from models.checkpoints.exporting import export
 from models.encoders import layers
 from models.encoders.vgg import VGG16
-from models.exporting import export
 from models.filters.measures import measure
 from models.probes.eyes import NetworkEye, Shown
 from models.recipes import build_config

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from app.services.showcase import DRAWN, counting_checkpoint
+from app.services.home.first_screen import DRAWN, counting_checkpoint
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
 from app.web.axes import axis_over
 from app.web.charts import bar_chart, histogram, line_chart

@@ -12,8 +12,8 @@ from app.jobs.events import EVENTS, EventWriter
 from app.jobs.folders import announce, job_folder
 from app.jobs.records import JobError, JobRecord
 from app.jobs.spec import Output
-from app.services.jobs import JobsService
-from app.services.submissions.prepared import Prepared
+from app.services.jobs.service import JobsService
+from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.jobs.folders import job_folder
-from app.services.labs import LabRun, sentence, sound_sentence
+from app.services.training.labs import LabRun, sentence, sound_sentence
 from app.store.tables import GalleryRow
 from models.training.labs import LABS, SOUND, changed
 from models.training.looks import Look, Looks, write_looks

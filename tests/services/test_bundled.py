@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.services.bundled import bundled_folders, ensure_random_init, register_bundled, twin
-from app.services.checkpoints import CheckpointsService
+from app.services.checkpoints.bundled import bundled_folders, ensure_random_init, register_bundled, twin
+from app.services.checkpoints.service import CheckpointsService
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import WEIGHTS, read_card, verify_weights

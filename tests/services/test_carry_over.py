@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.services.carry_over import Candidate, family_of, two_by_two
+from app.services.evaluations.carry_over import Candidate, family_of, two_by_two
 from models.counting.evaluations import Evaluation
 
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from app.failures import BadQuery, Conflict, NotFound
-from app.services.checkpoints import CheckpointsService
+from app.services.checkpoints.service import CheckpointsService
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import (

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.failures import NotFound
-from app.services.card_tables import gate_table, kernel_errors, measure_table
-from app.services.checkpoints import CheckpointRecord
-from app.services.comparison import ComparisonService
-from app.services.evaluations import chosen
+from app.services.checkpoints.measures import gate_table, kernel_errors, measure_table
+from app.services.checkpoints.service import CheckpointRecord
+from app.services.evaluations.comparison import ComparisonService
+from app.services.evaluations.service import chosen
 from app.services.services import Services
 from models.card import read_card, write_card
 from models.counting import evaluations

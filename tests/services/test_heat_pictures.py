@@ -6,8 +6,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from app.services.heat_pictures import png
-from app.services.units import RowHeat
+from app.services.units.heat import png
+from app.services.units.service import RowHeat
 from models.answers import HeatMap
 from models.card import LayerCard
 

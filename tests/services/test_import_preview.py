@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from app.services import import_preview
-from app.services.import_preview import preview
-from app.services.submissions.import_images import FolderFrom, ManifestFrom, SampleFrom
+from app.services.galleries import import_preview
+from app.services.galleries.import_preview import preview
+from app.services.jobs.submissions.import_images import FolderFrom, ManifestFrom, SampleFrom
 from app.settings import Settings
 from tests.conftest import Client
 from tests.making import run_jobs, write_photos

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.services.indexes import Indexes
+from app.services.search.indexes import Indexes
 from models.atomic import write_json
 from models.card import LayerCard
 from models.galleries.packs import Shard

@@ -15,10 +15,10 @@ import torchvision
 from app.failures import NotFound, TooLarge
 from app.inspector.client import Inspector
 from app.inspector.fetching import NotFetched, fetch
-from app.routes.inspections import inspection_json
-from app.services.checkpoints import CheckpointsService
-from app.services.foreign_checkpoints import ForeignCheckpoints, NewCheckpoint
-from app.services.inspections import InspectionsService
+from app.routes.foreign.routes import inspection_json
+from app.services.checkpoints.service import CheckpointsService
+from app.services.foreign.checkpoints import ForeignCheckpoints, NewCheckpoint
+from app.services.foreign.inspections import InspectionsService
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import read_card

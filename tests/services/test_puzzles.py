@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.services.puzzles import colourfulness
+from app.services.training.puzzles import colourfulness
 from tests.conftest import Client
 from tests.making import run_jobs
 

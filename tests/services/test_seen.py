@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 
-from app.services.seen import Seen
+from app.services.galleries.seen import Seen
 from tests.conftest import Server
 from tests.making import photo
 

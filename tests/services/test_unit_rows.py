@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.services.unit_images import one_per_source
-from app.services.unit_neighbors import overlaps
 from app.services.unit_rows import UnitAnswers, at_quantile
+from app.services.units.neighbours import overlaps
 from models.scans.maxima import Firing
 from models.scans.unit_tables import UnitTable
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from app.jobs.context import JobContext, JobFailed
-from models import checkpoints
 from models.atomic import replace_folder, write_json
 from models.card import Card, write_card
+from models.checkpoints import storage as checkpoints
 from models.clusters.files import ClusteringReader
 from models.counting.evaluation import evaluate, held_out_regions
 from models.galleries.packs import Pack

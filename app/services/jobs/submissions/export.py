@@ -1,0 +1,51 @@
+"""Exports as they are submitted: which checkpoint, in which form."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.failures import Conflict
+from app.jobs.spec import Output
+from app.services.jobs.submissions.inputs import checkpoint_input, validated
+from app.services.jobs.submissions.prepared import Prepared
+from app.settings import Settings
+from app.store.engine import Store
+from models.card import NotACheckpoint, read_card
+from models.checkpoints.exports import Format, path_of
+
+
+class ExportSpec(BaseModel):
+    """What an export can be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    checkpoint: str = Field(min_length=1, max_length=200)
+    format: Format
+
+
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+    """Check the spec of an export. Raises BadQuery, NotFound, Conflict."""
+    asked = validated(ExportSpec, spec)
+    with store.read() as session:
+        checkpoint = checkpoint_input(session, asked.checkpoint)
+    folder = store.path(checkpoint.folder)
+    if checkpoint.job is None and asked.format != "pth":
+        try:
+            card = read_card(folder)
+        except NotACheckpoint as error:
+            raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
+        if card.filters_only:
+            message = (
+                f"Of {card.name} only the first filters are known: there is no network to write as {asked.format}."
+            )
+            raise Conflict("filters_only", message)
+    described = path_of(folder, asked.format).relative_to(folder)
+    return Prepared(
+        spec=asked.model_dump(mode="json"),
+        output=Output("export", asked.checkpoint, f"{checkpoint.folder}/{described}"),
+        lane="light",
+        inputs={"checkpoint": checkpoint.folder},
+        needs=() if checkpoint.job is None else (checkpoint.job,),
+        fingerprints={"checkpoint": checkpoint.fingerprint},
+        keep_slug=True,
+    )
