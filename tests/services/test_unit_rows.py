@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from app.services.unit_images import one_per_source
-from app.services.unit_rows import UnitAnswers, at_quantile
+from app.services.units.images import UnitAnswers, at_quantile, one_per_source
 from app.services.units.neighbours import overlaps
 from models.scans.maxima import Firing
 from models.scans.unit_tables import UnitTable

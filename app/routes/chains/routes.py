@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
-from app.routes.chain_form import ChainForm
 from app.routes.chains import pages as chain_pages
+from app.routes.chains.pages import ChainForm
 from app.routes.jobs.routes import job_json
 from app.services.chains.plan import ChainSpec
 from app.services.chains.service import Chain, Link

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from app.deps import ServicesDep, SettingsDep
-from app.routes.embeddings_parquet import stream
+from app.routes.scans.embeddings import parquet_pieces
 from app.web.responses import Json, answers
 from models.checkpoints import exports
 
@@ -68,4 +68,6 @@ def embeddings_parquet(scan: str, layer: str, services: ServicesDep) -> Streamin
     reader = services.units.reader(scan, layer)
     pack = services.galleries.pack(reader.info.gallery)
     headers = _attachment(f"{scan}-{layer}.parquet")
-    return StreamingResponse(stream(reader, layer, pack), media_type="application/vnd.apache.parquet", headers=headers)
+    return StreamingResponse(
+        parquet_pieces(reader, layer, pack), media_type="application/vnd.apache.parquet", headers=headers
+    )

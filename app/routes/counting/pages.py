@@ -7,9 +7,8 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from app.failures import Busy
-from app.routes import count_charts
 from app.routes.counting.bench import Bench, Partner, count, named, partner, query_image, readable, seen, truth
-from app.routes.counting.charts import CountFigure, draw
+from app.routes.counting.charts import CountFigure, crop_curve, draw, strangers_histogram, totals_scatter, units_scatter
 from app.routes.pictures import Picture, Tile, labels, some_rows, thumbnail
 from app.services.counting.equations import GalleryEquations, gallery_equations
 from app.services.counting.readouts import NamedCounts
@@ -94,10 +93,10 @@ def _result(bench: Bench, services: Services, image: QueryImage) -> tuple[Result
         other=other,
         other_row=_another(bench, services, other) if other else None,
         figure=draw(counted.answer, counted.active, unit_href),
-        units=count_charts.units_scatter(counted, unit_href),
-        totals=count_charts.totals_scatter(counted, reference) if reference is not None else None,
-        strangers=count_charts.strangers_histogram(counted),
-        curve=count_charts.crop_curve(points, bench.params.area),
+        units=units_scatter(counted, unit_href),
+        totals=totals_scatter(counted, reference) if reference is not None else None,
+        strangers=strangers_histogram(counted),
+        curve=crop_curve(points, bench.params.area),
         points=points,
     )
     return result, None

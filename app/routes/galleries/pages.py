@@ -13,7 +13,7 @@ from app.failures import BadQuery, DomainError
 from app.routes.galleries import shown
 from app.routes.galleries.import_preview import Looked, PreviewParams, look
 from app.routes.galleries.shown import Filter, Size
-from app.routes.regions import LinesQuery, lines_from_text
+from app.routes.queries import LinesQuery, lines_from_text
 from app.services.galleries.service import Submitted
 from app.services.home.first_screen import scan_of, scanning
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom

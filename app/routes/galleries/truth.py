@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.deps import RowPath, ServicesDep, SettingsDep, box_from_text
 from app.routes.galleries.routes import image_links
-from app.routes.regions import BoxQuery, LinesQuery, lines_from_text
+from app.routes.queries import BoxQuery, LinesQuery, lines_from_text
 from app.services.galleries.truth import TILES, Grid
 from app.web.responses import Json
 from models.countables.truth import TruthCounts

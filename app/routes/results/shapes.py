@@ -1,9 +1,9 @@
-"""The JSON of a table of probes, of the difference of two rows, and of what is published."""
+"""The JSON of a table of probes, of the difference of two rows, of what is published; links to all its forms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from urllib.parse import urlencode
 
-from app.routes.results_links import table_links
 from app.services.results import published
 from app.services.results.service import Choice, Results, Row
 from app.settings import Settings
@@ -119,4 +119,14 @@ def _difference(line: Difference) -> dict[str, object]:
         "n": found.n,
         "beyond_chance": line.beyond_chance,
         "mcnemar": None if line.test is None else asdict(line.test),
+    }
+
+
+def table_links(choice: Choice, settings: Settings) -> dict[str, str]:
+    """The JSON, the page and the CSV of one table."""
+    query = urlencode({"gallery": choice.gallery, "protocol": choice.protocol.key})
+    return {
+        "self": settings.url(f"/api/results?{query}"),
+        "page": settings.url(f"/results?{query}"),
+        "csv": settings.url(f"/api/results.csv?{query}"),
     }

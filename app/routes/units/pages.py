@@ -14,8 +14,8 @@ from app.routes.crops import Shot, shot
 from app.routes.pictures import thumbnail
 from app.services.galleries.seen import Which
 from app.services.services import Services
-from app.services.unit_rows import UnitRow
 from app.services.units.growth import can_grow, unit_growth
+from app.services.units.images import UnitRow
 from app.services.units.service import Sort, Statistics, UnitDetail, UnitsPage, UnitSummary
 from app.settings import Settings
 from app.web.charts import histogram

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
-from app.routes.scans.embeddings import header, row_file, stream
-from app.routes.scans.shapes import unit_json, units_json
+from app.routes.scans.embeddings import npy_header, npy_pieces, row_file
 from app.routes.units import pages as unit_pages
+from app.routes.units.shapes import unit_json, units_json
 from app.services.galleries.seen import Which
 from app.services.units import heat as heat_pictures
 from app.services.units.service import Sort
@@ -32,8 +32,8 @@ def embeddings(scan: str, layer: str, services: ServicesDep, row: RowQuery | Non
     headers = {"Content-Disposition": f'attachment; filename="{name}.npy"'}
     if row is not None:
         return Response(row_file(reader, layer, row), media_type="application/octet-stream", headers=headers)
-    start, size = header(reader, layer)
-    body = stream(start, reader, layer)
+    start, size = npy_header(reader, layer)
+    body = npy_pieces(start, reader, layer)
     return StreamingResponse(
         body, media_type="application/octet-stream", headers={**headers, "Content-Length": str(size)}
     )

@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from app.failures import BadQuery, Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
+from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
-from app.services.jobs.submissions.import_images import slug_of
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow

@@ -18,15 +18,9 @@ from sqlalchemy import select
 
 from app.failures import BadQuery, Conflict, NotFound
 from app.jobs.records import JobRecord
+from app.services.addresses import slug_of
 from app.services.jobs.service import JobsService
-from app.services.jobs.submissions.import_images import (
-    GallerySource,
-    NewGallery,
-    UploadFrom,
-    batch_folder,
-    checked,
-    slug_of,
-)
+from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow

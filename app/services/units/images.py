@@ -1,20 +1,112 @@
 """The images of a layer's units, out of a scan and its gallery: the best of many units, the whole range of one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.services.galleries.seen import Seen, Which
 from app.services.scans.service import guarded
-from app.services.unit_images import Answer, TopImage, image_of, one_per_source
-from app.services.unit_rows import NAMES, SHOWN, UnitAnswers, UnitRow
+from models.card import LayerCard
 from models.galleries.packs import Pack, PackRow
+from models.geometry import Box
 from models.scans.files import ScanReader
+from models.scans.maxima import Firing
 from models.scans.unit_tables import UnitTable
 
 Sources = NDArray[np.int32]
+RowName = Literal["top", "p90", "median", "random", "zero"]
+NAMES: tuple[RowName, ...] = ("top", "p90", "median", "random", "zero")
+QUANTILES: dict[RowName, float] = {"p90": 0.9, "median": 0.5}
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class TopImage:
+    """An image and what a unit answers to it: where in the layer's map, and what that cell sees.
+
+    y and x are None for layers without a map and for images that do not fire the unit; their box is all that the
+    network was shown. `region` is the part of the box that matters to the unit, None where that is not known. `seen`:
+    the network was trained on the image.
+    """
+
+    row: int
+    value: float
+    y: int | None
+    x: int | None
+    box: Box
+    known: PackRow
+    region: Box | None = None
+    seen: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A row, the unit's value in it, and the cell (y, x) that fires most."""
+
+    row: int
+    value: float
+    cell: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """Some images out of the `among` that a row is about; `level` is the value that p90 and median stand for."""
+
+    name: RowName
+    images: tuple[TopImage, ...]
+    among: int
+    level: float | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Rows of the gallery for one row of the page."""
+
+    name: RowName
+    answers: tuple[Answer, ...]
+    among: int
+    level: float | None = None
+
+
+class UnitAnswers:
+    """One unit's values over all images, exact where the top list has them, and the order of those that are allowed."""
+
+    def __init__(self, firing: Firing, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None) -> None:
+        self._firing = firing
+        self.values = firing.values.copy()
+        kept = table.values[unit] > 0
+        self.values[table.rows[unit][kept]] = table.values[unit][kept]  # half precision orders less finely
+        shown = np.ones(len(self.values), dtype=np.bool_) if allowed is None else allowed
+        self.shown: NDArray[np.intp] = np.flatnonzero(shown)
+        fired = np.flatnonzero((self.values > 0) & shown)
+        self.ranked: NDArray[np.intp] = fired[np.argsort(-self.values[fired], kind="stable")]
+        self.silent: NDArray[np.intp] = np.flatnonzero((self.values <= 0) & shown)
+
+    def answer(self, row: int) -> Answer:
+        return Answer(row, float(self.values[row]), self._firing.cell(row))
+
+    def choose(self, name: RowName, *, sources: NDArray[np.int32] | None, count: int, seed: int) -> Chosen:
+        """The images of one row; `sources` given: at most one from each."""
+        rng = np.random.default_rng([seed, NAMES.index(name)])
+        level = None
+        order: NDArray[np.integer]
+        if name == "top":
+            order, among = self.ranked, len(self.ranked)
+        elif name == "random":
+            order, among = rng.permutation(self.shown), len(self.shown)
+        elif name == "zero":
+            order, among = rng.permutation(self.silent), len(self.silent)
+        else:
+            place = at_quantile(len(self.ranked), QUANTILES[name])
+            order, among = self.ranked[from_first(self.ranked, place)], len(self.ranked)
+            level = float(self.values[self.ranked[place]]) if among else None
+        rows = one_per_source((int(row) for row in order), sources, count)
+        if name in QUANTILES:
+            rows.sort(key=lambda row: -self.values[row])
+        return Chosen(name, tuple(self.answer(row) for row in rows), among, level)
 
 
 class UnitPictures:
@@ -84,3 +176,48 @@ class UnitPictures:
     def _known(self, rows: Sequence[int]) -> dict[int, PackRow]:
         wanted = sorted(set(rows))
         return dict(zip(wanted, guarded(self._pack.metadata, wanted), strict=True))
+
+
+def at_quantile(count: int, share: float) -> int:
+    """The place of a quantile in a list of that many, largest first: the image that `share` of them do not exceed."""
+    return max(0, min(count - 1, round((1 - share) * (count - 1))))
+
+
+def image_of(reader: ScanReader, card: LayerCard, unit: int, answer: Answer, known: PackRow) -> TopImage:
+    """The image of an answer with the boxes on it."""
+    width, height, (y, x) = known.jpeg_width, known.jpeg_height, answer.cell
+    if card.kind != "conv" or answer.value <= 0:
+        box = reader.crop(card.name, width=width, height=height)
+        return TopImage(answer.row, answer.value, None, None, box, known)
+    return TopImage(
+        row=answer.row,
+        value=answer.value,
+        y=y,
+        x=x,
+        box=reader.box(card.name, y, x, width=width, height=height),
+        known=known,
+        region=reader.region(card.name, unit, y, x, width=width, height=height),
+    )
+
+
+def one_per_source(rows: Iterable[int], sources: NDArray[np.int32] | None, count: int) -> list[int]:
+    """The first `count` rows, at most one from each source picture; rows without one are sources of their own.
+
+    `sources` None takes them all.
+    """
+    kept: list[int] = []
+    taken: set[int] = set()
+    for row in rows:
+        if len(kept) == count:
+            break
+        source = -1 if sources is None else int(sources[row])
+        if source < 0 or source not in taken:
+            taken.add(source)
+            kept.append(row)
+    return kept
+
+
+def from_first(values: Sequence[float] | NDArray[np.floating] | NDArray[np.intp], first: int) -> list[int]:
+    """Positions 0..n-1 by their distance from `first`, nearer ones first, the earlier of two first."""
+    positions = np.arange(len(values))
+    return [int(at) for at in np.argsort(np.abs(positions - first), kind="stable")]

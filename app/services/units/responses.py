@@ -10,7 +10,7 @@ from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointsService
 from app.services.scans.service import ScansService, guarded
-from app.services.unit_images import TopImage
+from app.services.units.images import TopImage
 from app.services.units.service import UnitsService, UnitSummary
 from models.answers import Floats
 from models.scans.files import ScanReader

@@ -17,9 +17,7 @@ from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
 from app.services.scans.overview import ACTIVE_SHARE
 from app.services.scans.service import ScansService, guarded
-from app.services.unit_images import TopImage
-from app.services.unit_rows import UnitRow
-from app.services.units.images import UnitPictures
+from app.services.units.images import TopImage, UnitPictures, UnitRow
 from app.services.units.neighbours import Overlaps, SimilarUnit, columns, overlaps, similar
 from models.answers import HeatMap
 from models.card import LayerCard

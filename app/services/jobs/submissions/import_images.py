@@ -1,7 +1,6 @@
 """Imports as they are submitted: what a source may say, whether its place may be read, and the gallery's own row."""
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict, Forbidden, NotFound
 from app.jobs.spec import Output
+from app.services.addresses import slug_of
 from app.services.jobs.submissions.prepared import Prepared
 from app.services.server_paths import allowed
 from app.settings import Settings
@@ -94,14 +94,6 @@ class Growth(_Strict):
 
 _NEW: TypeAdapter[NewGallery] = TypeAdapter(NewGallery)
 _GROWTH: TypeAdapter[Growth] = TypeAdapter(Growth)
-
-
-def slug_of(name: str) -> str:
-    """The name as an address: lower-case letters, digits and dashes. Raises BadQuery where nothing is left."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
-    if not slug:
-        raise BadQuery("bad_name", "The name needs at least one letter a-z or digit.")
-    return slug
 
 
 def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
