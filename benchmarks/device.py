@@ -31,8 +31,9 @@ from models.network import exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.scans.images import ScanImages
 from models.scans.scanning import BATCH, Eyes, Plan, scan
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import ResidentRegions, generator
+from models.training.batches import ResidentRegions
 
 DISTINCT = 512  # photos; the pack repeats them
 

@@ -15,9 +15,9 @@ from models.counting.evaluation import sides
 from models.counting.evaluations import read_all
 from models.counting.gates import judge
 from models.counting.measures import MEASURES, Sides
+from models.crops import region
 from models.filters.measures import measure as filter_measures
 from models.network import Network
-from models.training.batches import region
 
 SCENES = 48
 FOLDERS = pytest.mark.parametrize("folder", bundled_folders(), ids=lambda folder: folder.name)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, Floats, HeatMap, Inputs
 from models.card import LayerCard
-from models.counting.equation import count_view, count_views, trunk_square, views
+from models.counting.equation import count_views, views
+from models.crops import count_view, trunk_square
 from models.galleries.loading import decode
 from models.geometry import Box, clip_box, count_crop, nested_square
 from models.network import Network

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from models.crops import centre, region
 from models.galleries.loading import decode
 from models.puzzles import Pose, Posed
 from models.recipes import RECIPES
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.batches import centre, generator, region
 
 RECIPE = "small"  # of puzzles that no checkpoint poses: it suits the sizes in which galleries keep photos
 

@@ -15,6 +15,7 @@ from models.card import REFERENCE, STEP0, WEIGHTS, Card, Floats, Reference, file
 from models.encoders import ENCODERS, layers
 from models.network import Network
 from models.recipes import read_config
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task
 from models.tasks.heads import CountingHead
@@ -156,3 +157,16 @@ def write_step0(folder: Path, filters: Floats) -> None:
     buffer = io.BytesIO()
     np.save(buffer, filters, allow_pickle=False)
     write_bytes(folder / STEP0, buffer.getvalue())
+
+
+def untrained(card: Card, device: str) -> Network:
+    """A checkpoint's network before its first step, drawn again from the seed on its card.
+
+    Raises ValueError for a card that names no task of ours.
+    """
+    if card.task not in TASKS:
+        raise ValueError(f"{card.name} was trained on a task that is not known here, so its start cannot be drawn")
+    config = read_config(card.task, card.config)
+    task = TASKS[card.task].build(config, generator(int(card.provenance.get("seed", 0)), 0, 0))
+    task.rescale(float(card.provenance.get("conv1_scale", 1.0)))
+    return Network(card, task.encoder, task.head, device, torch.float32)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoints import storage as checkpoints
-from models.counting.equation import count_view, trunk_square, views
-from models.counting.evaluation import evaluate, held_out_regions, sides, untrained
+from models.checkpoints.storage import untrained
+from models.counting.equation import views
+from models.counting.evaluation import evaluate, held_out_regions, sides
 from models.counting.truth_numbers import LEAST, correlations, edge_energies, numbers
+from models.crops import count_view, trunk_square
 from models.evaluations.rows import Choice, choose, neighbourhood
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.card import read_card
 from models.checkpoints import storage as checkpoints
-from models.counting.equation import trunk_square
+from models.crops import trunk_square
 from models.evaluations.rows import Rows, even
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack

@@ -22,7 +22,7 @@ def write_checkpoint(folder: Path) -> None:
     from models.checkpoints import storage as checkpoints
     from models.encoders import ENCODERS, layers
     from models.encoders.initialisation import he
-    from models.training.batches import generator
+    from models.seeds import generator
 
     folder.mkdir(parents=True)
     encoder = ENCODERS["alexnet-torchvision"]()

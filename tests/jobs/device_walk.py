@@ -22,8 +22,9 @@ from models.checkpoints import storage as checkpoints
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.scans.files import ScanReader
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import Batches, ResidentRegions, StreamedRegions, generator
+from models.training.batches import Batches, ResidentRegions, StreamedRegions
 from models.training.looks import read_looks
 from models.training.loop import FitConfig, fit, saved_state
 from tests.elsewhere import DEVICE, Elsewhere

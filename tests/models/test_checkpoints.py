@@ -19,7 +19,7 @@ from models.card import (
     write_card,
 )
 from models.checkpoints import storage as checkpoints
-from models.counting.equation import count_crops, count_view, trunk_square
+from models.counting.equation import count_crops
 from models.counting.measures import (
     Sides,
     additivity_ratio,
@@ -30,10 +30,11 @@ from models.counting.measures import (
     r2_adding,
     r2_averaging,
 )
+from models.crops import count_view, trunk_square
 from models.geometry import central_square, clip_box, count_crop
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import generator
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4}
 

@@ -15,11 +15,12 @@ from models.encoders.receptive_field import fields
 from models.preprocessing import lab, normalise
 from models.recipes import build_config
 from models.recipes.colorization import ColorizationConfig
+from models.seeds import generator
 from models.tasks import maps
 from models.tasks.base import Epoch
 from models.tasks.colorization import Colorization
 from models.tasks.lab import rebalancing, smoothed, to_rgb
-from models.training.batches import ResidentRegions, generator
+from models.training.batches import ResidentRegions
 from models.training.pretext import held_out
 
 TINY: dict[str, Any] = {"crop": 33, "region": 40, "hidden": 8, "flip": False}

@@ -6,6 +6,7 @@ import torch
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.recipes.context_prediction import ContextConfig
+from models.seeds import generator
 from models.tasks.context_prediction import (
     LABELS,
     PAIRS,
@@ -16,7 +17,6 @@ from models.tasks.context_prediction import (
     cut,
     one_channel,
 )
-from models.training.batches import generator
 
 TINY = {"crop": 88, "region": 88, "patch": 25, "gap": 4, "jitter": 2, "patch_hidden": 8, "hidden": 8}
 STEPS = {"above": (-1, 0), "below": (1, 0), "left": (0, -1), "right": (0, 1)}

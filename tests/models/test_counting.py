@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.counting.equation import stack, tiles
 from models.encoders.alexnet import AlexNet
 from models.recipes import build_config
 from models.recipes.counting import KERNELS, CountingConfig
 from models.resampling import SMALLEST_STD, halve, standardise, taps
-from models.tasks.counting import Counting, gray, stack, tiles
+from models.seeds import generator
+from models.tasks.counting import Counting, gray
 from models.tasks.heads import CountingHead
-from models.training.batches import generator
 from models.training.loop import FitConfig
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4, "steps": 4}

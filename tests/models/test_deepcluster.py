@@ -9,9 +9,10 @@ import torch
 
 from models.encoders.sobel import SobelAlexNet
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.base import Epoch
 from models.tasks.deepcluster import DeepCluster, regroup, uniform_order
-from models.training.batches import Batches, ResidentRegions, generator
+from models.training.batches import Batches, ResidentRegions
 from models.training.loop import FitConfig, fit
 
 TINY: dict[str, Any] = {"crop": 64, "region": 64, "hidden": 16, "clusters": 4, "pca": 3, "batch_size": 8}

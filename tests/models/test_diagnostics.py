@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.counting.diagnostics import brightness, crop_growth, ranks, spearman, unit_difference
+from models.counting.diagnostics import brightness, crop_growth, unit_difference
+from models.statistics import ranks, spearman
 
 
 def test_ties_share_their_mean_rank() -> None:

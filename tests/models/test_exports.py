@@ -15,8 +15,8 @@ from models.checkpoints import exports
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.exporting import CannotExport, OnnxMissing, compared, export
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import generator
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4}
 

@@ -12,8 +12,8 @@ from models.counting.gates import GATES, Result, judge, sentence
 from models.counting.measures import Sides, measure
 from models.network import Network
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import generator
 
 EQUATION = ("additivity", "adds", "adds_not_averages", "knows_its_image")
 

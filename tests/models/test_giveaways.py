@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.context_prediction import ContextPrediction
-from models.training.batches import generator
 from models.training.giveaways import measured, read
 from models.training.pretext import evaluate_task
 

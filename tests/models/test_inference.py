@@ -14,12 +14,13 @@ from PIL import Image
 from models.card import write_card
 from models.checkpoints import inference
 from models.checkpoints import storage as checkpoints
+from models.counting.equation import stack
 from models.galleries.images import store_image
 from models.galleries.loading import decode
 from models.network import Network
 from models.recipes.counting import CountingConfig
 from models.resampling import fit_square
-from models.tasks.counting import Counting, stack
+from models.tasks.counting import Counting
 
 CONFIG = CountingConfig(crop=64, region=72, stride=2, hidden=16, units=8)
 

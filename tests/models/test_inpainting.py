@@ -9,8 +9,9 @@ from torch import Tensor
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.recipes.inpainting import InpaintingConfig
+from models.seeds import generator
 from models.tasks.inpainting import ChannelWise, Inpainting, border, middle, overlap_weights
-from models.training.batches import Batches, ResidentRegions, generator
+from models.training.batches import Batches, ResidentRegions
 from models.training.loop import FitConfig, fit, saved_state
 
 TINY = {

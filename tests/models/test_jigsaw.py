@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.jigsaw import Jigsaw, cut_tiles, unshuffled, without_green
 from models.tasks.jigsaw_pp import JigsawPP
-from models.training.batches import generator
 
 SIDE, CELL, TILE = 96, 32, 27
 TINY = {"crop": SIDE, "region": SIDE, "tile": TILE, "tile_hidden": 8, "hidden": 8, "flip": False}

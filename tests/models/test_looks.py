@@ -8,9 +8,9 @@ import torch
 
 from models.checkpoints import storage as checkpoints
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.batches import generator
 from models.training.looking import FEWEST, LOOKS, Watch
 from models.training.looks import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
 from tests.models.test_training import TINY

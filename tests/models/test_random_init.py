@@ -10,11 +10,11 @@ from safetensors.numpy import load_file
 from models import random_init
 from models.card import WEIGHTS, read_card, write_card
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import untrained
+from models.checkpoints.storage import untrained
 from models.recipes import build_config
 from models.recipes.counting import CountingConfig
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import generator
 
 SMALL = build_config("counting", "small", {"hidden": 32, "units": 8})
 

@@ -15,8 +15,8 @@ from models.evaluations.reading_out import fit, line, read_out, shrunk
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import generator
 from models.training.targets import NoLabels, known_of, of_counts
 from tests.scenes import pack_of_squares
 

@@ -8,7 +8,7 @@ from models.checkpoints.rescaling import CannotRescale, layers, photos, ratios, 
 from models.encoders import ENCODERS
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
-from models.training.batches import generator
+from models.seeds import generator
 
 NARROW = (8, 12, 16, 12, 8)
 

@@ -6,8 +6,8 @@ import torch
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.recipes.rotation import RotationConfig
+from models.seeds import generator
 from models.tasks.rotation import Rotation, turns
-from models.training.batches import generator
 from models.training.loop import FitConfig
 
 CODED = torch.tensor([[1, 2], [3, 4]]).expand(1, 3, 2, 2)

@@ -14,7 +14,8 @@ import torch
 
 from models.card import Card, Preprocess, write_card
 from models.checkpoints import storage as checkpoints
-from models.counting.equation import count_crops, count_view, trunk_square
+from models.counting.equation import count_crops
+from models.crops import count_view, trunk_square
 from models.encoders import AlexNet, layers
 from models.encoders.receptive_field import reach
 from models.galleries.images import store_image

@@ -18,9 +18,10 @@ from models.preprocessing import normalise
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.recipes.split_brain import SplitBrainConfig
+from models.seeds import generator
 from models.tasks.base import Epoch
 from models.tasks.split_brain import SplitBrain
-from models.training.batches import ResidentRegions, generator
+from models.training.batches import ResidentRegions
 
 TINY: dict[str, Any] = {"crop": 33, "region": 40, "hidden": 16, "flip": False}
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from models.encoders import layers
 from models.recipes import RECIPES, build_config
 from models.recipes.base import ImageConfig
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task, Views
-from models.training.batches import generator
 
 # What makes a task quick; a task whose smallest network needs other values says so in its own line.
 TINY: dict[str, dict[str, Any]] = {

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.crops import region
 from models.recipes import build_config
 from models.recipes.base import BadConfig
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.batches import Batches, ResidentRegions, generator, region
+from models.training.batches import Batches, ResidentRegions
 from models.training.loop import STATE, Diverged, FitConfig, fit, saved_state
 
 TINY = {"crop": 80, "region": 96, "stride": 4, "hidden": 16, "units": 8, "batch_size": 4, "conv1_std": 0.0}

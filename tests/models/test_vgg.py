@@ -19,8 +19,8 @@ from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.scans.files import ScanReader
 from models.scans.scanning import Plan, scan
+from models.seeds import generator
 from models.tasks.jigsaw_pp import JigsawPP
-from models.training.batches import generator
 from tests.models.packing import pack_of
 
 VGG = {"network": "vgg16", "width": 0.125, "norm": "batch"}

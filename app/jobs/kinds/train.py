@@ -25,10 +25,11 @@ from models.memory import fits
 from models.network import Network, exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
+from models.seeds import generator
 from models.seen import SEEN, write_seen
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
+from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, split_rows
 from models.training.curves import thin
 from models.training.looking import Watch
 from models.training.loop import FitConfig, fit, saved_state

@@ -17,11 +17,11 @@ from app.services.scans.service import ScansService, guarded
 from models.countables.truth import count
 from models.counting import predictors
 from models.counting.controls import edge_energy, gray_of
-from models.counting.diagnostics import spearman
 from models.counting.measures import Sides, r2_adding
 from models.galleries.packs import Pack
 from models.geometry import Box
 from models.scans.files import ScanReader
+from models.statistics import spearman
 
 Name = Literal["oracle", "network", "edge energy"]
 LEAST = 16  # scenes: below that a rank correlation says nothing
