@@ -21,7 +21,7 @@ from app.settings import Settings
 from tests.conftest import Client, Clients, Server
 from tests.making import run_jobs
 from tests.models.foreign.files import malicious, saved
-from tests.models.foreign_networks import CifarNet
+from tests.models.foreign.networks import CifarNet
 
 State = dict[str, Tensor]
 HTML = {"accept": "text/html"}

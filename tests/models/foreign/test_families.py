@@ -21,7 +21,7 @@ from models.foreign.named import named
 from models.foreign.recognise import recognise
 from models.foreign.report import LoadReport
 from models.foreign.weights import Candidate, TensorInfo
-from tests.models.foreign_networks import CaffeNet, CifarNet, ContextFree, DeepCluster, Nin, RotNet
+from tests.models.foreign.networks import CaffeNet, CifarNet, ContextFree, DeepCluster, Nin, RotNet
 
 Tensors = Mapping[str, Tensor]
 

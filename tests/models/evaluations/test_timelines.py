@@ -12,7 +12,7 @@ from models.evaluations.growing import NoSnapshots, grow
 from models.scans import timelines
 from models.training.loop import FitConfig, fit
 from tests.models.packing import pack_of
-from tests.models.test_training import batches, new_task
+from tests.models.training.test_training import batches, new_task
 
 
 def test_each_step_has_its_own_best_images_and_the_last_is_the_checkpoint(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from models.card import write_card
 from models.checkpoints import storage as checkpoints
 from models.training import snapshots
 from models.training.loop import FitConfig, fit
-from tests.models.test_training import batches, new_task
+from tests.models.training.test_training import batches, new_task
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from models.counting import evaluations
 from models.counting.evaluations import Evaluation
 from tests.conftest import Server
 from tests.making import Workspace
-from tests.services.test_checkpoints import write_checkpoint
+from tests.services.checkpoints.test_service import write_checkpoint
 
 
 def cell(value: float, low: float, high: float) -> dict[str, Any]:

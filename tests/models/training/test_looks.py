@@ -13,7 +13,7 @@ from models.tasks import TASKS
 from models.tasks.base import Task
 from models.training.looking import FEWEST, LOOKS, Watch
 from models.training.looks import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
-from tests.models.test_training import TINY
+from tests.models.training.test_training import TINY
 
 
 def watch(folder: Path, task: Task | None = None) -> Watch:

@@ -21,7 +21,7 @@ from models.foreign.leaves import as_tensor
 from models.foreign.mapping import best, build, state_dict
 from models.foreign.reading import reading
 from models.foreign.recognise import recognise
-from tests.models.foreign_networks import CifarNet, ContextFree, DeepCluster, Nin, RotNet
+from tests.models.foreign.networks import CifarNet, ContextFree, DeepCluster, Nin, RotNet
 
 State = Mapping[str, Tensor]
 

@@ -22,7 +22,7 @@ from models.galleries.packs import Pack
 from models.preprocessing import normalise
 from models.scans.files import ScanReader
 from models.scans.scanning import Plan, scan
-from tests.models.foreign_networks import CifarNet, RotNet
+from tests.models.foreign.networks import CifarNet, RotNet
 from tests.models.packing import pack_of
 
 

@@ -9,7 +9,7 @@ from models.galleries.packs import Pack
 from models.network import bf16_on_amd, native_bf16, scan_precision
 from models.scans.files import ScanReader
 from models.scans.scanning import Eyes, scan
-from tests.models.test_scanning import counting, pack, plan, run  # noqa: F401 - two are fixtures
+from tests.models.scans.test_scanning import counting, pack, plan, run  # noqa: F401 - two are fixtures
 
 LAYERS = ("conv1", "conv2", "counts")
 
