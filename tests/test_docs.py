@@ -128,10 +128,10 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             assert (folder / target).exists(), f"{name}: {target}"
 
 
-def test_every_folder_that_the_architecture_names_exists() -> None:
-    named = set(
-        re.findall(r"`((?:app|models|templates|static|tests|docs|benchmarks)/[\w/.-]*)`", DOCS["architecture.md"])
-    )
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+def test_every_file_and_folder_that_is_named_exists(name: str) -> None:
+    named = set(re.findall(r"`((?:app|models|templates|static|tests|docs|benchmarks)/[\w/.-]*)`", DOCS[name]))
+    assert len(named) > 20
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
