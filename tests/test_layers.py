@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.jobs.catalogue import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
 WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
@@ -89,9 +91,9 @@ def test_only_the_entry_points_import_routes() -> None:
 
 
 def test_nothing_of_the_server_imports_torch_at_start() -> None:
-    """What app.main reaches by imports at module level, followed without running anything."""
+    """What app.main and the submissions reach by imports at module level, followed without running anything."""
     by_name = {name_of(path): path for path in CODE}
-    todo, seen = ["app.main"], set[str]()
+    todo, seen = ["app.main", *(kind.submission for kind in KINDS.values())], set[str]()
     while todo:
         module = todo.pop()
         if module in seen:

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.inputs import checkpoint_input, validated
 from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
@@ -42,8 +41,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     described = path_of(folder, asked.format).relative_to(folder)
     return Prepared(
         spec=asked.model_dump(mode="json"),
-        output=Output("export", asked.checkpoint, f"{checkpoint.folder}/{described}"),
-        lane="light",
+        slug=asked.checkpoint,
+        path=f"{checkpoint.folder}/{described}",
         inputs={"checkpoint": checkpoint.folder},
         needs=() if checkpoint.job is None else (checkpoint.job,),
         fingerprints={"checkpoint": checkpoint.fingerprint},

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
 from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
@@ -72,8 +71,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         _check_labels(store.path(gallery.folder), protocol)
     return Prepared(
         spec=raw,
-        output=Output("probe", asked.checkpoint, f"{FOLDER}/{asked.gallery}/{protocol.key}/{asked.checkpoint}"),
-        lane="device",
+        slug=asked.checkpoint,
+        path=f"{FOLDER}/{asked.gallery}/{protocol.key}/{asked.checkpoint}",
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},

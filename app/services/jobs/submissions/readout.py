@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
 from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
@@ -40,8 +39,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
             raise BadQuery("no_counts", "This checkpoint has no counting head, so there is nothing to read out.")
     return Prepared(
         spec=asked.model_dump(mode="json"),
-        output=Output("readout", asked.checkpoint, f"{checkpoint.folder}/{readouts.FOLDER}/{asked.gallery}.json"),
-        lane="device",
+        slug=asked.checkpoint,
+        path=f"{checkpoint.folder}/{readouts.FOLDER}/{asked.gallery}.json",
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},

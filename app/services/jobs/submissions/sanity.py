@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
 from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
@@ -42,8 +41,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
             )
     return Prepared(
         spec=asked.model_dump(mode="json"),
-        output=Output("sanity", asked.checkpoint, f"{checkpoint.folder}/{sanity_report.FOLDER}/{asked.gallery}.json"),
-        lane="device",
+        slug=asked.checkpoint,
+        path=f"{checkpoint.folder}/{sanity_report.FOLDER}/{asked.gallery}.json",
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},

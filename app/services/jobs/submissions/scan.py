@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
 from app.jobs.records import JobRecord, record
-from app.jobs.spec import Output
 from app.jobs.states import ENDED
 from app.services.checkpoints.bundled import ensure_descriptor
 from app.services.checkpoints.service import CheckpointsService
@@ -54,16 +53,16 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     filled = asked if checkpoint.job else _fill(asked, _card(store, checkpoint))
     slug = f"{asked.checkpoint}-on-{asked.gallery}"
     grown = next((row for row in earlier if _extends(store, row, filled, checkpoint, gallery)), None)
-    output = Output("scan", slug, f"scans/{slug}")
+    path = f"scans/{slug}"
     if grown is not None:
-        output = Output("scan", grown.slug, grown.folder)
+        slug, path = grown.slug, grown.folder
     elif begun is not None and begun.output is not None:
-        output = begun.output
+        slug, path = begun.output.slug, begun.output.path
     waits = [checkpoint.job, None if asked.start else gallery.job, None if begun is None else begun.id]
     return Prepared(
         spec=filled.model_dump(mode="json", exclude=None if asked.start else {"start"}),
-        output=output,
-        lane="device",
+        slug=slug,
+        path=path,
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in waits if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import BadQuery
-from app.jobs.spec import Output
 from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
 from app.services.jobs.submissions.prepared import Prepared
 from app.settings import Settings
@@ -34,8 +33,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         raise BadQuery("no_snapshots", "This checkpoint kept no snapshots, so it cannot be seen growing.")
     return Prepared(
         spec=asked.model_dump(mode="json"),
-        output=Output("timeline", asked.checkpoint, f"{checkpoint.folder}/{timelines.FOLDER}/{asked.gallery}.npz"),
-        lane="device",
+        slug=asked.checkpoint,
+        path=f"{checkpoint.folder}/{timelines.FOLDER}/{asked.gallery}.npz",
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
