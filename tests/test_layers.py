@@ -165,6 +165,13 @@ def test_only_the_command_line_prints() -> None:
     assert printing <= PRINTERS
 
 
+def test_one_module_knows_where_the_program_lies_and_one_starts_its_processes() -> None:
+    """An installed program lies elsewhere than a clone, and its `app` is on no path but that of its own processes."""
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "app").rglob("*.py")}
+    assert [name for name, text in texts.items() if "__file__" in text] == ["app/root.py"]
+    assert [name for name, text in texts.items() if "sys.executable" in text] == ["app/children.py"]
+
+
 def test_handlers_are_plain_functions_and_short() -> None:
     """Parse, one call, shape: 12 lines of body at most, and `def` unless they stream."""
     long = []
