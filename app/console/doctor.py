@@ -15,6 +15,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import children
 from app.settings import Settings
 from app.store.engine import DATABASE, build_engine
 from app.store.migrations import HEAD
@@ -77,11 +78,11 @@ def versions() -> Check:
 def torch_works(code: str = TORCH_PROBE) -> Check:
     """Import torch and torchvision in a process of its own, decode a JPEG, call a compiled operator."""
     try:
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
+        ran = children.run("-c", code, timeout=180)
     except subprocess.TimeoutExpired:
         return Check("torch", "fail", "importing torch took more than 3 minutes")
     if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or [f"exit status {ran.returncode}"])[-1]
+        reason = (ran.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit status {ran.returncode}"])[-1]
         return Check("torch", "fail", f"torch and torchvision do not work together: {reason}")
     probe = json.loads(ran.stdout.strip().splitlines()[-1])
     devices = ", ".join(probe["devices"]) or "no GPU"
