@@ -1,7 +1,6 @@
 """About the server itself: is it well, what does it count, what can it be asked."""
 
 import os
-from importlib.metadata import version
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -12,6 +11,7 @@ from app.web import api_reference
 from app.web.metrics import Requests, metric
 from app.web.responses import Json
 from app.web.templating import page
+from models.versions import own_version
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +21,7 @@ FORMAT = "text/plain; version=0.0.4"
 @router.get("/healthz")
 def healthz(request: Request) -> Json:
     """Alive; `instance` tells one run of the server from another. Public, so it tells nothing else."""
-    return Json({"status": "ok", "version": version("tessera"), "instance": request.app.state.instance})
+    return Json({"status": "ok", "version": own_version(), "instance": request.app.state.instance})
 
 
 @router.get("/metrics")
