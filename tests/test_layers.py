@@ -11,7 +11,7 @@ from pathlib import Path
 from app.jobs.catalogue import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
+CODE = sorted(path for folder in ("app", "models", "tessera") for path in (ROOT / folder).rglob("*.py"))
 WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
 MAX_FILE, MAX_FUNCTION = 400, 60
 HEAVY = {"torch", "torchvision"}
