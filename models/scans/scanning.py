@@ -19,7 +19,7 @@ from models.card import AFTER_RELU
 from models.encoders.receptive_field import reach
 from models.galleries.packs import Pack, Shard
 from models.scans import effective_fields
-from models.scans.behind import Behind
+from models.scans.background import Behind
 from models.scans.files import MEAN, POOLING, Equations, LayerPart, ScanInfo, ScanWriter
 from models.scans.geometry import CountPath, Trunk
 from models.scans.images import ScanImages, Shown

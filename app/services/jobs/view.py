@@ -8,8 +8,8 @@ from typing import Any
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 from app.services.checkpoints.curves import NAMES
-from models.training.labs import lab
-from models.training.looks import MEASURES as LOOKED
+from models.counting.labs import lab
+from models.training.validation_log import MEASURES as LOOKED
 
 PLURALS = {
     "gallery": "galleries",

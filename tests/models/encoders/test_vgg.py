@@ -15,7 +15,7 @@ from models.checkpoints.scanned import open_for_scan
 from models.encoders import layers
 from models.encoders.vgg import VGG16
 from models.filters.measures import measure
-from models.probes.eyes import NetworkEye, Shown
+from models.probes.feature_sources import NetworkEye, Shown
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.scans.files import ScanReader
