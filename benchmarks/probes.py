@@ -27,7 +27,7 @@ from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.network import Network
 from models.probes.bench import Bench, Told, measure
-from models.probes.eyes import NetworkEye, random_twin, show
+from models.probes.feature_sources import NetworkEye, random_twin, show
 from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, cells
 
 NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5")

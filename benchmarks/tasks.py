@@ -20,7 +20,7 @@ from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
 from models.probes.results import HOWS, How, Score
-from models.training.pretext import GAIN, SIGMAS, five_sigma
+from models.tasks.scoring import GAIN, SIGMAS, five_sigma
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
 STEPS: Mapping[str, int] = {

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from models.countables.rounds import Oval, Seen, look
+from models.countables.ellipsoids import Oval, Seen, look
 from models.countables.values import CLOTH, Floats, Light, Split, Sprite, cloth
 
 PATTERNS: Final = ("plain", "beach", "stripe", "dots", "marble", "halves")

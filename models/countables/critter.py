@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from models.countables.rounds import Oval, Seen, lit, look, paint
+from models.countables.ellipsoids import Oval, Seen, lit, look, paint
 from models.countables.values import Floats, Light, Mask, Part, Split, Sprite, texture
 
 Role = Literal["fur", "pale", "ear", "head", "eye", "nose", "paw"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.galleries.packs import Pack
 from models.probes.average_precision import IGNORED
-from models.probes.eyes import Eye
+from models.probes.feature_sources import Eye
 from models.probes.features import Features, extract
 from models.probes.knn import knn_scores
 from models.probes.linear import Scores, train

@@ -19,7 +19,7 @@ from torch import Tensor
 from models.atomic import write_json
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
-from models.probes.eyes import Eye, Look, show
+from models.probes.feature_sources import Eye, Look, show
 from models.probes.rows import ProbeRows
 
 BATCH: Final = 64

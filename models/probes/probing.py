@@ -17,7 +17,7 @@ from models.evaluations.rows import unseen
 from models.network import resolve_precision
 from models.probes import results as probe_results
 from models.probes.bench import Bench, measure
-from models.probes.eyes import NetworkEye, PictureEye, random_twin
+from models.probes.feature_sources import NetworkEye, PictureEye, random_twin
 from models.probes.results import CONTROL, PICTURES, Probe
 from models.seen import read_seen
 

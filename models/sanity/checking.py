@@ -19,11 +19,11 @@ from models.evaluations.rows import unseen
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
 from models.network import Network
-from models.probes.eyes import random_twin
+from models.probes.feature_sources import random_twin
 from models.sanity.alternatives import Alternative, alternatives
 from models.sanity.measures import Hits, Labels, confounded, leave_one_out, share, smoothness, white_noise
+from models.sanity.readings import Seen, feature_layer, possible, prepared, see
 from models.sanity.report import Sanity, Variant
-from models.sanity.seeing import Seen, feature_layer, possible, prepared, see
 from models.search.neighbours import gain, knn_hits, share_of
 
 SECONDS = 15.0

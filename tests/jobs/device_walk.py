@@ -25,8 +25,8 @@ from models.scans.files import ScanReader
 from models.seeds import generator
 from models.tasks.counting import Counting
 from models.training.batches import Batches, ResidentRegions, StreamedRegions
-from models.training.looks import read_looks
 from models.training.loop import FitConfig, fit, saved_state
+from models.training.validation_log import read_looks
 from tests.elsewhere import DEVICE, Elsewhere
 from tests.models.packing import pack_of
 

@@ -24,11 +24,11 @@ from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.recipes import build_config
 from models.seeds import generator
 from models.tasks.base import Epoch, Relabelled
+from models.tasks.scoring import held_out
 from models.tasks.supervised import Supervised
 from models.training.batches import Batches, ResidentRegions, split_rows
-from models.training.looks import VIEWS, picture_path, read_looks
 from models.training.loop import FitConfig, fit
-from models.training.pretext import held_out
+from models.training.validation_log import VIEWS, picture_path, read_looks
 from tests.making import write_photos
 
 LABELS = ("dog", "cat", None)

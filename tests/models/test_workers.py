@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.scans.behind import Behind
+from models.scans.background import Behind
 from models.training.batches import Batches, ResidentRegions
 from models.workers import workers
 

@@ -7,9 +7,9 @@ import pytest
 from app.jobs.folders import job_folder
 from app.services.training.labs import LabRun, sentence, sound_sentence
 from app.store.tables import GalleryRow
+from models.counting.labs import LABS, SOUND, TASK
 from models.recipes import differences
-from models.training.labs import LABS, SOUND, TASK
-from models.training.looks import Look, Looks, write_looks
+from models.training.validation_log import Look, Looks, write_looks
 from tests.conftest import Client
 
 PAGE = {"accept": "text/html"}

@@ -28,13 +28,13 @@ from models.seeds import generator
 from models.seen import SEEN, write_seen
 from models.tasks import TASKS
 from models.tasks.base import Task
+from models.tasks.scoring import evaluate_task
 from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, split_rows
 from models.training.curves import thin
-from models.training.looking import Watch
 from models.training.loop import FitConfig, fit, saved_state
-from models.training.pretext import evaluate_task
 from models.training.snapshots import FOLDER as SNAPSHOTS
 from models.training.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
+from models.training.validation import Watch
 from models.versions import versions
 
 CURVE_POINTS = 400

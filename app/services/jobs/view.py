@@ -9,7 +9,7 @@ from app.jobs.catalogue import KINDS, artefact
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 from app.services.checkpoints.curves import NAMES
-from models.training.looks import MEASURES as LOOKED
+from models.training.validation_log import MEASURES as LOOKED
 
 
 @dataclass(frozen=True)

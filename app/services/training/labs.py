@@ -8,9 +8,9 @@ from app.jobs.records import JobRecord
 from app.services.checkpoints.measures import kernel_errors
 from app.services.services import Services
 from app.services.training.progress import collapsed, looks_of
+from models.counting.labs import LABS, SOUND, TASK, Lab
 from models.recipes import differences
-from models.training.labs import LABS, SOUND, TASK, Lab
-from models.training.looks import Looks
+from models.training.validation_log import Looks
 
 MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
 RECIPES = (SOUND, *(lab.recipe for lab in LABS))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.failures import NotFound
 from app.jobs.records import JobRecord
-from models.training.looks import VIEWS, Look, Looks, picture_path, read_looks
+from models.training.validation_log import VIEWS, Look, Looks, picture_path, read_looks
 
 STATE = "state"  # of a job's folder
 MARGIN = 10.0  # of the paper's loss, which held-out images are scored by whatever a run minimises

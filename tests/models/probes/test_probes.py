@@ -12,7 +12,7 @@ from models.encoders import layers
 from models.encoders.alexnet import AlexNet
 from models.galleries.loading import decode_rows
 from models.probes.bench import Bench, Told, measure
-from models.probes.eyes import Look, NetworkEye, PictureEye, Shown, random_twin, show
+from models.probes.feature_sources import Look, NetworkEye, PictureEye, Shown, random_twin, show
 from models.probes.features import Layout, Moments, extract
 from models.probes.linear import LinearProbe, loss_of, train
 from models.probes.protocol import Protocol, cells, rate, short_for, side_for

@@ -26,8 +26,8 @@ from models.network import Network
 from models.resampling import halve
 from models.seeds import generator
 from models.tasks.base import Task
-from models.training.looks import VIEWS, Look, Looks, picture_path, read_looks, write_looks
-from models.training.pretext import held_out
+from models.tasks.scoring import held_out
+from models.training.validation_log import VIEWS, Look, Looks, picture_path, read_looks, write_looks
 
 MOST_IMAGES = 128
 PARTNERS = 4  # images of a batch in which the fixed one is drawn: some puzzles take pieces of another
@@ -138,7 +138,7 @@ def _roughness(filters: Tensor) -> float:
 
 
 def _measures(network: Network, images: Sequence[Tensor]) -> dict[str, float]:
-    """What is defined of models.training.looks.MEASURES; the loss is the paper's whatever the run minimises."""
+    """What is defined of MEASURES; the loss is the paper's whatever the run minimises."""
     both = sides(network, images)
     held_out, apart = loss(both), pull(both)
     assert held_out is not None and apart is not None

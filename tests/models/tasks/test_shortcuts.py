@@ -7,8 +7,8 @@ import torch
 from models.recipes import build_config
 from models.seeds import generator
 from models.tasks.context_prediction import ContextPrediction
-from models.training.giveaways import measured, read
-from models.training.pretext import evaluate_task
+from models.tasks.scoring import evaluate_task
+from models.tasks.shortcuts import measured, read
 
 TINY = {"crop": 88, "region": 88, "patch": 25, "gap": 4, "jitter": 2, "patch_hidden": 8, "hidden": 8}
 

@@ -13,8 +13,8 @@ from models.crops import centre
 from models.search.neighbours import share_of
 from models.seeds import generator
 from models.statistics import bootstrapped
+from models.tasks import shortcuts as giveaways
 from models.tasks.base import Task
-from models.training import giveaways
 
 BATCH = 64
 SIGMAS = 5.0  # over guessing: what counts as having learned a puzzle

@@ -11,8 +11,8 @@ from models.recipes import build_config
 from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.looking import FEWEST, LOOKS, Watch
-from models.training.looks import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
+from models.training.validation import FEWEST, LOOKS, Watch
+from models.training.validation_log import MEASURES, VIEWS, Look, Looks, picture_path, read_looks, write_looks
 from tests.models.training.test_training import TINY
 
 
