@@ -12,10 +12,8 @@ from models.card import Reference
 from models.counting.diagnostics import brightness, crop_growth, unit_difference
 from models.counting.equation import count_crops
 from models.counting.measures import Sides, growth_exponent, measure
-from models.crops import centre, crop_image, region
+from models.crops import centre, crop_image
 from models.filters.measures import measure as filter_measures
-from models.galleries.loading import decode_rows
-from models.galleries.packs import Pack
 from models.network import Network
 from models.preprocessing import normalise
 from models.recipes.counting import KERNELS
@@ -27,11 +25,6 @@ AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 GROWTH_IMAGES = 128
 CROP_AREAS = tuple(0.5 + 0.05 * step for step in range(10))  # the paper's figures 5 and 6
 EXTREMES = 100  # images that count most, and least, in those figures
-
-
-def held_out_regions(pack: Pack, rows: Sequence[int], side: int, *, enlarge: bool = False) -> list[Tensor]:
-    """The central region of each row, (3, s, s) uint8 with s <= side."""
-    return [region(image, side, enlarge=enlarge) for _, image in decode_rows(pack, rows)]
 
 
 def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> Sides:

@@ -17,11 +17,11 @@ from torch import Tensor
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.storage import untrained
 from models.counting.equation import views
-from models.counting.evaluation import evaluate, held_out_regions, sides
+from models.counting.evaluation import evaluate, sides
 from models.counting.truth_numbers import LEAST, correlations, edge_energies, numbers
 from models.crops import count_view, trunk_square
 from models.evaluations.rows import Choice, choose, neighbourhood
-from models.galleries.loading import decode_rows
+from models.galleries.loading import decode_rows, regions_of
 from models.galleries.packs import Pack
 from models.network import Network
 from models.resampling import fit_square
@@ -59,7 +59,7 @@ def evaluate_on(
     if len(chosen.rows) < 2:
         raise TooFewImages(_why(chosen, network.card.preprocess.crop))
     rows = chosen.rows.tolist()
-    regions = held_out_regions(pack, rows, network.card.preprocess.region)
+    regions = regions_of(pack, rows, network.card.preprocess.region)
     report, _ = evaluate(network, before, regions, seed=seed, tick=tick)
     tick("comparing with what is known to be there")
     _add(report, truth(pack, rows, regions, network, before, seed))

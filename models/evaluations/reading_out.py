@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from models.checkpoints import storage as checkpoints
 from models.counting.controls import edge_energy, gray_of
-from models.counting.evaluation import held_out_regions, sides
+from models.counting.evaluation import sides
 from models.counting.predictors import inside
 from models.counting.readouts import (
     LEAST_FIT,
@@ -27,6 +27,7 @@ from models.counting.readouts import (
 )
 from models.counting.truth_numbers import boxes
 from models.evaluations.rows import TEST, TRAIN, Rows, even, unseen
+from models.galleries.loading import regions_of
 from models.galleries.packs import Pack
 
 MOST_TESTED = 400
@@ -62,7 +63,7 @@ def read_out(
     both = [*fitted.tolist(), *tested.tolist()]
     known, names = table([found[row] or {} for row in both])
     tick(f"counting in {len(both)} images")
-    counts = sides(network, held_out_regions(pack, both, how.region)).whole
+    counts = sides(network, regions_of(pack, both, how.region)).whole
     tick("fitting")
     cut = len(fitted)
     weights = fit(counts[:cut], known[:cut])

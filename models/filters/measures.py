@@ -154,6 +154,11 @@ def noise_medians(shape: tuple[int, ...], *, seed: int = 0, colour: Colour = "rg
     return measure(rng.standard_normal((NOISE_SAMPLES, *shape[1:]), dtype=np.float32), colour).medians()
 
 
+def median_tv_ratio(filters: Filters) -> float:
+    """The total-variation ratio of the median filter of a layer (units, channels, h, w)."""
+    return measure(filters).medians()["tv_ratio"]
+
+
 @dataclass(frozen=True)
 class Smoothness:
     """Whether the filters of a layer are smoother than noise, and the sentence that says so; small ones do not tell."""

@@ -1,16 +1,18 @@
 """What every pretext task is: a transform that invents its own label, a head, and a loss."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-from models.card import LayerCard, Preprocess
+from models.card import Card, LayerCard, Preprocess
 from models.puzzles import Answer, Puzzle
 from models.recipes.base import ImageConfig
+from models.tasks.scoring import evaluate_task
+from models.tasks.validation import FixedViews, HeldOut, Scored, Watched, puzzle_views, watched
 
 
 class Windows(Protocol):
@@ -63,6 +65,7 @@ class Task(nn.Module, ABC):
     head: nn.Module
     config: ImageConfig
     puzzles_an_image: ClassVar[int] = 1  # drawn of each held-out image when the finished network is measured
+    first_curves: ClassVar[tuple[str, ...]] = ("held_out_loss", "conv1_tv_ratio")  # of validation, on the card
     names: tuple[str, ...] = ()
     majority: float | None = None
 
@@ -71,12 +74,12 @@ class Task(nn.Module, ABC):
     def build(cls, config: Any, rng: torch.Generator) -> Self:
         """The untrained task of its own config, its weights drawn from `rng`."""
 
-    def begin(self, views: Tensor) -> float:  # noqa: ARG002 - for those that look at the first batch
-        """Adjust the untrained weights to the first batch; the factor is what `rescale` does the same with."""
-        return 1.0
+    def begin(self, views: Tensor) -> Mapping[str, float]:  # noqa: ARG002 - for those that look at the first batch
+        """Adjust the untrained weights to the first batch. What is returned goes on the card, for `begin_like`."""
+        return {}
 
-    def rescale(self, factor: float) -> None:
-        """Repeat on another untrained copy what `begin` did."""
+    def begin_like(self, found: Mapping[str, Any]) -> None:
+        """Repeat on another untrained copy what `begin` did, from what it returned or a card that records it."""
 
     def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
         """Optimisers that the task steps itself, in `training_step`, by name; the same objects at every call.
@@ -113,11 +116,24 @@ class Task(nn.Module, ABC):
         A value may be NaN for images of which it is not defined; these are left out.
         """
 
-    def giveaways(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:  # noqa: ARG002
+    def shortcuts(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:  # noqa: ARG002
         """What parts of a puzzle should not tell alone, by the name of its error on the card: features of the parts
         (B, parts, F), and what a linear map is to read from them (B, parts, T). Held-out crops as in `views`.
         """
         return {}
+
+    def watch(self, images: HeldOut, fixed: int, card: Card) -> Watched:  # noqa: ARG002 - for those that show an image
+        """What held-out images say while the network trains; neither weights nor random numbers are changed."""
+        return watched(self, images, card)
+
+    def fixed_views(self, images: HeldOut, fixed: int, card: Card) -> FixedViews:
+        """What the network is shown of the held-out image at the place `fixed`, as pictures."""
+        return puzzle_views(self, images, fixed, card)
+
+    def score(self, untrained: "Task", images: HeldOut, card: Card, tick: Callable[[str], None]) -> Scored:  # noqa: ARG002
+        """The measures of a finished network for its card, beside those of the same network `untrained`."""
+        measured = evaluate_task(self, untrained, images.regions, images.targets, seed=images.seed, tick=tick)
+        return Scored(measured)
 
     def chance(self) -> dict[str, float]:
         """What guessing gives of the measures, where that is known."""

@@ -86,7 +86,7 @@ class ContextPrediction(Task):
             patches = without_green(patches)
         return standardise(patches.flatten(0, 1)).view_as(patches)
 
-    def giveaways(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+    def shortcuts(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
         """Where in the crop a patch's middle lies, row and column in sides of the crop, from its fc6 alone.
 
         The paper: an error of .255 for the tenth of the photos that give most away, .371 by chance, .321 after

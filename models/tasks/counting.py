@@ -4,7 +4,7 @@ Noroozi, Pirsiavash, Favaro, "Representation Learning by Learning to Count", ICC
 Kept from the paper: D downsamples by two, T_j cuts tile j, phi counts, M is the contrastive margin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,15 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.card import LayerCard, Preprocess
+from models.card import Card, LayerCard, Preprocess
 from models.counting.equation import stack
+from models.counting.evaluation import evaluate
+from models.counting.training_measures import view_pictures, view_totals, watched_measures
+from models.counting.training_views import MEASURES, VIEWS
 from models.encoders.alexnet import WIDTHS, AlexNet
 from models.encoders.initialisation import gaussian, he, scale_to, uniform
+from models.network import Network
 from models.puzzles import Answer, Puzzle
 from models.recipes.counting import CountingConfig
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
 from models.tasks.pictures import stretched
+from models.tasks.validation import FixedViews, HeldOut, Scored, Watched
 from models.tasks.windows import mirrored
 
 SIDES = ("the left one", "the right one")
@@ -40,6 +45,7 @@ class Counting(Task):
 
     name: ClassVar[str] = "counting"
     paper: ClassVar[str] = "https://arxiv.org/abs/1708.06734"
+    first_curves: ClassVar[tuple[str, ...]] = MEASURES
     config: CountingConfig
 
     def __init__(self, encoder: nn.Module, head: nn.Module, config: CountingConfig) -> None:
@@ -60,22 +66,23 @@ class Counting(Task):
             gaussian(encoder.get_parameter("conv1.weight"), config.conv1_std, rng)
         return cls(encoder, head, config)
 
-    def begin(self, views: Tensor) -> float:
+    def begin(self, views: Tensor) -> Mapping[str, float]:
         """Bring the mean |phi(Dx)|^2 of the first batch (B, 5, 3, s, s) to `start_norm` by scaling conv1."""
         if not self.config.start_norm:
-            return 1.0
+            return {"conv1_scale": 1.0}
         shown = views[:, 0]  # (B, 5, 3, s, s) -> (B, 3, s, s)
 
         def squared_norm() -> float:
             with torch.no_grad():
                 return float(self.head(self.encoder(shown)).square().sum(dim=1).mean())
 
-        return scale_to(self.encoder.get_parameter("conv1.weight"), squared_norm, self.config.start_norm)
+        factor = scale_to(self.encoder.get_parameter("conv1.weight"), squared_norm, self.config.start_norm)
+        return {"conv1_scale": factor}
 
-    def rescale(self, factor: float) -> None:
-        """What `begin` did to another copy of the untrained task."""
+    def begin_like(self, found: Mapping[str, Any]) -> None:
+        """Scale conv1 by the factor that was found."""
         with torch.no_grad():
-            self.encoder.get_parameter("conv1.weight").mul_(factor)
+            self.encoder.get_parameter("conv1.weight").mul_(float(found.get("conv1_scale", 1.0)))
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:
         """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
@@ -131,6 +138,25 @@ class Counting(Task):
         """Whether the tiles fit their own image better than the next one of the batch; (B, 5, K) -> (B,)."""
         own, other = errors(outputs)
         return {"loss": own + F.relu(self.config.margin - other), "accuracy": (own < other).float()}
+
+    def watch(self, images: HeldOut, fixed: int, card: Card) -> Watched:
+        """Both sides of the equation on held-out images, and what is counted in each view of the fixed one."""
+        network = self._network(card)
+        return Watched(watched_measures(network, images.regions), view_totals(network, images.regions[fixed]))
+
+    def fixed_views(self, images: HeldOut, fixed: int, card: Card) -> FixedViews:
+        """D(x) and the four tiles of the fixed image: there is nothing to ask."""
+        return FixedViews(view_pictures(images.regions[fixed], card.preprocess.crop), names=VIEWS)
+
+    def score(self, untrained: Task, images: HeldOut, card: Card, tick: Callable[[str], None]) -> Scored:
+        """Does it count? Measured beside its controls, and count vectors to compare other images with."""
+        assert isinstance(untrained, Counting)
+        networks = self._network(card), untrained._network(card)
+        return Scored(*evaluate(*networks, images.regions, seed=images.seed, tick=tick))
+
+    def _network(self, card: Card) -> Network:
+        """Encoder and head as those are seen who look at a finished checkpoint: in fp32, in evaluation mode."""
+        return Network(card, self.encoder, self.head, str(next(self.parameters()).device), torch.float32)
 
     def chance(self) -> dict[str, float]:
         return {"accuracy": 0.5}

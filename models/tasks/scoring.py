@@ -1,8 +1,10 @@
 """How well a task is solved on held-out images: every measure that it names, beside its untrained self and chance."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,8 +15,10 @@ from models.crops import centre
 from models.search.neighbours import share_of
 from models.seeds import generator
 from models.statistics import bootstrapped
-from models.tasks import shortcuts as giveaways
-from models.tasks.base import Task
+from models.tasks.shortcuts import shortcut_errors
+
+if TYPE_CHECKING:
+    from models.tasks.base import Task
 
 BATCH = 64
 SIGMAS = 5.0  # over guessing: what counts as having learned a puzzle
@@ -88,7 +92,7 @@ def evaluate_task(
     report["random_init"] = cells(puzzles(before, regions, targets, seed), seed)
     chance = dict(task.chance())
     for column, network in (("network", task), ("random_init", before)):
-        for name, (cell, mean) in giveaways.measured(network, regions, seed).items():
+        for name, (cell, mean) in shortcut_errors(network, regions, seed).items():
             report[column][name], chance[name] = cell, mean
     if chance:
         report["chance"] = {name: {"value": value, "interval": None, "n": None} for name, value in chance.items()}

@@ -4,9 +4,11 @@ Doersch, Gupta, Efros, "Unsupervised Visual Representation Learning by Context P
 network told from one patch where in the photo it was, by the colour fringes of the lens.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,7 +18,9 @@ from torch import Tensor
 from models.crops import centre
 from models.seeds import generator
 from models.statistics import bootstrapped
-from models.tasks.base import Task
+
+if TYPE_CHECKING:
+    from models.tasks.base import Task
 
 BATCH = 64
 PENALTIES = tuple(10.0**power for power in range(-2, 6))  # of the ridge, chosen by leaving out one part
@@ -31,15 +35,15 @@ class Reading:
     of_mean: Doubles
 
 
-def measured(task: Task, regions: Sequence[Tensor], seed: int) -> dict[str, tuple[dict[str, Any], float]]:
-    """For each of the task's giveaways the root mean square error with its 95 % interval, and that of the mean."""
+def shortcut_errors(task: Task, regions: Sequence[Tensor], seed: int) -> dict[str, tuple[dict[str, Any], float]]:
+    """For each of the task's shortcuts the root mean square error with its 95 % interval, and that of the mean."""
     found: dict[str, list[tuple[Tensor, Tensor]]] = {}
     training, device = task.training, next(task.parameters()).device
     task.eval()
     with torch.inference_mode():
         for number, start in enumerate(range(0, len(regions), BATCH)):
             crops = torch.stack([centre(region, task.preprocess().crop) for region in regions[start : start + BATCH]])
-            given = task.giveaways(crops.to(device), generator(seed, number, 6))
+            given = task.shortcuts(crops.to(device), generator(seed, number, 6))
             for name, (features, truth) in given.items():
                 found.setdefault(name, []).append((features.float().cpu(), truth.float().cpu()))
     task.train(training)
