@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -145,6 +145,11 @@ class Card:
             if layer.name == name:
                 return layer
         raise KeyError(f"no layer {name!r}; there are: {', '.join(layer.name for layer in self.layers)}")
+
+
+def last_conv(layers: Sequence[LayerCard]) -> LayerCard | None:
+    """The last of these layers whose units have a map; None where none has."""
+    return next((layer for layer in reversed(layers) if layer.kind == "conv"), None)
 
 
 @dataclass(frozen=True)

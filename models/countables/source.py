@@ -15,8 +15,6 @@ from models.galleries.sources import Item, Loaded, Skipped
 
 Splits = Literal["train", "test", "both"]
 
-MOST_SCENES: Final = 1 << 20
-MOST_SEED: Final = (1 << 20) - 1
 # Every list of scenes has seeds of its own: what a network is trained on never meets what it is tested on.
 STREAMS: Final[dict[str, int]] = {"both": 0, "train": 1, "test": 2, "sweeps": 3}
 

@@ -18,7 +18,7 @@ from models.network import Network
 from models.preprocessing import normalise
 from models.recipes.counting import KERNELS
 from models.seeds import generator
-from models.statistics import Doubles, bootstrapped, paired, spearman
+from models.statistics import Doubles, bootstrapped, bootstrapped_pairs, spearman
 
 BATCH = 64
 AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -69,7 +69,7 @@ def diagnose(network: Network, regions: Sequence[Tensor], both: Sides, seed: int
     curves = [magnitudes(network, part, seed, CROP_AREAS)[0] for part in (high, low)]
     return {
         **brightness(magnitude, crops.numpy()),
-        "mirror_rank": paired(spearman, magnitude, np.linalg.norm(mirrored.whole, axis=1)),
+        "mirror_rank": bootstrapped_pairs(spearman, magnitude, np.linalg.norm(mirrored.whole, axis=1)),
         **unit_difference(both.whole),
         **crop_growth(curves[0], curves[1], np.array(CROP_AREAS)),
     }

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.counting.sweeps import Curves, Estimate, Sweep, curves, elasticity, explained, follows, means_of
+from models.counting.sweeps import Curves, Sweep, curves, elasticity, explained, follows, means_of
+from models.statistics import Estimate
 
 Doubles = NDArray[np.float64]
 

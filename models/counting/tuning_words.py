@@ -1,7 +1,7 @@
 """What tuning curves say, written as sentences that claim no more than the intervals allow. Free of torch."""
 
-from models.counting.sweeps import Estimate
 from models.counting.tuning import CONTRAST, NUMBER, OVERLAP, SIZE, Response, difference
+from models.statistics import Estimate
 
 
 def sentence(found: Response, *, name: str = "the total", counts: bool = True) -> str:

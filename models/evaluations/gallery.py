@@ -18,7 +18,7 @@ from models.checkpoints import storage as checkpoints
 from models.checkpoints.storage import untrained
 from models.counting.equation import views
 from models.counting.evaluation import evaluate, sides
-from models.counting.truth_numbers import LEAST, correlations, edge_energies, numbers
+from models.counting.truth_numbers import LEAST, edge_energies, number_correlations, numbers
 from models.crops import count_view, trunk_square
 from models.evaluations.rows import Choice, choose, neighbourhood
 from models.galleries.loading import decode_rows, regions_of
@@ -77,9 +77,9 @@ def truth(
     kept, parts = [rows[place] for place in places], [regions[place] for place in places]
     edges = edge_energies(pack, kept, network.card.preprocess)
     found = {
-        "network": correlations(sides(network, parts).whole, known, seed=seed),
-        "random_init": correlations(sides(before, parts).whole, known, seed=seed),
-        "edge_energy": {"total_and_number": correlations(edges[:, None], known, seed=seed)["total_and_number"]},
+        "network": number_correlations(sides(network, parts).whole, known, seed=seed),
+        "random_init": number_correlations(sides(before, parts).whole, known, seed=seed),
+        "edge_energy": {"total_and_number": number_correlations(edges[:, None], known, seed=seed)["total_and_number"]},
     }
     # Crops of one picture are not independent, which an interval over images cannot know: say how many there are.
     pictures = len({row.source or row.path for row in pack.metadata(kept)})

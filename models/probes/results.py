@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import atomic
-from models.paired import Estimate, ScoreOf, Weights, bootstrapped, share_right
+from models.paired import ScoreOf, Weights, estimated, share_right
 from models.probes.average_precision import Present, mean_ap
 from models.probes.protocol import Protocol
 from models.search.neighbours import wilson
+from models.statistics import Estimate
 
 FOLDER: Final = "probes"
 RESULT: Final = "probe.json"
@@ -161,7 +162,7 @@ def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> Score:
 
 def bootstrapped_score(outcome: NDArray[Any], present: Present) -> Estimate:
     """mAP with an interval over images and seeds."""
-    return bootstrapped(score_of(outcome, present, several=True), outcome.shape[1])
+    return estimated(score_of(outcome, present, several=True), outcome.shape[1])
 
 
 def wilson_share(value: float, n: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Training batches: random native crops whose order depends on (seed, step) alone."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.crops import centre, region
+from models.crops import region
 from models.galleries.loading import decode, decode_rows
 from models.galleries.packs import Pack
 from models.seeds import generator
@@ -182,9 +182,3 @@ class Batches:
         room = self.regions.extents[indices] - self.crop + 1
         tops, lefts = ((torch.rand(len(indices), generator=rng) * room).long() for _ in range(2))
         return self.regions.crops(indices, tops, lefts, self.crop)
-
-
-def centre_crops(pack: Pack, rows: Sequence[int], side: int, crop: int) -> Iterator[Tensor]:
-    """The middle `crop` of each row's region, as inference reads it: (3, crop, crop) uint8."""
-    for _, image in decode_rows(pack, rows):
-        yield centre(region(image, side), crop)

@@ -116,7 +116,7 @@ def _difference(line: Difference) -> dict[str, object]:
         "b": line.second,
         "value": found.value,
         "interval": [found.low, found.high],
-        "n": found.n,
+        "n": line.n,
         "beyond_chance": line.beyond_chance,
         "mcnemar": None if line.test is None else asdict(line.test),
     }
