@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Picture:
+class PuzzlePicture:
     """Something drawn: pixels (H, W, 3) uint8 and what they are."""
 
     caption: str
@@ -22,20 +22,20 @@ class Puzzle:
     """
 
     question: str
-    shown: tuple[Picture, ...]
+    shown: tuple[PuzzlePicture, ...]
     columns: int
     choices: tuple[str, ...] = ()
     right: int | None = None
-    solution: tuple[Picture, ...] = ()
+    solution: tuple[PuzzlePicture, ...] = ()
 
 
 @dataclass(frozen=True)
-class Answer:
+class PuzzleAnswer:
     """What a network says to a puzzle: probabilities of the choices, or pictures; `words` sums it up."""
 
     words: str
     probabilities: tuple[float, ...] = ()
-    drawn: tuple[Picture, ...] = ()
+    drawn: tuple[PuzzlePicture, ...] = ()
 
     @property
     def choice(self) -> int | None:
@@ -61,4 +61,4 @@ class Posed:
     """A puzzle, and what a network says to it where one was asked."""
 
     puzzle: Puzzle
-    answer: Answer | None
+    answer: PuzzleAnswer | None

@@ -35,10 +35,12 @@ def write_seen(folder: Path, pack: Pack, rows: Sequence[int]) -> None:
     chosen = np.asarray(rows, dtype=np.int64)
     hashes = pack.phashes()
     looks = phashes(pack.jpeg(int(row)) for row in chosen) if hashes is None else hashes[chosen]
-    write_seen_images(folder, SeenImages(prefixes(pack.sha256s())[chosen], telling(pack, chosen, looks), chosen))
+    write_seen_images(
+        folder, SeenImages(prefixes(pack.sha256s())[chosen], comparable_hashes(pack, chosen, looks), chosen)
+    )
 
 
-def telling(pack: Pack, rows: Sequence[int] | NDArray[np.int64], hashes: Hashes) -> Hashes:
+def comparable_hashes(pack: Pack, rows: Sequence[int] | NDArray[np.int64], hashes: Hashes) -> Hashes:
     """The perceptual hashes of rows, none for generated scenes, (N,).
 
     Two scenes may look alike and be different scenes, and an empty one looks like many a photo of a plain: of scenes

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from models.countables.ellipsoids import Oval, Seen, lit, look, paint
-from models.countables.values import Floats, Light, Mask, Part, Split, Sprite, texture
+from models.countables.ellipsoids import Oval, OvalPatch, lit, oval_patch, paint
+from models.countables.values import Floats, Light, Mask, Split, Sprite, SpritePart, texture
 
 Role = Literal["fur", "pale", "ear", "head", "eye", "nose", "paw"]
 
@@ -64,7 +64,7 @@ def draw(rng: np.random.Generator, size: float, light: Light, split: Split) -> S
     alpha = np.zeros((height, width), np.float32)
     shapes: list[tuple[Role, Mask]] = []
     for piece in pieces:
-        seen = look(piece.oval, height, width, 0.8 if piece.role in ("pale", "ear") else 0.97)
+        seen = oval_patch(piece.oval, height, width, 0.8 if piece.role in ("pale", "ear") else 0.97)
         if piece.role == "eye":
             _eye(colour, alpha, seen, COLOURINGS[name], light)
         else:
@@ -73,7 +73,7 @@ def draw(rng: np.random.Generator, size: float, light: Light, split: Split) -> S
     return Sprite("critter", colour, alpha, _parts(shapes), name)
 
 
-def _surface(piece: Piece, seen: Seen, look_: Colouring, light: Light, coat: Floats, stripe: float) -> Floats:
+def _surface(piece: Piece, seen: OvalPatch, look_: Colouring, light: Light, coat: Floats, stripe: float) -> Floats:
     """Fur under the light, or a wet nose."""
     if piece.role == "nose":
         dark = np.array((0.16, 0.10, 0.10), np.float32)
@@ -89,7 +89,7 @@ def _surface(piece: Piece, seen: Seen, look_: Colouring, light: Light, coat: Flo
     return lit(light, seen, np.array(base, np.float32)) * (shade * rim)[..., None].astype(np.float32)
 
 
-def _eye(colour: Floats, alpha: Floats, seen: Seen, look_: Colouring, light: Light) -> None:
+def _eye(colour: Floats, alpha: Floats, seen: OvalPatch, look_: Colouring, light: Light) -> None:
     """A coloured glass eye with a black pupil and a glint, rimmed dark."""
     radius = np.sqrt(seen.nx**2 + seen.ny**2)
     iris = np.array(look_.eye, np.float32) * (0.7 + 0.6 * seen.nz)[..., None]
@@ -99,7 +99,7 @@ def _eye(colour: Floats, alpha: Floats, seen: Seen, look_: Colouring, light: Lig
     paint(colour, alpha, seen, (ball * (1 - glint) + glint).astype(np.float32))
 
 
-def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[Part, ...]:
+def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[SpritePart, ...]:
     """The countable pieces; an eye or nose in front of the head belongs to it and hides nothing of it."""
     parts = []
     for index, (role, shape) in enumerate(shapes):
@@ -109,7 +109,7 @@ def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[Part, ...]:
         for other, cover in shapes[index + 1 :]:
             if role != "head" or other not in ("eye", "nose", "pale"):
                 seen &= ~cover
-        parts.append(Part(role, shape, seen))
+        parts.append(SpritePart(role, shape, seen))
     return tuple(parts)
 
 

@@ -31,7 +31,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Laid:
+class LaidGround:
     """A ground as it lies under one scene: its pixels at the fine scale, and where they were taken from."""
 
     pixels: Floats  # (h, w, 3)
@@ -63,13 +63,13 @@ def of(split: Split) -> tuple[Ground, ...]:
     return tuple(ground for ground in GROUNDS if ground.split == split)
 
 
-def lay(ground: Ground, rng: np.random.Generator) -> Laid:
+def lay(ground: Ground, rng: np.random.Generator) -> LaidGround:
     """One scene's ground, drawn from `rng`."""
     side = SIDE * FINE
     if ground.kind == "flat":
-        return Laid(_worn(np.broadcast_to(_colour(rng), (side, side, 3)), rng), None)
+        return LaidGround(_worn(np.broadcast_to(_colour(rng), (side, side, 3)), rng), None)
     if ground.kind == "gradient":
-        return Laid(_worn(_between(_colour(rng), _colour(rng), _ramp(ground.name, rng)), rng), None)
+        return LaidGround(_worn(_between(_colour(rng), _colour(rng), _ramp(ground.name, rng)), rng), None)
     photo = _photo(ground.file)
     left, top, right, bottom = ground.region
     most = min(right - left, bottom - top)
@@ -80,7 +80,7 @@ def lay(ground: Ground, rng: np.random.Generator) -> Laid:
     pixels = np.asarray(turned, dtype=np.float32) / np.float32(255)
     tint = rng.normal(1, 0.07 if ground.grey else 0.03, 3).astype(np.float32)
     gain, lift = np.float32(rng.uniform(0.7, 1.05)), np.float32(rng.uniform(0, 0.1))
-    return Laid(np.clip(pixels * tint * gain + lift, 0, 1), (x, y, x + span, y + span))
+    return LaidGround(np.clip(pixels * tint * gain + lift, 0, 1), (x, y, x + span, y + span))
 
 
 _TURNS: Final = (

@@ -34,7 +34,7 @@ class Placed:
 
 
 @dataclass
-class Layout:
+class SceneLayout:
     """Objects from the farthest to the nearest, and who owns each pixel (-1: the ground)."""
 
     placed: list[Placed] = field(default_factory=list)
@@ -83,7 +83,7 @@ def coarse(mask: Mask, left: int, top: int) -> tuple[tuple[slice, slice], Mask]:
     return window, 2 * share >= FINE * FINE
 
 
-def scattered(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Placed | None:
+def scattered(layout: SceneLayout, sprite: Sprite, rng: np.random.Generator) -> Placed | None:
     """A place for one more object that hides none of the others too much; None where the draws found none."""
     for x, y in _draws(layout, sprite, rng):
         new = place(sprite, x, y)
@@ -92,7 +92,7 @@ def scattered(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Place
     return None
 
 
-def _draws(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+def _draws(layout: SceneLayout, sprite: Sprite, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
     """Places to try: some across a line between tiles, some against another object, the rest anywhere."""
     size = max(sprite.alpha.shape) / (SIDE * FINE)
     wish = rng.random()

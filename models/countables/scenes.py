@@ -7,7 +7,7 @@ import numpy as np
 
 from models.countables import ball, coin, critter, leaf
 from models.countables.grounds import BY_NAME, lay, of
-from models.countables.layout import Layout, Placed, coarse, place, scattered
+from models.countables.layout import Placed, SceneLayout, coarse, place, scattered
 from models.countables.masks import bounds, runs
 from models.countables.picture import Image, render
 from models.countables.values import FINE, KINDS, SIDE, Kind, Light, Mask, Split, Sprite
@@ -32,7 +32,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScenePlan:
     """Everything that decides a scene. `level` is that of the factor which `sweep` moves."""
 
     seed: int
@@ -62,7 +62,7 @@ def draw(seed: int, split: Split = "train") -> Drawn:
     return finish(mixed(seed, split))
 
 
-def mixed(seed: int, split: Split) -> Plan:
+def mixed(seed: int, split: Split) -> ScenePlan:
     """What a mixed scene holds."""
     rng = stream(seed, FACTORS)
     grounds = of(split)
@@ -77,14 +77,14 @@ def mixed(seed: int, split: Split) -> Plan:
         kind = KINDS[int(rng.choice(chosen))]
         size = scale * float(np.exp(rng.uniform(-0.3, 0.3)))
         actors.append(Actor(kind, round(float(np.clip(size, SMALLEST[kind], most)), 4)))
-    return Plan(seed, split, ground, tuple(actors), contrast)
+    return ScenePlan(seed, split, ground, tuple(actors), contrast)
 
 
-def finish(plan: Plan) -> Drawn:
+def finish(plan: ScenePlan) -> Drawn:
     """Lay out, render and describe a plan."""
     light = Light.drawn(stream(plan.seed, LIGHT))
     ground = lay(BY_NAME[plan.ground], stream(plan.seed, GROUND))
-    layout = Layout()
+    layout = SceneLayout()
     for index, actor in enumerate(plan.actors):
         new = _placed(plan, layout, index, actor, light)
         if new is not None:
@@ -94,19 +94,21 @@ def finish(plan: Plan) -> Drawn:
     return Drawn(image, _scene(plan, layout, light, ground.crop), truth)
 
 
-def sprite(plan: Plan, index: int, actor: Actor, light: Light) -> Sprite:
+def sprite(plan: ScenePlan, index: int, actor: Actor, light: Light) -> Sprite:
     """The object as it looks in every scene of this seed, at the actor's size."""
     return DRAW[actor.kind](stream(plan.seed, OBJECT, index), actor.size * SIDE * FINE, light, plan.split)
 
 
-def _placed(plan: Plan, layout: Layout, index: int, actor: Actor, light: Light) -> Placed | None:
+def _placed(plan: ScenePlan, layout: SceneLayout, index: int, actor: Actor, light: Light) -> Placed | None:
     drawn = sprite(plan, index, actor, light)
     if actor.at is not None:
         return place(drawn, *actor.at)
     return scattered(layout, drawn, stream(plan.seed, PLACE, index))
 
 
-def _scene(plan: Plan, layout: Layout, light: Light, crop: tuple[int, int, int, int] | None) -> dict[str, Any]:
+def _scene(
+    plan: ScenePlan, layout: SceneLayout, light: Light, crop: tuple[int, int, int, int] | None
+) -> dict[str, Any]:
     kinds = [one.sprite.kind for one in layout.placed]
     sizes = [actor.size for actor in plan.actors]
     return {
@@ -125,7 +127,7 @@ def _scene(plan: Plan, layout: Layout, light: Light, crop: tuple[int, int, int, 
     }
 
 
-def _truth(layout: Layout) -> dict[str, Any]:
+def _truth(layout: SceneLayout) -> dict[str, Any]:
     return {
         "width": SIDE,
         "height": SIDE,
@@ -133,7 +135,7 @@ def _truth(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _object(layout: Layout, index: int, one: Placed) -> dict[str, Any]:
+def _object(layout: SceneLayout, index: int, one: Placed) -> dict[str, Any]:
     mine = layout.owner[one.window] == index
     parts = []
     for number, part in enumerate(one.sprite.parts):

@@ -11,7 +11,7 @@ from models.countables.scenes import Drawn, finish, mixed
 from models.countables.sweeps import cells, plan_of
 from models.countables.truth import count, whole
 from models.countables.values import Split
-from models.galleries.sources import Item, Loaded, Skipped
+from models.galleries.sources import Item, LoadedImage, Skipped
 
 Splits = Literal["train", "test", "both"]
 
@@ -49,7 +49,7 @@ class CountablesSource:
                 source=f"{cell.sweep}-{cell.repeat}",
             )
 
-    def load(self, item: Item) -> Loaded:
+    def load(self, item: Item) -> LoadedImage:
         """The scene as a PPM file, with what there is to be seen in it."""
         how, *rest = item.file.split(":")
         if how == "sweep":
@@ -60,12 +60,14 @@ class CountablesSource:
         return scene_seed("sweeps", self.seed, number)
 
 
-def loaded(drawn: Drawn) -> Loaded:
+def loaded(drawn: Drawn) -> LoadedImage:
     """A drawn scene as an import wants it: the pixels, and label, counts, scene and truth."""
     height, width = drawn.image.shape[:2]
     pixels = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(drawn.image).tobytes()
     present = count(drawn.truth, whole(drawn.truth)).present
-    return Loaded(pixels, label=_label(drawn.scene), counts=present, scene=_json(drawn.scene), truth=_json(drawn.truth))
+    return LoadedImage(
+        pixels, label=_label(drawn.scene), counts=present, scene=_json(drawn.scene), truth=_json(drawn.truth)
+    )
 
 
 def _label(scene: dict[str, Any]) -> str:

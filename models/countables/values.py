@@ -51,7 +51,7 @@ class Light:
 
 
 @dataclass(frozen=True)
-class Part:
+class SpritePart:
     """A named part of an object on its patch: its whole shape, and what the object itself leaves of it to see."""
 
     kind: str
@@ -66,7 +66,7 @@ class Sprite:
     kind: Kind
     colour: Floats
     alpha: Floats
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SpritePart, ...] = ()
     look: str = ""
 
 

@@ -110,7 +110,7 @@ GATES: tuple[Gate, ...] = (
 
 
 @dataclass(frozen=True)
-class Result:
+class GateResult:
     """What became of one gate: the measured value and interval, what it was compared with, and the verdict."""
 
     gate: Gate
@@ -121,20 +121,22 @@ class Result:
     bar: float | None = None
 
 
-def judge(measures: Mapping[str, Cells], column: str = "network", gates: Sequence[Gate] = GATES) -> tuple[Result, ...]:
+def judge(
+    measures: Mapping[str, Cells], column: str = "network", gates: Sequence[Gate] = GATES
+) -> tuple[GateResult, ...]:
     """Every gate for one column of a card's measures (`network`, or a control)."""
     return tuple(_judge(gate, measures, column) for gate in gates)
 
 
-def _judge(gate: Gate, measures: Mapping[str, Cells], column: str) -> Result:
+def _judge(gate: Gate, measures: Mapping[str, Cells], column: str) -> GateResult:
     cells = measures.get(column, {})
     cell = cells.get(gate.measure)
     bar_cell = _beside(gate, measures, column)
     bar = gate.threshold if gate.threshold is not None else _value(bar_cell)
     if cell is None or (gate.threshold is None and bar_cell is None):
-        return Result(gate, "unmeasured", _value(cell), _interval(cell), _count(cell), bar)
+        return GateResult(gate, "unmeasured", _value(cell), _interval(cell), _count(cell), bar)
     value, interval = _value(cell), _interval(cell)
-    return Result(gate, _verdict(gate, cells, cell, bar_cell), value, interval, _count(cell), bar)
+    return GateResult(gate, _verdict(gate, cells, cell, bar_cell), value, interval, _count(cell), bar)
 
 
 def _verdict(gate: Gate, cells: Cells, cell: Mapping[str, Any], bar_cell: Mapping[str, Any] | None) -> Verdict:
@@ -191,7 +193,7 @@ def _count(cell: Mapping[str, Any] | None) -> int | None:
     return None if cell is None else cell.get("n")
 
 
-def sentence(results: Sequence[Result]) -> str:
+def sentence(results: Sequence[GateResult]) -> str:
     """What the gates say in words, the strongest claim that they allow and everything that speaks against it."""
     required = [result for result in results if result.gate.required]
     groups = {verdict: [r for r in required if r.verdict == verdict] for verdict in ("fail", "unclear", "unmeasured")}
@@ -202,7 +204,7 @@ def sentence(results: Sequence[Result]) -> str:
     return f"{_claim(required)}. {passed} of {len(required)} gates passed. {' '.join(rest)}"
 
 
-def _claim(required: Sequence[Result]) -> str:
+def _claim(required: Sequence[GateResult]) -> str:
     """How it compares with an averager: the one thing that decides whether it counts at all."""
     verdicts = {result.gate.name: result.verdict for result in required}
     better, adds = verdicts.get("adds_not_averages"), verdicts.get("adds")
@@ -223,12 +225,12 @@ _LEADS: Mapping[str, str] = {
 }
 
 
-def _list(verdict: str, results: Sequence[Result]) -> str:
+def _list(verdict: str, results: Sequence[GateResult]) -> str:
     told = (result.gate.words if verdict == "unmeasured" else _told(result) for result in results)
     return f"{_LEADS[verdict]}: {', '.join(told)}." if results else ""
 
 
-def _told(result: Result) -> str:
+def _told(result: GateResult) -> str:
     value = "not defined" if result.value is None else f"{result.value:.3g}"
     bar = f", {result.bar:.3g}" if result.gate.threshold is None and result.bar is not None else ""
     return f"{result.gate.words} {value} ({result.gate.asks}{bar})"

@@ -34,7 +34,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Curves:
+class SweepCurves:
     """Means over seeds at each level and their bands, (L, K) each."""
 
     mean: Doubles
@@ -75,14 +75,14 @@ def draws(seeds: int) -> Doubles:
     return found
 
 
-def curves(values: Doubles) -> Curves:
+def curves(values: Doubles) -> SweepCurves:
     """Mean and band at each level of values (S, L, K)."""
     seeds, levels, _ = values.shape
     mean = values.mean(axis=0)  # (L, K)
     centred = values - values.mean(axis=1, keepdims=True) + mean.mean(axis=0)  # (S, L, K)
     drawn = np.tensordot(draws(seeds), centred, axes=1)  # (B, L, K)
     low, high = _interval(drawn, mean, seeds, wider=np.sqrt(levels / (levels - 1)))
-    return Curves(mean, low, high)
+    return SweepCurves(mean, low, high)
 
 
 def follows(values: Doubles, levels: Doubles) -> list[Estimate]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.counting.sweeps import Curves, Sweep, curves, elasticity, explained, follows, means_of
+from models.counting.sweeps import Sweep, SweepCurves, curves, elasticity, explained, follows, means_of
 from models.statistics import Estimate
 
 Doubles = NDArray[np.float64]
@@ -59,8 +59,8 @@ class Panel:
     """One sweep: the curves of K values, (L, K), the same relative to each value's own mean, and K effects."""
 
     sweep: Sweep
-    curves: Curves
-    relative: Curves
+    curves: SweepCurves
+    relative: SweepCurves
     effects: tuple[Effect, ...]
 
 
@@ -75,7 +75,7 @@ def panel(values: Doubles, sweep: Sweep, areas: Doubles) -> Panel:
     powers = elasticity(here, amounts(sweep, areas)) if sweep.name in POWERS else nothing
     shares = [float(share) if np.isfinite(share) else None for share in explained(here)]
     effects = tuple(Effect(*three) for three in zip(rhos, shares, powers, strict=True))
-    return Panel(sweep, found, Curves(found.mean / scale, found.low / scale, found.high / scale), effects)
+    return Panel(sweep, found, SweepCurves(found.mean / scale, found.low / scale, found.high / scale), effects)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

@@ -19,7 +19,7 @@ from torchvision.models import VisionTransformer as TorchvisionViT
 from torchvision.models.convnext import LayerNorm2d
 
 from models.card import LayerCard
-from models.encoders.receptive_field import Field, known_fields
+from models.encoders.receptive_field import ReceptiveField, known_fields
 from models.encoders.vit import VisionTransformer
 
 MOST = 20  # blocks of one network
@@ -56,7 +56,9 @@ def layers(encoder: nn.Module, *, side: int | None = None, channels: int = 3) ->
     return tuple(_card(read, shapes[read.name], places, side) for read in reads if read.name in shapes)
 
 
-def _card(read: Read, shape: Sequence[int], places: Mapping[str, tuple[Field, bool]], side: int | None) -> LayerCard:
+def _card(
+    read: Read, shape: Sequence[int], places: Mapping[str, tuple[ReceptiveField, bool]], side: int | None
+) -> LayerCard:
     if read.vector or len(shape) < 3:
         return LayerCard(read.name, shape[-1], "fc", read.module, layout=read.layout, path="trunk", value=read.value)
     field, exact = places[read.module]

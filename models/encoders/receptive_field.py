@@ -66,28 +66,28 @@ Step = tuple[str, "Window | UnknownGeometry | None"]
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """Geometry of one layer's map, in input pixels."""
 
     stride: int = 1
     receptive_field: int = 1
     offset: float = 0.5
 
-    def through(self, window: Window) -> "Field":
+    def through(self, window: Window) -> "ReceptiveField":
         """The field after a window. Rounding up (ceil mode) adds cells at the far end and moves none."""
-        return Field(
+        return ReceptiveField(
             stride=self.stride * window.stride,
             receptive_field=self.receptive_field + (window.kernel - 1) * self.stride,
             offset=self.offset + ((window.kernel - 1) / 2 - window.padding) * self.stride,
         )
 
 
-def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, Field]:
+def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, ReceptiveField]:
     """The field of the output of each named module.
 
     Raises UnknownGeometry at a module that is neither pointwise nor a square window, KeyError at an unknown name.
     """
-    found, field = dict[str, Field](), Field()
+    found, field = dict[str, ReceptiveField](), ReceptiveField()
     for name, step in _steps_until(encoder, wanted := list(module_names)):
         if isinstance(step, UnknownGeometry):
             raise step
@@ -96,13 +96,13 @@ def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, Field]:
     return {name: found[name] for name in wanted}
 
 
-def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, tuple[Field, bool]]:
+def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, tuple[ReceptiveField, bool]]:
     """The fields of those named modules, and whether they are exact.
 
     After the first module that looks at everything (a gate, attention, a norm over the map) they are not: stride and
     offset still say where a cell lies, and it sees the whole input.
     """
-    found, field, exact = dict[str, tuple[Field, bool]](), Field(), True
+    found, field, exact = dict[str, tuple[ReceptiveField, bool]](), ReceptiveField(), True
     wanted = set(module_names)
     for name, step in _steps("", encoder):
         exact = exact and not isinstance(step, UnknownGeometry)
@@ -189,7 +189,7 @@ def _within(side: list[Step], main: list[Step]) -> bool:
     """Whether one path ends in cells with the same centres as the other, which see no more."""
     ends = []
     for steps in (side, main):
-        field = Field()
+        field = ReceptiveField()
         for _, step in steps:
             if isinstance(step, UnknownGeometry):
                 return step in [known for _, known in main]  # then the main path has none either

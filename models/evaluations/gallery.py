@@ -20,7 +20,7 @@ from models.counting.equation import views
 from models.counting.evaluation import evaluate, sides
 from models.counting.truth_numbers import LEAST, edge_energies, number_correlations, numbers
 from models.crops import count_view, trunk_square
-from models.evaluations.rows import Choice, choose, neighbourhood
+from models.evaluations.rows import EvaluationRows, choose, neighbourhood
 from models.galleries.loading import decode_rows, regions_of
 from models.galleries.packs import Pack
 from models.network import Network
@@ -51,7 +51,7 @@ class Amounts:
 
 def evaluate_on(
     pack: Pack, folder: Path, amounts: Amounts, *, device: str, seed: int, tick: Tick
-) -> tuple[Choice, dict[str, Any]]:
+) -> tuple[EvaluationRows, dict[str, Any]]:
     """The rows that were looked at and the measures, in columns as on a card. Raises TooFewImages."""
     network = checkpoints.load(folder, device=device)
     before = untrained(network.card, device)
@@ -165,7 +165,7 @@ def _add(report: dict[str, Any], more: Mapping[str, Mapping[str, Any]]) -> None:
         report[column] = {**report.get(column, {}), **cells}
 
 
-def _why(chosen: Choice, crop: int) -> str:
+def _why(chosen: EvaluationRows, crop: int) -> str:
     small = f"{chosen.too_small} are smaller than the crop of {crop} px" if chosen.too_small else ""
     seen = f"{chosen.seen} were trained on" if chosen.seen else ""
     why = " and ".join(part for part in (small, seen) if part) or "it holds too few"

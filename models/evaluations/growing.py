@@ -52,7 +52,7 @@ def grow(pack: Pack, folder: Path, *, images: int, device: str, tick: Callable[[
         network = checkpoints.load(folder, device=device)
         if encoder is not None:
             network = Network(card, encoder, None, device, torch.float32)
-        for name, (maxima, pooled) in _look(network, squares, len(rows)).items():
+        for name, (maxima, pooled) in _unit_answers(network, squares, len(rows)).items():
             order = np.argsort(-maxima, axis=0, kind="stable")[:TOP]  # (TOP, U)
             best[name].append(rows[order].T)
             values[name].append(np.take_along_axis(maxima, order, axis=0).T)
@@ -80,7 +80,7 @@ def _squares(pack: Pack, rows: Rows, network: Network) -> dict[int, list[tuple[i
     return found
 
 
-def _look(network: Network, squares: dict[int, list[tuple[int, Tensor]]], count: int) -> Reduced:
+def _unit_answers(network: Network, squares: dict[int, list[tuple[int, Tensor]]], count: int) -> Reduced:
     """The largest value and the mean of every unit of the trunk in every image."""
     layers = [layer for layer in network.card.trunk_layers if layer.kind == "conv"]
     found = {

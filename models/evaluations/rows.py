@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from models.card import Card
 from models.galleries.packs import Pack
 from models.galleries.phash import phashes
-from models.seen import SeenImages, read_seen, telling, was_seen
+from models.seen import SeenImages, comparable_hashes, read_seen, was_seen
 
 TEST, TRAIN = "test", "train"
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Choice:
+class EvaluationRows:
     """Rows to look at, in order; how many were left out because they are too small, or were trained on."""
 
     rows: Rows
@@ -35,7 +35,7 @@ class Neighbourhood:
     classes: dict[int, int]
 
 
-def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> Choice:
+def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> EvaluationRows:
     """The test split where there is one, else all rows; of drawn scenes those that belong to no sweep.
 
     Images smaller than the crop are left out, and those that were trained on: by content and looks where the
@@ -47,7 +47,7 @@ def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> Choice:
     sides = np.array([min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(rows.tolist())])
     large = rows[sides >= card.preprocess.crop] if len(rows) else rows
     new = unseen(pack, card, folder, large)
-    return Choice(even(new, at_most), part, len(rows) - len(large), len(large) - len(new))
+    return EvaluationRows(even(new, at_most), part, len(rows) - len(large), len(large) - len(new))
 
 
 def unseen(pack: Pack, card: Card, folder: Path, rows: Rows) -> Rows:
@@ -108,4 +108,4 @@ def _was_seen(pack: Pack, seen: SeenImages, rows: Sequence[int] | Rows) -> NDArr
     listed = [int(row) for row in rows]
     sha256s, hashes = pack.sha256s(), pack.phashes()
     looks = phashes(pack.jpeg(row) for row in listed) if hashes is None else hashes[listed]
-    return was_seen(seen, [sha256s[row] for row in listed], telling(pack, listed, looks))
+    return was_seen(seen, [sha256s[row] for row in listed], comparable_hashes(pack, listed, looks))

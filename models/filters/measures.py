@@ -32,7 +32,7 @@ MEASURES: tuple[MeasureName, ...] = (
 )
 LOW_FREQUENCY = 0.25  # cycles a pixel
 # A trained layer is expected to pass all three; white noise of 11x11x3 passes none.
-TELLING_SIDE = 5  # pixels from which smoothness tells something
+LEAST_SIDE = 5  # pixels from which smoothness tells something
 SMOOTH_TV_RATIO = 1.1
 SMOOTH_AUTOCORRELATION = 0.3
 SMOOTH_LOW_FREQUENCY_SHARE = 0.35
@@ -189,7 +189,7 @@ def smoothness(measures: FilterMeasures, noise: dict[str, float], *, side: int) 
     """Smoother than noise = the median filter passes all three thresholds of a trained layer; `side` is in pixels."""
     medians = measures.medians()
     return Smoothness(
-        telling=side >= TELLING_SIDE,
+        telling=side >= LEAST_SIDE,
         smoother=medians["tv_ratio"] < SMOOTH_TV_RATIO
         and medians["autocorrelation"] > SMOOTH_AUTOCORRELATION
         and medians["low_frequency_share"] > SMOOTH_LOW_FREQUENCY_SHARE,

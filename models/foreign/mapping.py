@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.encoders import ENCODERS
 from models.foreign.names import COUNTERS, heads_beside
 from models.foreign.report import Doubt, Guess, LoadReport, Reshaped, Shape, WrongShape
-from models.foreign.weights import FLOATS, Candidate, TensorInfo
+from models.foreign.weights import FLOATS, TensorInfo, WeightsCandidate
 
 NAMED = 5  # tensors that an error message names
 ABSURD = 1e4  # a weight beyond it was never trained
@@ -52,7 +52,7 @@ def build(guess: Guess, *, device: str = "meta") -> nn.Module:
         return make(**guess.arguments)
 
 
-def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
+def report(candidate: WeightsCandidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
     """What would become of each tensor, from names and shapes; no weights are read."""
     places = _Places.of(guess).shapes
     tensors = candidate.tensors
@@ -89,7 +89,7 @@ def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -
     )
 
 
-def best(candidate: Candidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
+def best(candidate: WeightsCandidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
     """The report of the first guess that fits; else of the one with the fewest tensors out of place. None: no guess.
 
     The other guesses that fit as well come with it.
@@ -104,7 +104,7 @@ def best(candidate: Candidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
     return replace(chosen, others=tuple(found.guess for found in reports if found is not chosen))
 
 
-def _tried(candidate: Candidate, guess: Guess) -> LoadReport | None:
+def _tried(candidate: WeightsCandidate, guess: Guess) -> LoadReport | None:
     """The report, or None where no network can be built with the guessed arguments (or its package is not there)."""
     try:
         return report(candidate, guess)

@@ -7,12 +7,12 @@ from models.foreign.families.torchvision_names import last_linear
 from models.foreign.names import Names
 from models.foreign.preparations import photos
 from models.foreign.report import Guess, Head
-from models.foreign.weights import Candidate
+from models.foreign.weights import WeightsCandidate
 
 LIBRARIES = ("timm", "torchvision")
 
 
-def named(candidate: Candidate, architecture: str) -> Guess | None:
+def named(candidate: WeightsCandidate, architecture: str) -> Guess | None:
     """The guess that the file is this very network; None where the text is not `library:name`."""
     library, _, model = architecture.strip().partition(":")
     if library not in LIBRARIES or not model:

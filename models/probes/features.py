@@ -19,7 +19,7 @@ from torch import Tensor
 from models.atomic import write_json
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
-from models.probes.feature_sources import Eye, Look, show
+from models.probes.feature_sources import FeatureSource, LayerFeatures, probe_crops
 from models.probes.rows import ProbeRows
 
 BATCH: Final = 64
@@ -30,7 +30,7 @@ Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoredLayer:
     """One layer's place: `channels` x `cells` numbers in maps, `mean` numbers in means, divided by `scale`."""
 
     name: str
@@ -47,7 +47,7 @@ class Layout:
 class Moments:
     """Sums over the crops to learn from, one a channel: what becomes of them is a mean and a deviation."""
 
-    def __init__(self, layouts: Sequence[Layout], raw: Mapping[str, list[list[float]]] | None = None) -> None:
+    def __init__(self, layouts: Sequence[StoredLayer], raw: Mapping[str, list[list[float]]] | None = None) -> None:
         self._sums = {
             one.name: torch.tensor(raw[one.name], dtype=torch.float64)
             if raw is not None
@@ -74,24 +74,26 @@ class Moments:
 class Features:
     """The stored features of one network on the rows of a probe; places 0 to n-1 are those to learn from, in order."""
 
-    def __init__(self, folder: Path, layouts: Sequence[Layout], moments: Moments, rows: ProbeRows, views: int) -> None:
+    def __init__(
+        self, folder: Path, layouts: Sequence[StoredLayer], moments: Moments, rows: ProbeRows, views: int
+    ) -> None:
         self.layouts, self.moments, self.views = tuple(layouts), moments, views
         self.learning, self.tested = len(rows.train), len(rows.test)
         width, mean = sum(one.dims for one in layouts), sum(one.mean for one in layouts)
         self._maps = _mapped(folder / "maps.f16", (self.learning * views + self.tested, width))
         self._means = _mapped(folder / "means.f16", (self.learning + self.tested, mean))
 
-    def put(self, view: int, places: Sequence[int], looks: dict[str, Look]) -> None:
+    def put(self, view: int, places: Sequence[int], layers: dict[str, LayerFeatures]) -> None:
         """Keep a batch: places below `learning` have all views, those above only the first."""
         at = np.asarray(places)
         learns = at < self.learning
         rows = np.where(learns, at * self.views + view, at + self.learning * (self.views - 1))
-        scaled = {one.name: looks[one.name].maps / one.scale for one in self.layouts}
+        scaled = {one.name: layers[one.name].maps / one.scale for one in self.layouts}
         self._maps[rows] = _side_by_side([maps.flatten(1) for maps in scaled.values()])
         for name, maps in scaled.items() if learns.any() else ():
             self.moments.add(name, maps[torch.from_numpy(learns).to(maps.device)])
         if view == 0:
-            self._means[at] = _side_by_side([looks[one.name].means / one.scale for one in self.layouts])
+            self._means[at] = _side_by_side([layers[one.name].means / one.scale for one in self.layouts])
 
     def flush(self) -> None:
         self._maps.flush()
@@ -122,7 +124,9 @@ class Features:
         return {one.name: part for one, part in zip(self.layouts, parts, strict=True)}
 
 
-def extract(pack: Pack, rows: ProbeRows, eye: Eye, folder: Path, *, side: int, views: int, tick: Tick) -> Features:
+def extract(
+    pack: Pack, rows: ProbeRows, source: FeatureSource, folder: Path, *, side: int, views: int, tick: Tick
+) -> Features:
     """Look at every row once and keep what is seen; what an earlier call has finished, by shard, is kept.
 
     `tick` is told how many images are done and may raise to stop.
@@ -142,12 +146,12 @@ def extract(pack: Pack, rows: ProbeRows, eye: Eye, folder: Path, *, side: int, v
                 kept = [i for i, place in enumerate(batch) if view == 0 or place < len(rows.train)]
                 if not kept:
                     continue
-                shown = show([images[i] for i in kept], [_row(rows, batch[i]) for i in kept], view, side)
-                looks = dict(eye.look(shown))
+                crops = probe_crops([images[i] for i in kept], [_row(rows, batch[i]) for i in kept], view, side)
+                layers = dict(source.features(crops))
                 if features is None:
-                    layouts = _layouts(looks)
+                    layouts = _layouts(layers)
                     features = Features(folder, layouts, Moments(layouts), rows, views)
-                features.put(view, [batch[i] for i in kept], looks)
+                features.put(view, [batch[i] for i in kept], layers)
             done += len(batch)
             tick(done)
         assert features is not None
@@ -168,14 +172,14 @@ def _state(folder: Path) -> dict[str, Any] | None:
 
 
 def _resumed(folder: Path, state: dict[str, Any], rows: ProbeRows, views: int) -> Features:
-    layouts = [Layout(**one) for one in state["layouts"]]
+    layouts = [StoredLayer(**one) for one in state["layouts"]]
     return Features(folder, layouts, Moments(layouts, state["moments"]), rows, views)
 
 
-def _layouts(looks: dict[str, Look]) -> list[Layout]:
+def _layouts(layers: dict[str, LayerFeatures]) -> list[StoredLayer]:
     return [
-        Layout(name, look.maps.shape[1], look.maps.shape[2], look.means.shape[1], _scale(look.maps))
-        for name, look in looks.items()
+        StoredLayer(name, one.maps.shape[1], one.maps.shape[2], one.means.shape[1], _scale(one.maps))
+        for name, one in layers.items()
     ]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.probes.average_precision import IGNORED, Present
-from models.probes.features import Features, Layout
+from models.probes.features import Features, StoredLayer
 from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, rate
 from models.seeds import generator
 
@@ -34,7 +34,7 @@ class LinearProbe(nn.Module):
     mean: Tensor
     inverse: Tensor
 
-    def __init__(self, layout: Layout, moments: tuple[Tensor, Tensor], classes: int, rng: torch.Generator) -> None:
+    def __init__(self, layout: StoredLayer, moments: tuple[Tensor, Tensor], classes: int, rng: torch.Generator) -> None:
         super().__init__()
         mean, deviation = (part.repeat_interleave(layout.cells) for part in moments)  # (C,) -> (C cells,)
         self.register_buffer("mean", mean)

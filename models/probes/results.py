@@ -33,7 +33,7 @@ HOWS: Final[tuple[How, ...]] = ("linear", "knn")
 
 
 @dataclass(frozen=True)
-class Score:
+class ProbeScore:
     """A score of one layer: the mean over seeds, its 95 % interval over images, and the spread over seeds.
 
     `spread` is the standard deviation over seeds; None where there is one run and no chance in it.
@@ -47,7 +47,7 @@ class Score:
     spread: float | None
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> "Score":
+    def of(cls, raw: Mapping[str, Any]) -> "ProbeScore":
         return cls(**{**raw, "seeds": tuple(raw["seeds"])})
 
 
@@ -59,8 +59,8 @@ class ProbedLayer:
     dims: int
     cells: int
     mean: int
-    linear: Score
-    knn: Score
+    linear: ProbeScore
+    knn: ProbeScore
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def read(folder: Path) -> Probe | None:
         raw["protocol"] = Protocol.of(raw["protocol"])
         raw["classes"], raw["controls"] = tuple(raw["classes"]), tuple(raw["controls"])
         raw["layers"] = tuple(
-            ProbedLayer(**{**one, "linear": Score.of(one["linear"]), "knn": Score.of(one["knn"])})
+            ProbedLayer(**{**one, "linear": ProbeScore.of(one["linear"]), "knn": ProbeScore.of(one["knn"])})
             for one in raw["layers"]
         )
         return Probe(**raw)
@@ -146,7 +146,7 @@ def score_of(outcome: NDArray[Any], present: Present, *, several: bool) -> Score
     return score
 
 
-def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> Score:
+def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> ProbeScore:
     """A score from the outcome on every image: hits (S, n), or scores (S, n, C) with several classes.
 
     The interval of a share is Wilson's for n images: on the safe side, since a mean over seeds varies less. That of
@@ -157,7 +157,7 @@ def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> Score:
     value = float(of_seed.mean())
     low, high = wilson_share(value, n) if not several else _interval(bootstrapped_score(outcome, present))
     spread = float(of_seed.std(ddof=1)) if len(of_seed) > 1 else None
-    return Score(value, low, high, n, tuple(float(one) for one in of_seed), spread)
+    return ProbeScore(value, low, high, n, tuple(float(one) for one in of_seed), spread)
 
 
 def bootstrapped_score(outcome: NDArray[Any], present: Present) -> Estimate:

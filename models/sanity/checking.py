@@ -22,7 +22,7 @@ from models.network import Network
 from models.probes.feature_sources import random_twin
 from models.sanity.alternatives import Alternative, alternatives
 from models.sanity.measures import Hits, Labels, confounded, leave_one_out, share, smoothness, white_noise
-from models.sanity.readings import Seen, feature_layer, possible, prepared, see
+from models.sanity.readings import NetworkReading, feature_layer, possible, prepared, read_network
 from models.sanity.report import Sanity, Variant
 from models.search.neighbours import gain, knn_hits, share_of
 
@@ -87,8 +87,8 @@ def fitting(an_image: float, seconds: float, there_are: int) -> int:
 @dataclass(frozen=True)
 class _Tried:
     way: Alternative
-    seen: Seen
-    twin: Seen
+    seen: NetworkReading
+    twin: NetworkReading
     seconds: float
 
 
@@ -104,14 +104,14 @@ class _Check:
 
     def of(self, way: Alternative, images: Sequence[Tensor]) -> _Tried:
         start = time.monotonic()
-        seen, twin = (see(prepared(net, way), images) for net in (self.network, self.twin))
+        seen, twin = (read_network(prepared(net, way), images) for net in (self.network, self.twin))
         return _Tried(way, seen, twin, time.monotonic() - start)
 
-    def within(self, seen: Seen, part: slice) -> Hits:
+    def within(self, seen: NetworkReading, part: slice) -> Hits:
         assert self.labels is not None
         return leave_one_out(seen.features[part], self.labels[part], k=self.k)
 
-    def across(self, seen: Seen) -> Hits:
+    def across(self, seen: NetworkReading) -> Hits:
         """The second half, asked in the first."""
         assert self.labels is not None
         first, second = self.halves
@@ -144,10 +144,10 @@ def _seconds_an_image(
 ) -> tuple[float, float]:
     """What both networks take for one image, prepared as registered and in the slowest way."""
     few = list(images[:TIMED])
-    see(prepared(network, ways[0]), few[:1])  # the first pass plans
+    read_network(prepared(network, ways[0]), few[:1])  # the first pass plans
     start = time.monotonic()
     for net in (network, twin):
-        see(prepared(net, ways[0]), few)
+        read_network(prepared(net, ways[0]), few)
     took = (time.monotonic() - start) / len(few)
     sizes = [way.preprocess.trunk_size or way.preprocess.size for way in ways]
     return took, took * (max(sizes) / sizes[0]) ** 2

@@ -34,7 +34,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class LayerLook:
+class LayerRange:
     """What a layer says of all images: the share of units that never change, and how large values get."""
 
     name: str
@@ -99,8 +99,8 @@ class Sanity:
     own_untrained: Share | None
     gain: Share | None
     better: Share | None
-    layers: tuple[LayerLook, ...]
-    untrained_layers: tuple[LayerLook, ...]
+    layers: tuple[LayerRange, ...]
+    untrained_layers: tuple[LayerRange, ...]
     smoothness: float | None
     untrained_smoothness: float | None
     noise: float | None
@@ -184,7 +184,7 @@ def read_all(folder: Path) -> Iterator[Sanity]:
 
 def _sanity(raw: Mapping[str, Any]) -> Sanity:
     shares = {name: _share(raw[name]) for name in ("own", "own_untrained", "gain", "better")}
-    layers = {name: tuple(LayerLook(**it) for it in raw[name]) for name in ("layers", "untrained_layers")}
+    layers = {name: tuple(LayerRange(**it) for it in raw[name]) for name in ("layers", "untrained_layers")}
     return Sanity(**{**raw, **shares, **layers, "variants": tuple(_variant(it) for it in raw["variants"])})
 
 

@@ -27,7 +27,7 @@ from models.galleries.packs import Shard
 from models.geometry import Box, count_crop
 from models.scans import maxima as scan_maxima
 from models.scans.geometry import CountPath, Trunk, receptive_box
-from models.scans.maxima import Firing, Floats, Maxima
+from models.scans.maxima import Floats, Maxima, UnitMaxima
 from models.scans.unit_tables import UnitTable, from_bytes, merge, to_bytes
 
 SCAN = "scan.json"
@@ -249,10 +249,10 @@ class ScanReader:
             parts = scan_maxima.values(self.folder / name, len(self.info.shards))
             return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
-    def firing(self, name: str, unit: int) -> Firing | None:
+    def firing(self, name: str, unit: int) -> UnitMaxima | None:
         """One unit in every image, with the cells that fire; None where the scan did not keep it."""
         if self.layer(name).kind != "conv":
-            return Firing(scan_maxima.column(list(self.embedding_parts(name)), unit), None)
+            return UnitMaxima(scan_maxima.column(list(self.embedding_parts(name)), unit), None)
         if not self.info.maxima:
             return None
         with _whole(name):

@@ -34,7 +34,7 @@ class Maxima:
 
 
 @dataclass(frozen=True)
-class Firing:
+class UnitMaxima:
     """One unit over all scanned images: its value in each, (rows,), and the cells (rows, 2), None without a map."""
 
     values: Floats
@@ -77,10 +77,10 @@ def values(folder: Path, shards: int) -> list[Halves]:
     return [np.load(_path(folder, "maxima", index), mmap_mode="r", allow_pickle=False) for index in range(shards)]
 
 
-def firing(folder: Path, shards: int, unit: int) -> Firing:
+def firing(folder: Path, shards: int, unit: int) -> UnitMaxima:
     """One unit of a conv layer in every image."""
     cells = [np.load(_path(folder, "places", index), mmap_mode="r", allow_pickle=False) for index in range(shards)]
-    return Firing(column(values(folder, shards), unit), np.concatenate([part[:, unit] for part in cells]))
+    return UnitMaxima(column(values(folder, shards), unit), np.concatenate([part[:, unit] for part in cells]))
 
 
 def column(parts: Sequence[NDArray[np.floating]], unit: int) -> Floats:

@@ -72,7 +72,7 @@ class ScanNetworks:
         return ScanImages(pack, how, device, squares=bool(self.conv), crops=self.counting, resident=resident)
 
     @torch.inference_mode()
-    def look(self, squares: Tensor) -> dict[str, Reduced]:
+    def trunk_numbers(self, squares: Tensor) -> dict[str, Reduced]:
         """The trunk layers' numbers for squares (B, 3, S, S) uint8."""
         with self.trunk.hooks([layer.name for layer in self.conv]) as seen:
             self.trunk.run_trunk(self.trunk.trunk_input(squares))
@@ -84,14 +84,14 @@ class ScanNetworks:
         }
 
     @torch.inference_mode()
-    def count(self, crops: Tensor) -> tuple[dict[str, Reduced], Tensor | None]:
+    def count_numbers(self, crops: Tensor) -> tuple[dict[str, Reduced], Tensor | None]:
         """The vector layers' numbers for crops (B, 3, crop, crop) uint8, and phi of all five views (B, 5, K)."""
-        shown = views(self.counts, crops, KERNEL)  # (B, 5, 3, s, s), D(x) first
-        shown = shown if self.residual else shown[:, :1]
+        inputs = views(self.counts, crops, KERNEL)  # (B, 5, 3, s, s), D(x) first
+        inputs = inputs if self.residual else inputs[:, :1]
         with self.counts.hooks([layer.name for layer in self.vector]) as seen:
-            phi = self.counts.run_counts(shown.flatten(0, 1))
+            phi = self.counts.run_counts(inputs.flatten(0, 1))
         numbers = {
-            layer.name: reduce_vector(seen[layer.name][:: shown.shape[1]], keep_float=layer.kind == "counts")
+            layer.name: reduce_vector(seen[layer.name][:: inputs.shape[1]], keep_float=layer.kind == "counts")
             for layer in self.vector
         }
-        return numbers, phi.float().view(*shown.shape[:2], -1) if self.residual else None
+        return numbers, phi.float().view(*inputs.shape[:2], -1) if self.residual else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.card import Card, LayerCard, Preprocess
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.base import ImageConfig
 from models.tasks.scoring import evaluate_task
 from models.tasks.validation import FixedViews, HeldOut, Scored, Watched, puzzle_views, watched
@@ -65,7 +65,7 @@ class Task(nn.Module, ABC):
     head: nn.Module
     config: ImageConfig
     puzzles_an_image: ClassVar[int] = 1  # drawn of each held-out image when the finished network is measured
-    first_curves: ClassVar[tuple[str, ...]] = ("held_out_loss", "conv1_tv_ratio")  # of validation, on the card
+    first_curves: ClassVar[tuple[str, ...]] = ("held_out_loss", "conv1_tv_ratio")  # on the card, before all others
     names: tuple[str, ...] = ()
     majority: float | None = None
 
@@ -151,7 +151,7 @@ class Task(nn.Module, ABC):
         """The first image's puzzle, as people look at it; `which` picks one where a view holds several."""
 
     @abstractmethod
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:
         """What the network says to that puzzle."""
 
     @abstractmethod

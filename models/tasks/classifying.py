@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.puzzles import Answer
+from models.puzzles import PuzzleAnswer
 
 
 def cross_entropy(outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
@@ -27,9 +27,9 @@ def guessing(classes: int) -> dict[str, float]:
     return {"loss": math.log(classes), "accuracy": 1 / classes}
 
 
-def answer(logits: Tensor, choices: tuple[str, ...]) -> Answer:
+def answer(logits: Tensor, choices: tuple[str, ...]) -> PuzzleAnswer:
     """What (N,) logits say to a puzzle with these choices."""
     probabilities = torch.softmax(logits.float(), dim=0).cpu()
     best = int(probabilities.argmax())
     words = f"{choices[best]}, with a probability of {float(probabilities[best]):.2f}"
-    return Answer(words, tuple(float(value) for value in probabilities))
+    return PuzzleAnswer(words, tuple(float(value) for value in probabilities))

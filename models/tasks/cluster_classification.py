@@ -13,7 +13,7 @@ from torch import nn
 
 from models.encoders import ENCODERS
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.cluster_classification import ClusterClassificationConfig
 from models.tasks import classifying
 from models.tasks.base import Views
@@ -53,7 +53,7 @@ class ClusterClassification(Supervised):
         shown = (picture("a crop", views.inputs[0], MEAN, STD),)
         return Puzzle("Which cluster is it in?", shown, 1, self._choices, right)
 
-    def answer(self, outputs: torch.Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002
+    def answer(self, outputs: torch.Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002
         return classifying.answer(outputs[0], self._choices)
 
     def chance(self) -> dict[str, float]:

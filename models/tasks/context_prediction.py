@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.context_prediction import ContextConfig
 from models.resampling import standardise
 from models.tasks import classifying
@@ -121,13 +121,13 @@ class ContextPrediction(Task):
         question = "On which side of the first patch does the second lie?"
         return Puzzle(question, shown, 2, SIDES, LABELS[which], (solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:
         """The second patch where the network puts it."""
         which %= len(PAIRS)
         said = classifying.answer(outputs[0, which], SIDES)
         assert said.choice is not None
         where = together("where the network puts it", views.inputs[0], which, said.choice)
-        return Answer(said.words, said.probabilities, (where,))
+        return PuzzleAnswer(said.words, said.probabilities, (where,))
 
     def architecture(self) -> dict[str, Any]:
         return {"architecture": "alexnet", "encoder": _encoder(self.config), "head": None}
@@ -190,7 +190,7 @@ def one_channel(patches: Tensor, rng: torch.Generator) -> Tensor:
     return noise.mul_(NOISE * deviation).scatter_(2, kept, centred)
 
 
-def drawn(caption: str, patch: Tensor) -> Picture:
+def drawn(caption: str, patch: Tensor) -> PuzzlePicture:
     """A normalised patch (3, p, p); of one whose colours were dropped the channel that is left, in gray."""
     spread = patch.float().std(dim=(1, 2))
     lone = int(spread.argmax())
@@ -199,7 +199,7 @@ def drawn(caption: str, patch: Tensor) -> Picture:
     return picture(caption, patch, SHOWN_MEAN, SHOWN_STD)
 
 
-def together(caption: str, patches: Tensor, which: int, side: int) -> Picture:
+def together(caption: str, patches: Tensor, which: int, side: int) -> PuzzlePicture:
     """Both patches of a pair (of (9, 3, p, p)) in one picture, the second on that side of the first."""
     first, second = (drawn("", patches[cell]).pixels for cell in PAIRS[which])
     reach = len(first) * 9 // 8
@@ -207,4 +207,4 @@ def together(caption: str, patches: Tensor, which: int, side: int) -> Picture:
     for pixels, cell in ((first, MIDDLE), (second, AROUND[side])):
         top, left = cell // 3 * reach, cell % 3 * reach
         canvas[top : top + len(pixels), left : left + len(pixels)] = pixels
-    return Picture(caption, canvas)
+    return PuzzlePicture(caption, canvas)

@@ -20,7 +20,7 @@ from models.counting.training_views import MEASURES, VIEWS
 from models.encoders.alexnet import WIDTHS, AlexNet
 from models.encoders.initialisation import gaussian, he, scale_to, uniform
 from models.network import Network
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.counting import CountingConfig
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
@@ -32,7 +32,7 @@ SIDES = ("the left one", "the right one")
 
 
 @dataclass(frozen=True)
-class Draw:
+class BatchDraw:
     """What chance decides for a batch: who is mirrored (B,), and for all of them gray or not, and the kernel."""
 
     mirrored: Tensor
@@ -95,11 +95,11 @@ class Counting(Task):
             pixels = gray(pixels)
         return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"), targets)
 
-    def draw(self, count: int, rng: torch.Generator) -> Draw:
+    def draw(self, count: int, rng: torch.Generator) -> BatchDraw:
         """The coins of one batch of `count` images."""
         mirrored = (torch.rand(count, generator=rng) < 0.5) & self.config.flip
         is_gray = bool(torch.rand((), generator=rng) < self.config.gray_share)
-        return Draw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
+        return BatchDraw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
 
     def forward(self, views: Tensor) -> Tensor:
         counts: Tensor = self.head(self.encoder(views.flatten(0, 1)))  # (B, 5, 3, s, s) -> (5 B, K)
@@ -169,13 +169,13 @@ class Counting(Task):
         names = ("left", "right", *(f"tile {number}" for number in range(1, 5)))
         return Puzzle("Which picture do the four tiles come from?", stretched(names, shown), 2, SIDES, right)
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - counts say it all
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - counts say it all
         """The picture whose count the tiles' counts add up to more nearly."""
         own, other = (float(error[0]) for error in errors(outputs))
         fits = torch.softmax(torch.tensor([-own, -other]), dim=0).tolist()
         ordered = fits[::-1] if which % 2 else fits
         words = f"the tiles' counts miss their own picture's by {own:.2f}, squared, and the other's by {other:.2f}"
-        return Answer(words, tuple(ordered))
+        return PuzzleAnswer(words, tuple(ordered))
 
     def architecture(self) -> dict[str, Any]:
         assert isinstance(self.head, CountingHead)

@@ -18,7 +18,7 @@ from models.clusters.measures import nmi, spread
 from models.clusters.space import fit_space
 from models.encoders.initialisation import he
 from models.encoders.sobel import SobelAlexNet
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.deepcluster import DeepClusterConfig
 from models.tasks import classifying
 from models.tasks.base import Epoch, Relabelled, Task, Views
@@ -138,17 +138,17 @@ class DeepCluster(Task):
         return Puzzle("Which group is it in?", shown, 2, self._choices, int(views.target[0]))
 
     @torch.no_grad()
-    def _edges(self, crop: Tensor) -> Picture:
+    def _edges(self, crop: Tensor) -> PuzzlePicture:
         """All that the network sees of a crop (3, s, s)."""
         edges = self.encoder.edges(crop[None]).square().sum(dim=1).sqrt()  # (1, s, s)
         return picture("what the network sees of it", (edges / edges.max().clamp(min=1e-6)).expand(3, -1, -1))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002
         if outputs.ndim == 2:
             return classifying.answer(outputs[0], self._choices)
         one, other = torch.softmax(outputs[0].float(), dim=-1).cpu()  # (k,) each
         same = float((one * other).sum().clamp(0, 1))
-        return Answer(f"in one group with a probability of {same:.2f}", (same, 1 - same))
+        return PuzzleAnswer(f"in one group with a probability of {same:.2f}", (same, 1 - same))
 
     @property
     def _choices(self) -> tuple[str, ...]:

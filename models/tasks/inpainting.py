@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.inpainting import InpaintingConfig
 from models.tasks.base import Task, Views
 from models.tasks.pictures import picture
@@ -85,7 +85,7 @@ class Inpainting(Task):
         weights = overlap_weights(self.config.filled, band, self.config.overlap_weight).to(outputs.device)
         terms = {"reconstruction": (1 - share) * ((outputs - target).square() * weights).mean()}
         if share:
-            terms["adversarial"] = share * told_as(self.discriminator(outputs), real=True)
+            terms["adversarial"] = share * mean_cross_entropy(self.discriminator(outputs), real=True)
         return terms
 
     def training_step(self, views: Views, outputs: Tensor) -> dict[str, Tensor]:
@@ -93,7 +93,7 @@ class Inpainting(Task):
         assert views.target is not None
         if self.config.adversarial:
             known, drawn = self.discriminator(views.target), self.discriminator(outputs.detach())
-            torch.autograd.backward(told_as(known, real=True) + told_as(drawn, real=False))
+            torch.autograd.backward(mean_cross_entropy(known, real=True) + mean_cross_entropy(drawn, real=False))
             self.opposing.step()
             self.opposing.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(False)
@@ -124,7 +124,7 @@ class Inpainting(Task):
         solution = self._filled("the photo", views, middle(views.target[0], self.config.hole))
         return Puzzle("What fills the hole?", (shown,), 2, solution=(solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one puzzle an image
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
         """The hole filled by the network and by one colour, and the truth; the visible overlap stays as it is."""
         assert views.target is not None
         first, side = views.target[:1], self.config.hole
@@ -136,9 +136,9 @@ class Inpainting(Task):
             self._filled("the photo", views, middle(first[0], side)),
             self._filled("filled with its border's mean colour", views, border(first, self.config.overlap)[0]),
         )
-        return Answer(words, drawn=drawn)
+        return PuzzleAnswer(words, drawn=drawn)
 
-    def _filled(self, caption: str, views: Views, filling: Tensor) -> Picture:
+    def _filled(self, caption: str, views: Views, filling: Tensor) -> PuzzlePicture:
         """The first photo with its hole filled by (3, hole, hole), or by the one colour (3, 1, 1)."""
         shown = views.inputs[0].clone()
         hole = middle(shown, self.config.hole)
@@ -170,8 +170,8 @@ class ChannelWise(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         channels = maps.flatten(2).transpose(0, 1)  # (B, m, n, n) -> (m, B, n^2)
-        told = torch.baddbmm(self.bias[:, None], channels, self.weight)
-        return told.transpose(0, 1).reshape(maps.shape)
+        found = torch.baddbmm(self.bias[:, None], channels, self.weight)
+        return found.transpose(0, 1).reshape(maps.shape)
 
 
 def decoder(config: InpaintingConfig) -> nn.Sequential:
@@ -202,7 +202,7 @@ def discriminator(side: int, width: int) -> nn.Sequential:
     return nn.Sequential(*parts, nn.Conv2d(channels, 1, side))
 
 
-def told_as(logits: Tensor, *, real: bool) -> Tensor:
+def mean_cross_entropy(logits: Tensor, *, real: bool) -> Tensor:
     """Mean cross-entropy of logits that should all say the same."""
     return F.softplus(-logits if real else logits).mean()
 
@@ -227,9 +227,9 @@ def border(target: Tensor, band: int) -> Tensor:
     return (target * visible).sum(dim=(2, 3), keepdim=True) / visible.sum()
 
 
-def squares(told: Tensor, right: Tensor) -> Tensor:
+def squares(predicted: Tensor, right: Tensor) -> Tensor:
     """Mean squared error of each photo, (B,), in units of pixels 0..1 from those of -1..1."""
-    return (told - right).square().mean(dim=(1, 2, 3)) / 4
+    return (predicted - right).square().mean(dim=(1, 2, 3)) / 4
 
 
 def decibels(error: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.preprocessing import lab
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.tasks.base import Windows
 from models.tasks.lab import annealed_mean, to_rgb
 from models.tasks.pictures import picture
@@ -60,16 +60,16 @@ def coloured(ab: Tensor) -> Tensor:
     return ab.abs().amax(dim=(1, 2, 3)) > COLOURED
 
 
-def photo(caption: str, light: Tensor, ab: Tensor) -> Picture:
+def photo(caption: str, light: Tensor, ab: Tensor) -> PuzzlePicture:
     """L (1, h, w) in 0..100 and a, b (2, h, w) as a picture."""
     return picture(caption, to_rgb(torch.cat([light, ab])[None].float())[0])
 
 
-def gray(caption: str, light: Tensor) -> Picture:
+def gray(caption: str, light: Tensor) -> PuzzlePicture:
     """Lightness (1, h, w) in 0..100 without colours."""
     return photo(caption, light, light.new_zeros(2, *light.shape[1:]))
 
 
-def flat(caption: str, ab: Tensor) -> Picture:
+def flat(caption: str, ab: Tensor) -> PuzzlePicture:
     """Colours a, b (2, h, w) alone, all at one lightness."""
     return photo(caption, ab.new_full((1, *ab.shape[1:]), MIDDLE), ab)

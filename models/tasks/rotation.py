@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.rotation import ClassifierConfig
 from models.tasks import classifying
 from models.tasks.base import Task, Views
@@ -97,7 +97,7 @@ class Rotation(CropClassifier):
         solution = picture("turned back", views.inputs[0, 0], MEAN, STD)
         return Puzzle("How was the photo turned?", (shown,), 1, TURNS, which % 4, (solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - it is in the outputs
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - it is in the outputs
         return classifying.answer(outputs[0, which % 4], TURNS)
 
 

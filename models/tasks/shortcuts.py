@@ -63,9 +63,9 @@ def read(features: Doubles, truth: Doubles) -> Reading:
     middle, spread = inputs.mean(axis=0), inputs.std(axis=0)
     spread[spread == 0] = 1
     model = RidgeCV(alphas=PENALTIES).fit((inputs - middle) / spread, wanted)
-    told = model.predict((tried.reshape(-1, tried.shape[-1]) - middle) / spread).reshape(right.shape)
+    predicted = model.predict((tried.reshape(-1, tried.shape[-1]) - middle) / spread).reshape(right.shape)
     mean = wanted.mean(axis=0)
-    return Reading(np.square(told - right).sum(axis=-1), np.square(mean - right).sum(axis=-1))
+    return Reading(np.square(predicted - right).sum(axis=-1), np.square(mean - right).sum(axis=-1))
 
 
 def _cell(errors: Doubles, seed: int) -> dict[str, Any]:

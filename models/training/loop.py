@@ -98,7 +98,7 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """What the loop says after a stretch of steps: mean of each loss term since the last report, images per second."""
 
     step: int
@@ -179,11 +179,11 @@ def saved_state(folder: Path) -> dict[str, object] | None:
 
 def fit(
     task: Task, batches: Batches, config: FitConfig, folder: Path, after: Callable[[int], None] | None = None
-) -> Generator[Progress, None, None]:
+) -> Generator[TrainingProgress, None, None]:
     """Train `task` in place on the device of its parameters, reporting about once a second.
 
-    Progress and curves survive in `folder`; closing the iterator saves the state. `after` is told of each step that
-    was made, by their number, and of 0. Raises Diverged.
+    Progress and curves survive in `folder`; closing the iterator saves the state. `after` is called with 0 and then
+    with the number of each step that was made. Raises Diverged.
     """
     groups, factors = _groups(task, config)
     optimiser = config.make(groups)
@@ -275,7 +275,7 @@ class _Sums:
         return {name: float(term) / self.steps for name, term in self.terms.items()}
 
 
-def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds: float) -> Progress:
+def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds: float) -> TrainingProgress:
     metrics = sums.means()
     metrics = {"loss": sum(metrics.values()), **metrics, "lr": config.learning_rate(run.step - 1)}
     if metrics["loss"] != metrics["loss"] or metrics["loss"] in (float("inf"), float("-inf")):
@@ -283,4 +283,4 @@ def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds:
     run.seconds += seconds
     for name, value in metrics.items():
         run.curves.setdefault(name, []).append([run.step, value])
-    return Progress(run.step, config.steps, metrics, sums.steps * batch_size / seconds)
+    return TrainingProgress(run.step, config.steps, metrics, sums.steps * batch_size / seconds)

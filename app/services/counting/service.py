@@ -21,7 +21,7 @@ from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
 from models.counting.measures import MARGIN
-from models.counting.mismatch import PairLoss, Rank, Strangers, pair_loss, strangers
+from models.counting.mismatch import MismatchedImages, PairLoss, Rank, mismatched_images, pair_loss
 from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
@@ -41,12 +41,12 @@ class Counted:
     kernel: Kernel
     active: tuple[int, ...]
     margin: float
-    strangers: Strangers | None
+    strangers: MismatchedImages | None
     warnings: tuple[str, ...]
 
     @property
     def residual(self) -> float:
-        """|phi(Dx) - s(x)|, what the strangers' distances are compared with."""
+        """|phi(Dx) - s(x)|, what the distances of mismatched images are compared with."""
         return float(np.sqrt(self.answer.squared))
 
     @property
@@ -123,7 +123,7 @@ class CountingService:
             kernel=kernel,
             active=active_units(answer),
             margin=margin,
-            strangers=strangers(answer.whole, answer.total, reference) if reference is not None else None,
+            strangers=mismatched_images(answer.whole, answer.total, reference) if reference is not None else None,
             warnings=_warnings(image, answer),
         )
 
