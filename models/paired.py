@@ -1,7 +1,7 @@
-"""Two measured on the same images: McNemar's test for one run each, a paired bootstrap over images and seeds for more.
+"""Two results on the same images compared: McNemar's test for one run each, a paired bootstrap for several seeds.
 
-McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 1947;
-Efron, Tibshirani, "An Introduction to the Bootstrap", 1993. Free of torch.
+McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 1947; Efron,
+Tibshirani, "An Introduction to the Bootstrap", 1993. Free of torch.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ScoreOf = Callable[[Weights], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class McNemar:
-    """Of images on which two disagree: how many only the first has right, how many only the second, and p."""
+    """Of the images on which two disagree: how many only the first gets right, how many only the second, and p."""
 
     first: int
     second: int
@@ -49,7 +49,7 @@ def resamples(n: int, seed: int, count: int = RESAMPLES) -> Weights:
 
 
 def estimated(score: ScoreOf, n: int, *, seed: int = 0) -> Estimate:
-    """The mean over seeds of a score, with an interval over images and seeds."""
+    """The mean over seeds of a score, with a bootstrap interval over images and seeds."""
     exact, drawn = score(np.ones((1, n))), score(resamples(n, seed))
     low, high = np.nanpercentile(_over_seeds(drawn, seed), [2.5, 97.5])
     return Estimate(float(exact.mean()), float(low), float(high))

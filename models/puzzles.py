@@ -1,4 +1,4 @@
-"""A puzzle as people look at it: pictures, a question, the right answer, and what a network answers. Free of torch."""
+"""A puzzle in a form for people: pictures, a question, the right answer, and a network's answer. Free of torch."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PuzzlePicture:
-    """Something drawn: pixels (H, W, 3) uint8 and what they are."""
+    """A picture of a puzzle: pixels (H, W, 3) uint8 and a caption."""
 
     caption: str
     pixels: NDArray[np.uint8]
@@ -16,7 +16,8 @@ class PuzzlePicture:
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What a network is shown and asked. `choices` are empty where the answer is a picture; `right` is a place in them.
+    """The pictures of a puzzle and its question. `choices` are empty where the answer is a picture; `right` is an
+    index.
 
     `columns` is how many pictures stand side by side; `solution` draws the right answer.
     """
@@ -31,7 +32,7 @@ class Puzzle:
 
 @dataclass(frozen=True)
 class PuzzleAnswer:
-    """What a network says to a puzzle: probabilities of the choices, or pictures; `words` sums it up."""
+    """A network's answer to a puzzle: probabilities of the choices, or pictures; `words` sums it up."""
 
     words: str
     probabilities: tuple[float, ...] = ()
@@ -45,7 +46,7 @@ class PuzzleAnswer:
 
 @dataclass(frozen=True)
 class Pose:
-    """Which puzzle: the draw of its views, which of several, and the image's label where it has one.
+    """Which puzzle is made: the seed of its views, which one of several, and the image's label where it has one.
 
     `names` are the labels to choose from where no network has its own.
     """
@@ -58,7 +59,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Posed:
-    """A puzzle, and what a network says to it where one was asked."""
+    """A puzzle, and a network's answer where one was asked for."""
 
     puzzle: Puzzle
     answer: PuzzleAnswer | None

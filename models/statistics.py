@@ -26,7 +26,7 @@ class Estimate:
 
 
 def bootstrapped(of: Callable[[NDArray[np.int64]], float | None], n: int, *, seed: int = 0) -> dict[str, Any]:
-    """A cell of `of(rows)`: its value on all `n` rows, and the interval over rows drawn again with replacement."""
+    """The value of `of(rows)` on all `n` rows, and its interval over rows drawn again with replacement, as a cell."""
     rng = np.random.default_rng(seed)
     value = of(np.arange(n)) if n else None
     draws = [of(rng.integers(0, n, n)) for _ in range(RESAMPLES)] if n > 1 and value is not None else []
@@ -66,5 +66,5 @@ def spearman(one: Doubles, two: Doubles) -> float | None:
 def bootstrapped_pairs(
     of: Callable[[Doubles, Doubles], float | None], one: Doubles, two: Doubles, *, seed: int = 0
 ) -> dict[str, Any]:
-    """A cell of a measure of two series, pairs drawn again together."""
+    """A measure of two series and its interval over pairs drawn again together, as a cell."""
     return bootstrapped(lambda rows: of(one[rows], two[rows]), len(one), seed=seed)

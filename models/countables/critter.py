@@ -1,6 +1,6 @@
-"""A soft toy animal: one head, two eyes, one nose, four paws, some of them hidden by its own body.
+"""A soft toy animal with one head, two eyes, one nose and four paws, some of them hidden by its own body.
 
-Everything is an ellipsoid, listed from the back to the front, so that what hides what follows from the list.
+Everything is an ellipsoid, listed from back to front, so that the order of the list decides what hides what.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Role = Literal["fur", "pale", "ear", "head", "eye", "nose", "paw"]
 
 @dataclass(frozen=True)
 class Piece:
-    """An oval with what it is."""
+    """An oval and the part of the animal that it is."""
 
     role: Role
     oval: Oval
@@ -74,7 +74,7 @@ def draw(rng: np.random.Generator, size: float, light: Light, split: Split) -> S
 
 
 def _surface(piece: Piece, seen: OvalPatch, look_: Colouring, light: Light, coat: Floats, stripe: float) -> Floats:
-    """Fur under the light, or a wet nose."""
+    """The surface of a piece under the light: fur, or a wet nose."""
     if piece.role == "nose":
         dark = np.array((0.16, 0.10, 0.10), np.float32)
         return lit(light, seen, dark) + 0.5 * light.glint(seen.nx, seen.ny, seen.nz, 20)[..., None]
@@ -100,7 +100,10 @@ def _eye(colour: Floats, alpha: Floats, seen: OvalPatch, look_: Colouring, light
 
 
 def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[SpritePart, ...]:
-    """The countable pieces; an eye or nose in front of the head belongs to it and hides nothing of it."""
+    """The pieces that are counted.
+
+    An eye or a nose in front of the head belongs to the head and hides nothing of it.
+    """
     parts = []
     for index, (role, shape) in enumerate(shapes):
         if role not in ("head", "eye", "nose", "paw"):

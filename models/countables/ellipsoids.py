@@ -1,4 +1,4 @@
-"""Ellipsoids lit from one side, painted over each other: what critters and balls are made of."""
+"""Ellipsoids that are lit from one side and painted over each other: critters and balls are drawn of them."""
 
 from dataclasses import dataclass
 

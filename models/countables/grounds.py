@@ -1,6 +1,7 @@
-"""What scenes lie on: crops of the natural and texture photos that ship inside scikit-image, flat colours, gradients.
+"""The grounds of scenes: crops of scikit-image's natural and texture photos, flat colours, gradients.
 
-Regions are chosen so that nothing in them is a head, an eye, a coin or a wheel. They are named in the photos' pixels.
+The regions of the photos were chosen so that nothing in them is a head, an eye, a coin or a wheel. They are given in
+the photos' pixels.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class LaidGround:
-    """A ground as it lies under one scene: its pixels at the fine scale, and where they were taken from."""
+    """The ground of one scene: its pixels at the fine scale, and from where in a photo they were taken."""
 
     pixels: Floats  # (h, w, 3)
     crop: tuple[int, int, int, int] | None
@@ -116,7 +117,7 @@ def _between(first: Floats, second: Floats, share: Floats) -> Floats:
 
 
 def _worn(pixels: Floats, rng: np.random.Generator) -> Floats:
-    """A little unevenness: nothing that a camera sees is of one value."""
+    """A little unevenness, because nothing that a camera sees has exactly one value."""
     top, left = (int(n) for n in rng.integers(0, SIDE * FINE, 2))
     amount = np.float32(rng.uniform(0.004, 0.018))
     return np.clip(pixels + amount * np.roll(cloth(), (top, left), (0, 1))[..., None], 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From a layout to pixels: shadows, one light, area reduction, and one sensor's noise over everything alike."""
+"""From a layout to pixels: shadows, one light, reduction by area, and camera noise over everything alike."""
 
 from typing import Final
 

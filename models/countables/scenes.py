@@ -1,4 +1,4 @@
-"""Draw a scene from a seed: choose ground, light and objects, lay them out, render, and say what is there."""
+"""Draw a scene from a seed: choose ground, light and objects, lay them out, render them, and record what is there."""
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -24,7 +24,7 @@ GROUND, LIGHT, NOISE, FACTORS, OBJECT, PLACE = range(6)
 
 @dataclass(frozen=True)
 class Actor:
-    """An object to be drawn: its kind, its longer side as a share of the scene's, and where if that is fixed."""
+    """An object to be drawn: its kind, its longer side as a share of the scene's, and its place if that is fixed."""
 
     kind: Kind
     size: float
@@ -33,7 +33,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """Everything that decides a scene. `level` is that of the factor which `sweep` moves."""
+    """Everything that decides a scene. `level` is the level of the factor that the sweep varies."""
 
     seed: int
     split: Split
@@ -45,7 +45,7 @@ class ScenePlan:
 
 
 class Drawn(NamedTuple):
-    """A finished scene: pixels (256, 256, 3) uint8, what decided it, and what is to be seen."""
+    """A finished scene: pixels (256, 256, 3) uint8, the plan that decided it, and the objects that can be seen."""
 
     image: Image
     scene: dict[str, Any]
@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
 
 
 def stream(seed: int, purpose: int, *more: int) -> np.random.Generator:
-    """The random numbers of one seed for one purpose."""
+    """The random generator of one seed for one purpose."""
     return np.random.default_rng([seed, purpose, *more])
 
 
@@ -63,7 +63,7 @@ def draw(seed: int, split: Split = "train") -> Drawn:
 
 
 def mixed(seed: int, split: Split) -> ScenePlan:
-    """What a mixed scene holds."""
+    """The plan of a mixed scene."""
     rng = stream(seed, FACTORS)
     grounds = of(split)
     ground = grounds[int(rng.integers(len(grounds)))].name
@@ -151,7 +151,9 @@ def _object(layout: SceneLayout, index: int, one: Placed) -> dict[str, Any]:
 
 
 def _described(window: tuple[slice, slice], shape: Mask, seen: Mask) -> dict[str, Any]:
-    """Box of the whole shape, its area in pixels, the share of it that is seen, and the seen pixels in the box."""
+    """The box of the whole shape, its area in pixels, the share of it that is visible, and the visible pixels in the
+    box.
+    """
     found = bounds(shape | seen)
     if found is None:  # too small to own a pixel
         return {"box": [0, 0, 0, 0], "area": 0, "visible": 0.0, "rle": []}

@@ -1,4 +1,4 @@
-"""Scenes as images to be imported: a listing of seeds, each drawn when it is loaded."""
+"""Generated scenes as images to import: a list of seeds, of which each is drawn when it is loaded."""
 
 import json
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class CountablesSource:
             )
 
     def load(self, item: Item) -> LoadedImage:
-        """The scene as a PPM file, with what there is to be seen in it."""
+        """The scene as a PPM file, with the record of the objects in it."""
         how, *rest = item.file.split(":")
         if how == "sweep":
             return loaded(finish(plan_of(self._cells[int(rest[0])], self._swept)))
@@ -61,7 +61,7 @@ class CountablesSource:
 
 
 def loaded(drawn: Drawn) -> LoadedImage:
-    """A drawn scene as an import wants it: the pixels, and label, counts, scene and truth."""
+    """A drawn scene in the form that an import takes: the pixels, and label, counts, scene and truth."""
     height, width = drawn.image.shape[:2]
     pixels = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(drawn.image).tobytes()
     present = count(drawn.truth, whole(drawn.truth)).present

@@ -1,7 +1,7 @@
-"""Matched sweeps: scenes in which one factor moves over its levels and everything else stays as it is.
+"""Matched sweeps: scenes in which one factor takes several levels and everything else stays as it is.
 
-Scenes of one seed share ground, light, noise and the looks of their objects; there are ten seeds a level. All sweeps
-but the empty ones use what is kept for the test split.
+Scenes of one seed share ground, light, noise and the appearance of their objects; there are ten seeds a level. All
+sweeps but the empty ones use what is kept for the test split.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,12 +56,15 @@ def plan_of(cell: Cell, seed_of: Callable[[int], int]) -> ScenePlan:
 
 
 def _number_fixed_size(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
-    """Always the first of the same nine."""
+    """The first so many of the same nine objects."""
     return _apart(empty, KINDS[repeat % 4], [FIXED_SIZE] * 9)[: int(level)]
 
 
 def _number_fixed_area(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
-    """Each object takes the same part of one area. The places move: objects of other sizes need other room."""
+    """Objects that share one total area equally.
+
+    Their places differ between levels, because objects of other sizes need other room.
+    """
     kind, light = KINDS[repeat % 4], Light.drawn(stream(empty.seed, LIGHT))
     # What an object of size 1 would take: a leaf takes less of its box than a ball, and one leaf less than another.
     full = [float(sprite(empty, i, Actor(kind, 0.2), light).alpha.sum()) / 0.2**2 for i in range(9)]
@@ -78,7 +81,7 @@ def _contrast(empty: ScenePlan, repeat: int, _level: float) -> Sequence[Actor]:
 
 
 def _place(_empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
-    """Along a diagonal: in the middle all four tiles share the object, at the ends one has it."""
+    """One object along a diagonal: in the middle all four tiles share it, at the ends one tile holds it."""
     slant = 1 if repeat % 2 else -1
     return [Actor(KINDS[repeat % 4], CROSSING, (0.5 + level * CROSSING, 0.5 + slant * level * CROSSING))]
 
@@ -106,7 +109,7 @@ def _overlap(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
 
 
 def _hidden(far: Placed, near: Placed) -> float:
-    """The share of one object's area that another takes."""
+    """The share of one object's area that another one covers."""
     layout = SceneLayout()
     layout.add(far)
     layout.add(near)

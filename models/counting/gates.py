@@ -1,8 +1,8 @@
-"""Does it count? The gates as data, and the sentence that a card may say of itself.
+"""Does it count? The gates as data, and the sentence about a network that they allow.
 
-Every gate is one that at least one of three impostors fails: a network that averages its tiles, one that was never
-trained, one that says the same of everything. A gate is passed where the whole 95 % interval lies on the right side of
-the threshold, failed where all of it lies on the wrong side; in between nothing can be told.
+Every gate is one that at least one of three controls fails: a network that averages its tiles, one that was never
+trained, one that answers the same to every image. A gate is passed where the whole 95 % interval lies on the right side
+of the threshold, and failed where all of it lies on the wrong side; in between it is undecided.
 """
 
 from collections.abc import Mapping, Sequence
@@ -111,7 +111,7 @@ GATES: tuple[Gate, ...] = (
 
 @dataclass(frozen=True)
 class GateResult:
-    """What became of one gate: the measured value and interval, what it was compared with, and the verdict."""
+    """The outcome of one gate: the measured value and interval, what it was compared with, and the verdict."""
 
     gate: Gate
     verdict: Verdict
@@ -140,7 +140,9 @@ def _judge(gate: Gate, measures: Mapping[str, Cells], column: str) -> GateResult
 
 
 def _verdict(gate: Gate, cells: Cells, cell: Mapping[str, Any], bar_cell: Mapping[str, Any] | None) -> Verdict:
-    """A value that is not defined (the R² of something that never varies) fails: there was something to measure."""
+    """The verdict; a value that is not defined (the R² of something that never varies) fails, as a network should have
+    one.
+    """
     value = _value(cell)
     if value is None:
         return "fail"
@@ -194,7 +196,7 @@ def _count(cell: Mapping[str, Any] | None) -> int | None:
 
 
 def sentence(results: Sequence[GateResult]) -> str:
-    """What the gates say in words, the strongest claim that they allow and everything that speaks against it."""
+    """The strongest claim that the gates allow, in words, and everything that speaks against it."""
     required = [result for result in results if result.gate.required]
     groups = {verdict: [r for r in required if r.verdict == verdict] for verdict in ("fail", "unclear", "unmeasured")}
     rest = [text for verdict, found in groups.items() if (text := _list(verdict, found))]
@@ -205,7 +207,7 @@ def sentence(results: Sequence[GateResult]) -> str:
 
 
 def _claim(required: Sequence[GateResult]) -> str:
-    """How it compares with an averager: the one thing that decides whether it counts at all."""
+    """How the network compares with an averager, which alone decides whether it counts at all."""
     verdicts = {result.gate.name: result.verdict for result in required}
     better, adds = verdicts.get("adds_not_averages"), verdicts.get("adds")
     if better == "pass":

@@ -1,7 +1,8 @@
-"""How far apart the two sides of the counting equation are for images that have nothing to do with each other.
+"""How far apart the two sides of the counting equation are for a mismatched pair: the whole of another image.
 
-A small residual means little by itself: faint images have small residuals whatever the network does. The yardstick is
-what the same network says of other images that count about as much: of the pairs that training pushes apart.
+A small residual means little by itself: faint images have small residuals whatever the network does. It is therefore
+compared with the residuals of other images whose count vectors are about as long, that is with the pairs that training
+pushes apart.
 """
 
 from dataclasses import dataclass

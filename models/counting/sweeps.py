@@ -129,9 +129,9 @@ def _slope(column: Doubles, seeds: int) -> Estimate | None:
 
 
 def explained(values: Doubles) -> Doubles:
-    """Share of what moves within seeds that the level explains, (K,), less what chance would; values (S, L, K).
+    """Share of the movement within seeds that the level explains, less what chance would explain: (S, L, K) -> (K,).
 
-    1 where all seeds move alike, about 0 where levels say nothing; NaN where nothing moves.
+    1 where all seeds move alike, about 0 where levels explain nothing; NaN where nothing moves.
     """
     seeds = len(values)
     centred = values - values.mean(axis=1, keepdims=True)

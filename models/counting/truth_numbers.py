@@ -1,6 +1,7 @@
-"""Does a count follow the number of things? Rank correlation with what is known to be in the picture. Free of torch.
+"""Does a count follow the number of things? Rank correlation with the number that is known. Free of torch.
 
-A unit is chosen on every other image and judged on the rest: the best of hundreds of units correlates with anything.
+A unit is chosen on every other image and judged on the rest, because the best of hundreds of units correlates with
+anything on the images it was chosen on.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,11 @@ from models.galleries.packs import Pack
 from models.geometry import Box, count_crop
 from models.statistics import Doubles, bootstrapped_pairs, spearman
 
-LEAST = 16  # images with a known number: below that a rank correlation says nothing
+LEAST = 16  # images with a known number: with fewer a rank correlation means nothing
 
 
 def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> tuple[NDArray[np.int64], Doubles]:
-    """Of which of the rows it is known how many things are present in what the count path reads, and how many.
+    """The rows for which the number of things in the count path's crop is known, and these numbers.
 
     Places in `rows`, ascending, and the numbers: (m,) each.
     """
@@ -32,14 +33,14 @@ def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> tuple[NDArray[n
 
 
 def boxes(pack: Pack, rows: Sequence[int], how: Preprocess) -> list[Box]:
-    """What the count path reads of each row, in pixels of the stored image."""
+    """The box of each row that the count path reads, in pixels of the stored image."""
     return [
         count_crop(item.jpeg_width, item.jpeg_height, crop=how.crop, region=how.region) for item in pack.metadata(rows)
     ]
 
 
 def edge_energies(pack: Pack, rows: Sequence[int], how: Preprocess) -> Doubles:
-    """Edge energy of the same crops, (n,): it adds up over tiles, and knows of no objects."""
+    """Edge energy of the same crops, (n,): it adds up over tiles without any knowledge of objects."""
     return np.array(
         [edge_energy(gray_of(pack.jpeg(row)), box) for row, box in zip(rows, boxes(pack, rows, how), strict=True)]
     )

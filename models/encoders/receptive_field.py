@@ -1,11 +1,10 @@
-"""Which pixels a cell of a convolutional map sees: stride, receptive field and offset, layer by layer, in closed form.
+"""The pixels that a cell of a convolutional map sees: stride, receptive field and offset of each layer, in closed form.
 
 A cell c (row or column) of a layer has its centre at `offset + c * stride` and sees `receptive_field` pixels around it.
 Coordinates are continuous: pixel i covers [i, i + 1); an 11-pixel window that starts at pixel 0 has its centre at 5.5.
-
-Networks are chains of modules in the order they are registered. A residual block is its longest path: the shortcut
-must see no more around the same centre, which is checked. After global pooling, attention or a gate that looks at the
-whole map there is no closed form: every cell sees everything.
+Networks are chains of modules in the order in which they are registered. Of a residual block the longest path counts;
+that its shortcut sees no more pixels around the same centre is checked. After global pooling, attention or a gate over
+the whole map there is no closed form: every cell sees everything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -113,7 +112,7 @@ def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, t
 
 
 def is_chain(encoder: nn.Module) -> bool:
-    """Whether the network is nothing but modules one after the other, without blocks of their own."""
+    """Whether the modules of the network just follow each other, without blocks of their own."""
     return all(
         name == "" or isinstance(module, _CONTAINERS)
         for name, module in encoder.named_modules()
@@ -168,7 +167,7 @@ def _steps_until(encoder: nn.Module, wanted: list[str]) -> Iterator[Step]:
 
 
 def _steps(name: str, module: nn.Module) -> list[Step]:
-    """What an image goes through inside a module: its leaves in order and, after them, itself."""
+    """The modules that an image passes inside a module: its leaves in order and, after them, the module itself."""
     if isinstance(module, CNBlock):  # the rest of it works point by point
         return [(name, Window(7, 1, 3, ceil_mode=False))]
     children = [(f"{name}.{short}" if name else short, short, child) for short, child in module.named_children()]

@@ -1,6 +1,7 @@
-"""Evaluate a checkpoint on any gallery: does it count there, what are its neighbours worth, does it follow the truth?
+"""Evaluate a checkpoint on any gallery: does it count, how good are its neighbours, does it follow the known numbers?
 
-Always beside its own random init, an averager and a constant; neighbours beside raw pixels, numbers beside edge energy.
+All of it beside controls: its own random init, an averager and a constant; neighbours beside those by raw pixels,
+numbers beside edge energy.
 """
 
 from collections import defaultdict
@@ -42,7 +43,7 @@ class TooFewImages(ValueError):
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many images are looked at: for the equation, to search in, to ask with."""
+    """How many images are used: for the equation, as the database of neighbours, as queries."""
 
     images: int = 512
     database: int = 3500
@@ -52,7 +53,7 @@ class Amounts:
 def evaluate_on(
     pack: Pack, folder: Path, amounts: Amounts, *, device: str, seed: int, tick: Tick
 ) -> tuple[EvaluationRows, dict[str, Any]]:
-    """The rows that were looked at and the measures, in columns as on a card. Raises TooFewImages."""
+    """The rows that were used and the measures, in columns as on a card. Raises TooFewImages."""
     network = checkpoints.load(folder, device=device)
     before = untrained(network.card, device)
     chosen = choose(pack, network.card, folder, amounts.images)
@@ -70,7 +71,7 @@ def evaluate_on(
 def truth(
     pack: Pack, rows: Sequence[int], regions: Sequence[Tensor], network: Network, before: Network, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """How counts follow the number of things that are present, on the images of which the gallery knows it."""
+    """How counts follow the number of things present, on the images for which the gallery knows that number."""
     places, known = numbers(pack, rows, network.card.preprocess)
     if len(known) < LEAST:
         return {}
@@ -81,7 +82,7 @@ def truth(
         "random_init": number_correlations(sides(before, parts).whole, known, seed=seed),
         "edge_energy": {"total_and_number": number_correlations(edges[:, None], known, seed=seed)["total_and_number"]},
     }
-    # Crops of one picture are not independent, which an interval over images cannot know: say how many there are.
+    # Crops of one picture are not independent, which an interval over images ignores: the number of pictures is kept.
     pictures = len({row.source or row.path for row in pack.metadata(kept)})
     return {column: {name: {**cell, "pictures": pictures} for name, cell in of.items()} for column, of in found.items()}
 

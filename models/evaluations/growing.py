@@ -1,4 +1,4 @@
-"""Look at a gallery with every snapshot of a training: what each unit likes, and what its neighbours are worth."""
+"""Evaluate every snapshot of a training on a gallery: the best images of each unit, and the accuracy of neighbours."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def grow(pack: Pack, folder: Path, *, images: int, device: str, tick: Callable[[
 
 
 def _squares(pack: Pack, rows: Rows, network: Network) -> dict[int, list[tuple[int, Tensor]]]:
-    """What the trunk reads of each image, by its side: place and square (3, s, s) uint8."""
+    """What the trunk reads of each image, grouped by side: place and square (3, s, s) uint8."""
     found: dict[int, list[tuple[int, Tensor]]] = defaultdict(list)
     for place, (_, image) in enumerate(decode_rows(pack, rows.tolist())):
         square = trunk_square(image, network.card.preprocess)[0]

@@ -1,7 +1,7 @@
-"""Fit a readout: what a checkpoint counts in scenes whose things are named, against those named counts.
+"""Fit a readout: a map from a checkpoint's count vectors to the named counts of scenes whose objects are known.
 
 scikit-learn's non-negative solver is that of Lawson and Hanson, "Solving Least Squares Problems", Prentice-Hall 1974.
-There may be as many units as scenes, so the weights are shrunk: by how much, folds of the fitted scenes decide.
+There may be as many units as scenes, so the weights are shrunk; by how much is decided on folds of the fitted scenes.
 """
 
 from collections.abc import Callable
@@ -141,7 +141,7 @@ def _parts(pack: Pack, named: Rows, scenes: int, seed: int) -> tuple[Rows, Rows]
 def _by_one_value(
     pack: Pack, rows: list[int], known: Doubles, cut: int, crops: list[tuple[float, float, float, float]]
 ) -> dict[str, Doubles]:
-    """What one number of the crop tells: its edge energy, and where the objects are known the area they cover."""
+    """Controls with one value a crop: its edge energy and, where the objects are known, the area that they cover."""
     edges = np.array([edge_energy(gray_of(pack.jpeg(row)), box) for row, box in zip(rows, crops, strict=True)])
     area = np.array([inside(pack.truth(row), box)[1] for row, box in zip(rows, crops, strict=True)])
     told = {"edge_energy": edges} | ({"area": area} if np.isfinite(area).all() else {})

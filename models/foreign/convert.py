@@ -1,7 +1,8 @@
-"""A file of weights from elsewhere becomes a checkpoint: its tensors in our file, a card, and the report of both.
+"""Convert a foreign file of weights to a checkpoint: its tensors in our format, a card, and a report.
 
-Weights keep the precision of the file. What decides how they are used (architecture, preprocessing) is in the header
-of the weights too, so that the same file with other preprocessing is another checkpoint, and the same one the same.
+Weights keep the precision of the file. Everything that decides how they are used (architecture, preprocessing) is also
+in the header of the weights. So the same file with other preprocessing is another checkpoint, and with the same
+preprocessing it is the same checkpoint.
 """
 
 import json
@@ -38,14 +39,14 @@ class NonFiniteWeights(ValueError):
 
 
 class BadPreprocess(ValueError):
-    """The preprocessing asked for is impossible or does not fit the network; the message says why."""
+    """The requested preprocessing is impossible or does not fit the network; the message says why."""
 
     code = "bad_preprocess"
 
 
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """Where the tensors came from: what the file was called, and what was found in it."""
+    """Where the tensors came from: the name of the file, what was found in it, and the chosen candidate."""
 
     file: str
     inspection: Inspection

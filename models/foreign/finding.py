@@ -1,8 +1,8 @@
-"""Where in a file's nested values the weights are, and which wrappers their names carry.
+"""Find the weights in the nested values of a file, and the wrappers that their names carry.
 
 Every dict of tensors is a candidate. Wrappers that all names share (`module.` of DataParallel, `_orig_mod.` of compile)
-are stripped; where one dict holds several networks (MoCo's `encoder_q` and `encoder_k`, a `backbone` beside a
-`projector`) each is a candidate and the rest is told to lie beside it.
+are stripped. Where one dict holds several networks (MoCo's `encoder_q` and `encoder_k`, a `backbone` beside a
+`projector`) each is a candidate, and the other tensors of the dict are recorded as lying beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A look into a file of weights: its candidates, how their values are spread, what it says beside them."""
+"""Inspect a file of weights: its candidates, the spread of their values, and the plain values stored beside them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

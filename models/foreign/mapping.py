@@ -1,7 +1,8 @@
-"""Put a file's tensors into the encoder that they are guessed to be: strictly, and with a word about every tensor.
+"""Put a file's tensors into the encoder that they are guessed to be, strictly, and account for every tensor.
 
 A tensor of the file has a place in the encoder, or belongs to a head that is named, or is unexpected. A tensor of the
-encoder comes from the file, or is missing; only batch norm's counters, which mean nothing after training, are filled.
+encoder comes from the file, or is missing. Only batch norm's counters, which mean nothing after training, are filled
+in.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ def build(guess: Guess, *, device: str = "meta") -> nn.Module:
 
 
 def report(candidate: WeightsCandidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
-    """What would become of each tensor, from names and shapes; no weights are read."""
+    """What would become of each tensor, decided from names and shapes; no weights are read."""
     places = _Places.of(guess).shapes
     tensors = candidate.tensors
     headed = {name for head in guess.heads if not head.kept for name in head.tensors}
@@ -117,7 +118,7 @@ def _out_of_place(found: LoadReport) -> int:
 
 
 def _near(found: LoadReport) -> bool:
-    """Whether most of the encoder was found: then the differences are worth being told."""
+    """Whether most of the encoder was found, so that listing the differences is useful."""
     return found.guess.filters_only or 2 * len(found.matched) >= found.needed
 
 

@@ -1,6 +1,6 @@
-"""Networks that somebody names: `timm:resnet26d`, `torchvision:densenet201`. Free of torch.
+"""Networks that the user names: `timm:resnet26d`, `torchvision:densenet201`. Free of torch.
 
-The tensors of a file must then have the library's own names; whether they fit is told by models.foreign.mapping.
+The tensors of the file must then have the library's own names; models.foreign.mapping decides whether they fit.
 """
 
 from models.foreign.families.torchvision_names import last_linear

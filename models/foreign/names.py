@@ -1,4 +1,4 @@
-"""The names and shapes of a file's tensors, and the questions that tell architectures apart. Free of torch."""
+"""The names and shapes of a file's tensors, and the questions by which architectures are told apart. Free of torch."""
 
 import re
 from collections.abc import Iterable, Mapping

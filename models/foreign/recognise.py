@@ -1,4 +1,4 @@
-"""What a file's tensors may be: architectures by their likelihood, from names and shapes alone. Free of torch."""
+"""Guess the architecture from a file's tensors: the likeliest first, by names and shapes alone. Free of torch."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""Where a gallery's images come from: each source lists its images in the order of their path bytes, then loads them.
+"""The sources of a gallery's images: each lists its images in the order of their path bytes, then loads them.
 
 The listing is frozen before the first image is read, so that a folder that changes meanwhile cannot renumber rows.
 """
@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """The bytes of an image file with what only its making tells; what is None leaves the item as it was listed.
+    """The bytes of an image file with what is known only once it is made; None leaves the item as it was listed.
 
     `scene` and `truth` are JSON.
     """
@@ -75,7 +75,7 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that takes no row, and why."""
+    """A file that gets no row, and the reason."""
 
     path: str
     reason: str

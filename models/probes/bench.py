@@ -1,4 +1,4 @@
-"""Measure one network, or what needs none, on the rows of a table: images once, then neighbours and all seeds."""
+"""Measure one source of features on the rows of a table: images are read once, then neighbours and all seeds follow."""
 
 import shutil
 import time
@@ -178,7 +178,7 @@ def _result(bench: ProbeBench, features: Features, outcomes: Outcomes, row: str,
 
 
 def chance(rows: ProbeRows) -> float:
-    """What the most frequent class gets when it is always said; with several classes the mean prevalence."""
+    """The score of always answering the most frequent class; with several classes the mean prevalence."""
     right, known = (rows.test_present == 1).sum(axis=0), (rows.test_present != IGNORED).sum(axis=0)
     if rows.several:
         return float((right[right > 0] / known[right > 0]).mean())

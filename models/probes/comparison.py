@@ -1,4 +1,4 @@
-"""Two rows of a table on the same images: how much higher the first scores, layer by layer. Free of torch."""
+"""Two rows of a table on the same images: by how much the first scores higher, layer by layer. Free of torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """First less second: each shared layer, or each layer against the other's only one; then the best of each."""
+    """First minus second: each shared layer, or each layer against the other's only one; then the best layers."""
 
     first: Probe
     second: Probe

@@ -46,7 +46,7 @@ class ProbeCrops:
 
 
 class FeatureSource(Protocol):
-    """Anything that turns images into numbers, layer by layer."""
+    """Anything that turns crops into numbers, layer by layer."""
 
     def features(self, crops: ProbeCrops) -> Mapping[str, LayerFeatures]: ...
 
@@ -94,7 +94,7 @@ class NetworkFeatures:
 
 
 class PictureFeatures:
-    """The spaces that need no network, of the very same crops: raw pixels, colours, oriented gradients."""
+    """Features that need no network, of the very same crops: raw pixels, colours, oriented gradients."""
 
     def __init__(self) -> None:
         self._hog = Hog(HOG)
@@ -124,7 +124,8 @@ class PictureFeatures:
 def random_twin(card: Card, seed: int, device: str) -> Network:
     """The same architecture before any training: He's weights drawn from a seed, zero biases.
 
-    After a ReLU with zero biases a layer's scale changes nothing that a probe sees, so that one start serves all tasks.
+    After a ReLU with zero biases the scale of a layer does not change any score of a probe, so one start serves all
+    tasks.
     """
     encoder, head = checkpoints.build(card)
     rng = generator(seed, TWIN)
@@ -135,7 +136,10 @@ def random_twin(card: Card, seed: int, device: str) -> Network:
 
 
 def probe_crops(images: Sequence[Tensor], rows: Sequence[int], view: int, side: int) -> ProbeCrops:
-    """View 0 is the middle of each image (3, H, W); others lie anywhere in its central square, half are mirrored."""
+    """The crops of one view. View 0 is the middle of each image (3, H, W).
+
+    Others lie anywhere in its central square, and half of them are mirrored.
+    """
     squares, mirrored = [], []
     for image, row in zip(images, rows, strict=True):
         short = short_for(side)

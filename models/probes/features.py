@@ -1,8 +1,8 @@
 """Features of every chosen layer, read from the images once and kept on disk in float16 for all seeds.
 
 Two files a network: `maps.f16` (rows x views, all layers side by side) for linear classifiers and `means.f16` (rows)
-for neighbours. A layer is scaled by a power of two so that float16 holds it: neither normalisation nor the cosine sees
-it. Each channel's mean and deviation over all crops to learn from are kept with them.
+for neighbours. A layer is scaled by a power of two so that float16 can hold it, which changes neither the normalised
+maps nor the cosine. Each channel's mean and deviation over all training crops are kept with them.
 """
 
 import json
@@ -31,7 +31,10 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """One layer's place: `channels` x `cells` numbers in maps, `mean` numbers in means, divided by `scale`."""
+    """The place of a layer in the files: `channels` x `cells` numbers in maps, `mean` numbers in means.
+
+    All of them are divided by `scale`.
+    """
 
     name: str
     channels: int
@@ -45,7 +48,7 @@ class StoredLayer:
 
 
 class Moments:
-    """Sums over the crops to learn from, one a channel: what becomes of them is a mean and a deviation."""
+    """Sums over the training crops, one a channel, from which means and deviations are computed."""
 
     def __init__(self, layouts: Sequence[StoredLayer], raw: Mapping[str, list[list[float]]] | None = None) -> None:
         self._sums = {
@@ -72,7 +75,7 @@ class Moments:
 
 
 class Features:
-    """The stored features of one network on the rows of a probe; places 0 to n-1 are those to learn from, in order."""
+    """The stored features of one source on the rows of a probe; places 0 to n-1 are the training images, in order."""
 
     def __init__(
         self, folder: Path, layouts: Sequence[StoredLayer], moments: Moments, rows: ProbeRows, views: int
@@ -84,7 +87,7 @@ class Features:
         self._means = _mapped(folder / "means.f16", (self.learning + self.tested, mean))
 
     def put(self, view: int, places: Sequence[int], layers: dict[str, LayerFeatures]) -> None:
-        """Keep a batch: places below `learning` have all views, those above only the first."""
+        """Store a batch: all views of places below `learning`, only the first view of the others."""
         at = np.asarray(places)
         learns = at < self.learning
         rows = np.where(learns, at * self.views + view, at + self.learning * (self.views - 1))
@@ -100,16 +103,16 @@ class Features:
         self._means.flush()
 
     def batch(self, places: NDArray[np.int64], views: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Maps (B, dims) by layer of these images to learn from, each in the view asked for."""
+        """Maps (B, dims) by layer of these training images, each in the given view."""
         return self._split(self._maps[places * self.views + views])
 
     def tests(self, start: int, stop: int) -> dict[str, Tensor]:
-        """Maps (B, dims) by layer of the images to test on, from `start` to `stop`."""
+        """Maps (B, dims) by layer of the test images from `start` to `stop`."""
         first = self.learning * self.views
         return self._split(self._maps[first + start : first + stop])
 
     def means(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """One layer's vectors for neighbours: those to learn from (n, E) and those to test on."""
+        """One layer's vectors for neighbours: those of the training images (n, E) and those of the test images."""
         start = 0
         for one in self.layouts:
             if one.name == name:
@@ -127,9 +130,9 @@ class Features:
 def extract(
     pack: Pack, rows: ProbeRows, source: FeatureSource, folder: Path, *, side: int, views: int, tick: Tick
 ) -> Features:
-    """Look at every row once and keep what is seen; what an earlier call has finished, by shard, is kept.
+    """Read every row once and store its features; the shards that an earlier call finished are not read again.
 
-    `tick` is told how many images are done and may raise to stop.
+    `tick` is called with the number of images done and may raise to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _state(folder)

@@ -1,7 +1,7 @@
-"""Probe a checkpoint on a labelled gallery: every layer's neighbours and linear classifier, beside its controls.
+"""Probe a checkpoint on a labelled gallery: every layer's neighbours and linear classifier, beside controls.
 
 The controls are rows of the same table, made from the very same crops: the same architecture with weights drawn from a
-seed, raw pixels, a colour histogram and HOG. Those that are there already for these images and this protocol are kept.
+seed, raw pixels, a colour histogram and HOG. Controls that exist for these images and this protocol are not made again.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ SEED: Final = 0  # of the random twin
 
 
 class BadProbe(ValueError):
-    """What is asked of a probe does not fit the checkpoint; the message names it."""
+    """The requested probe does not fit the checkpoint; the message says why."""
 
     code = "bad_probe"
 

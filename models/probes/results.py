@@ -1,4 +1,4 @@
-"""What a probe leaves behind: one folder a row of the table, with scores and the outcome on every image. Free of torch.
+"""The files of a probe: one folder a row of the table, with scores and the outcome on every image. Free of torch.
 
 probes/<gallery>/<protocol>/<row>/ holds probe.json and outcomes.npz. A row is a checkpoint by its slug, or a control
 whose name begins with an underscore.
@@ -36,7 +36,7 @@ HOWS: Final[tuple[How, ...]] = ("linear", "knn")
 class ProbeScore:
     """A score of one layer: the mean over seeds, its 95 % interval over images, and the spread over seeds.
 
-    `spread` is the standard deviation over seeds; None where there is one run and no chance in it.
+    `spread` is the standard deviation over seeds; None where there is one run without randomness.
     """
 
     value: float
@@ -65,10 +65,10 @@ class ProbedLayer:
 
 @dataclass(frozen=True)
 class Probe:
-    """One row of the table. `stamp` is equal for the same images in the same roles; `chance` is the score of a guess.
+    """One row of the table. `stamp` is equal for the same images in the same roles; `chance` is the score of guessing.
 
-    `before` and `after` are sha256 of the frozen network around the training of its classifiers. `seen` counts the
-    images to test on that the checkpoint was trained on (None: it does not say).
+    `before` and `after` are sha256 of the frozen network before and after the training of its classifiers. `seen` is
+    how many test images the checkpoint was trained on (None: it does not record that).
     """
 
     row: str
@@ -104,7 +104,7 @@ class Probe:
 
 
 def write(folder: Path, probe: Probe, outcomes: Mapping[str, NDArray[Any]]) -> None:
-    """Outcomes first, then the result that makes them known."""
+    """Write the outcomes first, then the result, which makes the row complete."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **dict(outcomes))  # type: ignore[arg-type]
@@ -149,8 +149,8 @@ def score_of(outcome: NDArray[Any], present: Present, *, several: bool) -> Score
 def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> ProbeScore:
     """A score from the outcome on every image: hits (S, n), or scores (S, n, C) with several classes.
 
-    The interval of a share is Wilson's for n images: on the safe side, since a mean over seeds varies less. That of
-    mAP is a bootstrap over images and seeds.
+    The interval of a share is Wilson's for n images, which is a little too wide, since a mean over seeds varies less.
+    That of mAP is a bootstrap over images and seeds.
     """
     n = outcome.shape[1]
     of_seed = score_of(outcome, present, several=several)(np.ones((1, n)))[0]

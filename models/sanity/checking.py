@@ -1,8 +1,8 @@
 """Do a checkpoint's features make sense on a gallery, and would they with images prepared in another way?
 
-Looked at: what layers say (dead, exploding), how smooth the first filters are, and 20-NN accuracy where there are
-labels, all beside the same architecture untrained. Preparations are chosen on one half of the images and scored on the
-other, whose neighbours are searched in the first half.
+Checked are the values of each layer (dead units, exploding values), the smoothness of the first filters, and 20-NN
+accuracy where there are labels, all beside the same architecture untrained. Preparations are chosen on one half of the
+images and scored on the other, whose neighbours are searched in the first half.
 """
 
 import time
@@ -36,7 +36,7 @@ Tick = Callable[[str, int, int], None]
 
 
 class NothingToLookAt(ValueError):
-    """The gallery or the checkpoint has nothing to check; the message says why."""
+    """The gallery has no images to check, or the checkpoint cannot be given any; the message says why."""
 
     code = "nothing_to_check"
 
@@ -52,7 +52,7 @@ def sanity(
     seed: int = 0,
     tick: Tick = lambda *_: None,
 ) -> Sanity:
-    """Check the checkpoint in `folder` on a gallery; `tick` hears what is done, its number and of how many.
+    """Check the checkpoint in `folder` on a gallery; `tick` is called with what is done, its number and the total.
 
     Raises NothingToLookAt, and what `checkpoints.load` raises.
     """
@@ -112,7 +112,7 @@ class _Check:
         return leave_one_out(seen.features[part], self.labels[part], k=self.k)
 
     def across(self, seen: NetworkReading) -> Hits:
-        """The second half, asked in the first."""
+        """The second half as queries, the first as database."""
         assert self.labels is not None
         first, second = self.halves
         vectors, labels = seen.features, self.labels

@@ -1,4 +1,4 @@
-"""What a network says of images: features of the last layer before a classifier, and a one at every layer."""
+"""Read a network on some images: features of the last layer before a classifier, and the range of every layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,27 +22,30 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NetworkReading:
-    """A network's answers: the features (n, D) and what each layer said."""
+    """The features (n, D) of some images, and the range of the values in each layer."""
 
     features: Features
     layers: tuple[LayerRange, ...]
 
 
 def feature_layer(card: Card) -> LayerCard:
-    """The last layer before a classifier: the last one that is not read as it is."""
+    """The last layer before a classifier: the last one that is read after an activation."""
     seen = [layer for layer in card.layers if layer.on_trunk]
     return next((layer for layer in reversed(seen) if layer.value != LINEAR), seen[-1])
 
 
 def prepared(network: Network, way: Alternative) -> Network:
-    """The same network, shown images in that way."""
+    """The same network, with images prepared in that way."""
     card = replace(network.card, preprocess=way.preprocess)
     return Network(card, network.encoder, network.head, str(network.device), network.dtype)
 
 
 @torch.inference_mode()
 def read_network(network: Network, images: Sequence[Tensor]) -> NetworkReading:
-    """The features and the layers of images (3, H, W) uint8; values that are not finite count as zero in features."""
+    """Features and value ranges for images (3, H, W) uint8.
+
+    Values that are not finite count as zero in the features.
+    """
     layers = [layer for layer in network.card.layers if layer.on_trunk]
     last, parts, ranges = feature_layer(network.card), [], [_LayerExtremes(layer) for layer in layers]
     for start in range(0, len(images), BATCH):
@@ -66,7 +69,7 @@ def _by_size(squares: Sequence[Tensor]) -> list[Tensor]:
 
 
 class _LayerExtremes:
-    """Running extremes of one layer."""
+    """Running extremes of one layer's values."""
 
     def __init__(self, layer: LayerCard) -> None:
         self.layer = layer
@@ -96,7 +99,7 @@ class _LayerExtremes:
 
 
 def possible(network: Network, ways: Sequence[Alternative]) -> list[Alternative]:
-    """Those that the network takes: fully connected layers and positions are made for one size."""
+    """The preparations that the network accepts: fully connected layers and positions are made for one size."""
     found: list[Alternative] = []
     for way in ways:
         side = way.preprocess.trunk_size or way.preprocess.size

@@ -1,4 +1,4 @@
-"""What a sanity check leaves behind: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
+"""The file that a sanity check writes: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True)
 class LayerRange:
-    """What a layer says of all images: the share of units that never change, and how large values get."""
+    """The values of a layer over all images: the share of units that never change, and how large values get."""
 
     name: str
     units: int
@@ -46,7 +46,7 @@ class LayerRange:
 
     @property
     def flag(self) -> str:
-        """What is wrong with it; empty where nothing is."""
+        """The fault of this layer in a word; empty where it has none."""
         if self.not_finite:
             return "not finite"
         if self.largest > LARGEST:
@@ -109,7 +109,7 @@ class Sanity:
 
     @property
     def verdict(self) -> Verdict:
-        """Bad only where the interval excludes a gain over the untrained network."""
+        """The verdict: bad only where the interval excludes a gain over the untrained network."""
         if self.why_unknown or self.gain is None:
             return "unknown"
         if self.gain.low > 0:
@@ -142,7 +142,7 @@ class Sanity:
 
     @property
     def advice(self) -> str:
-        """What the comparison of preparations says."""
+        """What the comparison of preparations shows, as a sentence."""
         chosen = self.variants[self.best]
         if chosen.first is None:
             return "Without labels the preparations cannot be compared."

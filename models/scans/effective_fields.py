@@ -1,11 +1,11 @@
-"""Which part of its receptive field a unit looks at: where its gradient is above half of its maximum.
+"""The part of its receptive field that matters to a unit: where its gradient is above half of its maximum.
 
 Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks", NeurIPS
 2016, https://arxiv.org/abs/1701.04128: the pixels of a receptive field matter unequally, mostly those in its middle.
 
 For each unit the gradient of its firing cell with respect to the input is taken on the images that fire it most. Its
 root mean square over them, over channels as well, is blurred by half a stride (max pooling decides by one pixel within
-a stride) and cut at half of its maximum. The result is the box about what is left, relative to the cell's centre: it
+a stride) and cut at half of its maximum. The result is the box around what is left, relative to the cell's centre: it
 holds for every image, and placed at any cell it lies inside the exact receptive field.
 """
 
@@ -34,7 +34,7 @@ Step = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FiringCell:
-    """A unit that fires in an image, and the cell where."""
+    """A cell that fires most for a unit in one image: layer, unit, and the cell's place."""
 
     layer: str
     unit: int
@@ -86,7 +86,7 @@ class LayerGradient:
         self._batch = max(1, min(BATCH, BATCH_PIXELS // self._side**2))
 
     def add(self, pixels: Tensor, firing: FiringCell) -> None:
-        """Take in what the firing cell sees of a network input (C, S, S)."""
+        """Add the receptive field of the firing cell in a network input (C, S, S)."""
         self._waiting.append((*self._patch(pixels, firing), firing.unit))
         if len(self._waiting) >= self._batch:
             self._run()
@@ -124,7 +124,7 @@ class LayerGradient:
 
 
 def answers(steps: Sequence[Step], patches: Tensor) -> Tensor:
-    """What a layer's one cell answers to whole receptive fields: (B, C, r, r) -> (B, U)."""
+    """The value of a layer's only cell for whole receptive fields: (B, C, r, r) -> (B, U)."""
     with torch.enable_grad():
         value = patches
         for step in steps:

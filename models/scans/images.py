@@ -1,4 +1,4 @@
-"""What a scan shows its networks of each image, decoded and cut in threads: the trunk's square, the count path's crop.
+"""The inputs of a scan, decoded and cut in threads: for each image the trunk's square and the count path's crop.
 
 They can stay on the device as bytes, so that a second pass over the gallery, or a second scan, decodes nothing.
 """
@@ -19,14 +19,17 @@ from models.scans.geometry import Trunk
 
 @dataclass(frozen=True)
 class PathInputs:
-    """An image as the trunk sees it, (3, S, S), and as the count path does, (3, crop, crop), both uint8."""
+    """An image in the form that each path takes: the trunk (3, S, S), the count path (3, crop, crop), both uint8."""
 
     square: Tensor | None
     crop: Tensor | None
 
 
 class ScanImages:
-    """A pack's images as checkpoints with one way of preprocessing see them; what is `resident` is decoded once."""
+    """A pack's images for checkpoints that prepare images in one way.
+
+    With `resident`, images that were decoded once stay on the device.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class ScanImages:
         self.resident = self.device.type != "cpu" and fits(self.size(), self.device)
 
     def rows(self, rows: Sequence[int]) -> Iterator[tuple[int, PathInputs]]:
-        """What is shown of each row, in this order; on the device where it is resident, else on the CPU."""
+        """The inputs of each row, in this order; on the device where they are resident, else on the CPU."""
         decoded = map_rows(self.pack, [row for row in rows if row not in self._kept], self._inputs)
         for row in rows:
             inputs = self._kept.get(row)

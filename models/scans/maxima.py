@@ -1,11 +1,11 @@
-"""What each unit answers to every image, not only to those that fire it most: kept by scans, read without torch.
+"""The value of each unit in every image, not only in those that fire it most. Free of torch.
 
 <layer>/maxima-00000.npy    (rows, units) float16: the largest value of a unit's map, of one shard
 <layer>/places-00000.npy    (rows, units, 2) uint8 or int16: the cell (y, x) that has it
 <layer>/regions.npy         (units, 4) float32: the part of the receptive field that matters, from the cell's centre
 
-Vector layers have neither: their values are their embeddings. Scans written before these files were kept open as they
-did; what needs them says so.
+Vector layers have neither file: their values are their embeddings. Older scans, which lack these files, can still be
+opened; what needs the files says so.
 """
 
 from collections.abc import Sequence

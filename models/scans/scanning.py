@@ -1,8 +1,8 @@
-"""The one pass over a gallery: every layer's top images, statistics and embeddings, count vectors and their equation.
+"""One pass over a gallery: best images and statistics of every unit, embeddings, count vectors and their equation.
 
 The conv layers see each image's native central square, the fully connected ones the checkpoint's own count crop.
-Nothing of size (images x units x space) is kept: maps are reduced on the device as they come. At the end the units'
-gradients on their best images tell which part of their receptive fields matters.
+Nothing of size (images x units x space) is kept: maps are reduced on the device at once. At the end the units'
+gradients on their best images show which part of their receptive fields matters.
 """
 
 import time
@@ -31,7 +31,7 @@ BATCH = {"cpu": 64, "cuda": 512}
 
 
 class ShardPass:
-    """One shard on its way through the networks: batches in any order, results in row order."""
+    """One shard while it is scanned: batches come in any order, results are in row order."""
 
     def __init__(self, networks: ScanNetworks, rows: range, *, top: int) -> None:
         self.networks, self.rows, self.top = networks, rows, top
@@ -59,7 +59,7 @@ class ShardPass:
 
     @torch.inference_mode()
     def result(self) -> tuple[dict[str, LayerPart], Equations | None]:
-        """What to write down. Raises NotFinite."""
+        """The parts to be written. Raises NotFinite."""
         parts = {name: layer.result(self.rows.start, self.top) for name, layer in self._layers.items()}
         if self._phi is None:
             return parts, None
@@ -76,13 +76,12 @@ def scan(
     tick: Callable[[int], None],
     images: ScanImages | None = None,
 ) -> ScanInfo:
-    """Scan the pack's shards that `folder` does not hold yet, then put the scan in force.
+    """Scan the pack's shards that `folder` does not hold yet, then complete the scan.
 
-    The networks are those that the plan asks for, as `open_for_scan` of models/checkpoints/scanned.py loads them.
-
-    `tick` is told how many rows are done and may raise to stop: finished shards stay, and the next call goes on there.
-    `images` may be those of an earlier scan of the pack that saw them in the same way: what stayed resident is not
-    decoded again.
+    The networks are those of the plan, as `open_for_scan` of models/checkpoints/scanned.py loads them. `tick` is called
+    with the number of rows done and may raise to stop: finished shards stay, and the next call goes on after them.
+    `images` may be those of an earlier scan of the pack that prepared them in the same way: those that stayed resident
+    are not decoded again.
     """
     began = time.monotonic()
     writer = ScanWriter(folder, networks.how(plan))
@@ -137,7 +136,7 @@ def _walk(current: ShardPass, images: Iterator[tuple[int, PathInputs]]) -> Itera
 
 
 def _run(walk: Callable[[Sequence[int], Tensor], None], group: list[tuple[int, Tensor]], least: int) -> None:
-    """Run a group that holds at least so many images, and empty it."""
+    """Run a group that holds at least `least` images, and empty it."""
     if len(group) < least:
         return
     positions, images = zip(*group, strict=True)
@@ -151,7 +150,7 @@ def _batch(images: Sequence[Tensor]) -> Tensor:
 
 
 def describe(networks: ScanNetworks, pack: Pack, plan: ScanPlan, *, seconds: float) -> ScanInfo:
-    """What scan.json will say."""
+    """The content of scan.json."""
     card = networks.trunk.card
     how = card.preprocess
     trunk = Trunk(size=how.trunk_size, smallest=how.size, resize=how.resize)

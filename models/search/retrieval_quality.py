@@ -18,7 +18,7 @@ K: Final = 5
 VOTERS: Final = 20
 QUERIES: Final = 1000  # a precision of .5 then has a standard error below 1.6 points
 DATABASE: Final = 10_000
-FEWEST: Final = 20  # queries below which nothing is said
+FEWEST: Final = 20  # queries: with fewer nothing is reported
 CHUNK: Final = 256
 SEED: Final = 0
 GROUND: Final = "ground"
@@ -29,7 +29,7 @@ Vectors = NDArray[Any]
 
 @dataclass(frozen=True)
 class Facet:
-    """What images are compared by: a code a row of the gallery, -1 where it is not known."""
+    """A property by which images are compared: a code a row of the gallery, -1 where it is not known."""
 
     name: str
     codes: Rows
@@ -37,7 +37,7 @@ class Facet:
 
 @dataclass(frozen=True)
 class RetrievalQueries:
-    """What is asked: by which facets, of which rows, and which pairs never count as neighbours."""
+    """The facets to retrieve by, the rows that may be queries, and the pairs that never count as neighbours."""
 
     facets: tuple[Facet, ...]
     allowed: NDArray[np.bool_]
@@ -59,7 +59,7 @@ class FacetScore:
 
 @dataclass(frozen=True)
 class Quality:
-    """By space and facet, and what a random choice among the rows that count would give."""
+    """Scores by space and facet, and the score of a random choice among the rows that count."""
 
     queries: int
     database: int
@@ -68,7 +68,10 @@ class Quality:
 
     @property
     def sought(self) -> tuple[str, ...]:
-        """The facets that a space should retrieve by: all but the ground, which shows where things lie, not what."""
+        """The facets that a space should retrieve by: all but the ground.
+
+        The ground shows where things lie, not which things they are.
+        """
         return tuple(facet for facet in self.chance if facet != GROUND) or tuple(self.chance)
 
     def mean(self, space: str) -> float:

@@ -1,4 +1,4 @@
-"""What every pretext task is: a transform that invents its own label, a head, and a loss."""
+"""A pretext task: a transform that makes its own labels from images, a head, and a loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from models.tasks.validation import FixedViews, HeldOut, Scored, Watched, puzzle
 
 
 class Windows(Protocol):
-    """Where images come from: windows (B, 3, size, size) uint8 of images by index, on the images' device."""
+    """The source of training crops: windows (B, 3, size, size) uint8 of images by index, on the images' device."""
 
     side: int
     extents: Tensor  # (N,) how many of `side` pixels image i really has
@@ -26,7 +26,7 @@ class Windows(Protocol):
 
 @dataclass(frozen=True)
 class Views:
-    """What the network is shown for a batch, images along the first axis, and the right answer where there is one."""
+    """The network's input for a batch, images along the first axis, and the right answer where there is one."""
 
     inputs: Tensor
     target: Tensor | None = None
@@ -34,7 +34,7 @@ class Views:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a task may look at before an epoch: its number from 0, all training images, the optimiser, last targets."""
+    """What a task is given before an epoch: its number from 0, all training images, the optimiser, the last targets."""
 
     number: int
     windows: Windows
@@ -55,8 +55,8 @@ class Relabelled:
 class Task(nn.Module, ABC):
     """An encoder, a head, and a puzzle. Views are made for a whole batch, on the device that holds the images.
 
-    `names` are those of the classes where targets are labels of the images, `majority` the share of the commonest; a
-    training sets them.
+    `names` are those of the classes where targets are labels of the images, `majority` is the share of the commonest
+    class; both are set by the training. `first_curves` are the measures of validation that come first on the card.
     """
 
     name: ClassVar[str]
@@ -111,23 +111,25 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """What is told of held-out images: named values, images along the first axis; the others are averaged.
+        """Named values for held-out images, with the images along the first axis; other axes are averaged.
 
-        A value may be NaN for images of which it is not defined; these are left out.
+        A value may be NaN for images for which it is not defined; these are left out.
         """
 
     def shortcuts(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:  # noqa: ARG002
-        """What parts of a puzzle should not tell alone, by the name of its error on the card: features of the parts
-        (B, parts, F), and what a linear map is to read from them (B, parts, T). Held-out crops as in `views`.
+        """What single parts of a puzzle should not reveal, by the name of its error on the card.
+
+        Each is a pair: features of the parts (B, parts, F), and what a linear map is to read from them (B, parts, T).
+        The images are held-out crops as in `views`.
         """
         return {}
 
     def watch(self, images: HeldOut, fixed: int, card: Card) -> Watched:  # noqa: ARG002 - for those that show an image
-        """What held-out images say while the network trains; neither weights nor random numbers are changed."""
+        """The measures of held-out images while the network trains; neither weights nor random numbers are changed."""
         return watched(self, images, card)
 
     def fixed_views(self, images: HeldOut, fixed: int, card: Card) -> FixedViews:
-        """What the network is shown of the held-out image at the place `fixed`, as pictures."""
+        """The views of the held-out image at the place `fixed`, as pictures."""
         return puzzle_views(self, images, fixed, card)
 
     def score(self, untrained: "Task", images: HeldOut, card: Card, tick: Callable[[str], None]) -> Scored:  # noqa: ARG002
@@ -136,23 +138,25 @@ class Task(nn.Module, ABC):
         return Scored(measured)
 
     def chance(self) -> dict[str, float]:
-        """What guessing gives of the measures, where that is known."""
+        """The measures that guessing gives, where they are known."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """What a card says of a trained task beyond its settings: what was drawn for it, and hashes of that."""
+        """What a card records of a trained task beyond its settings: what was drawn for it, and hashes of that."""
         return {}
 
     def adopt(self, trained: "Task") -> None:
-        """Take from a trained copy what it found out about its images and is no weight, to be scored alike."""
+        """Take over from a trained copy what it learned about its images besides weights, so that both are scored
+        alike.
+        """
 
     @abstractmethod
     def puzzle(self, views: Views, which: int) -> Puzzle:
-        """The first image's puzzle, as people look at it; `which` picks one where a view holds several."""
+        """The first image's puzzle in a form for people; `which` picks one where a view holds several."""
 
     @abstractmethod
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:
-        """What the network says to that puzzle."""
+        """The network's answer to that puzzle."""
 
     @abstractmethod
     def architecture(self) -> dict[str, Any]:

@@ -23,12 +23,12 @@ def measures(outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
 
 
 def guessing(classes: int) -> dict[str, float]:
-    """What equal probabilities for all classes give."""
+    """The loss and the accuracy of equal probabilities for all classes."""
     return {"loss": math.log(classes), "accuracy": 1 / classes}
 
 
 def answer(logits: Tensor, choices: tuple[str, ...]) -> PuzzleAnswer:
-    """What (N,) logits say to a puzzle with these choices."""
+    """The answer that (N,) logits give to a puzzle with these choices."""
     probabilities = torch.softmax(logits.float(), dim=0).cpu()
     best = int(probabilities.argmax())
     words = f"{choices[best]}, with a probability of {float(probabilities[best]):.2f}"

@@ -57,7 +57,7 @@ class ClusterClassification(Supervised):
         return classifying.answer(outputs[0], self._choices)
 
     def chance(self) -> dict[str, float]:
-        """Always the largest cluster, which is better than equal probabilities."""
+        """Always answering the largest cluster, which is better than equal probabilities."""
         found = classifying.guessing(max(self.config.classes, 2))
         return found if self.majority is None else {**found, "accuracy": self.majority}
 

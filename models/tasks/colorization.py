@@ -32,7 +32,7 @@ LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by,
 
 
 class Colorization(Task):
-    """The network sees L alone; the loss weighs a pixel by how rare its colour is among the training photos."""
+    """The network sees L alone; the loss weights a pixel by how rare its colour is among the training photos."""
 
     name: ClassVar[str] = "colorization"
     paper: ClassVar[str] = "https://arxiv.org/abs/1603.08511"
@@ -71,7 +71,7 @@ class Colorization(Task):
 
     @torch.no_grad()
     def count(self, ab: Tensor) -> None:
-        """Take the bins' shares from training pixels (N, 2), and the best answer without looking: E[w(q) code]."""
+        """Count the bins' shares from training pixels (N, 2), and find the best constant answer: E[w(q) code]."""
         if not len(ab):
             return  # nothing but gray photos: all colours stay as common
         places, code = soft_code(ab, self.centres, self.config.neighbours, self.config.sigma)
@@ -83,12 +83,12 @@ class Colorization(Task):
 
     @property
     def weights(self) -> Tensor:
-        """What a pixel counts by its bin, (Q,): 1 on average over the prior p."""
+        """The weight of a pixel by its bin, (Q,): 1 on average over the prior p."""
         shares = self.head.running_shares.double()
         return rebalancing(smoothed(shares, self.centres.double(), self.config.sigma), self.config.uniform).float()
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
-        """Lightness, and all that it lacks: (B, 3, crop, crop) uint8 -> (B, 1, s, s), ab (B, 2, s, s)."""
+        """Lightness as input, colours as target: (B, 3, crop, crop) uint8 -> (B, 1, s, s), ab (B, 2, s, s)."""
         pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         return Views((pixels[:, :1] - LIGHTNESS[0]) / SPREAD[0], pixels[:, 1:])
 
@@ -109,7 +109,7 @@ class Colorization(Task):
         return {"cross_entropy": (costs.mean(dim=1) * kept).sum() / kept.sum().clamp(min=1)}
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each photo with colours: the loss beside that of the prior, and colours beside gray ones."""
+        """For each photo with colours: the loss beside that of the prior, and the colour error beside that of gray."""
         assert target is not None
         logits, ab = maps.rows(outputs), maps.rows(maps.cells(target))
         predicted = annealed_mean(logits, self.centres, self.config.temperature)
@@ -156,7 +156,7 @@ class Colorization(Task):
         return Puzzle("Which colours did the gray photo have?", (shown,), 2, solution=(solution,))
 
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
-        """The photo in the colours that the network tells, and these colours alone, each beside the truth."""
+        """The photo in the colours that the network predicts, and these colours alone, each beside the truth."""
         assert views.target is not None
         light, ab, side = _lightness(views), views.target[0], views.inputs.shape[-1]
         predicted = maps.decoded(outputs[0], self.centres, self.config.temperature)  # (1, 2, n, n)

@@ -40,7 +40,10 @@ SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised patch is drawn
 
 
 class ContextPrediction(Task):
-    """Two patches meet only after fc6; all nine of a grid are seen once, and sixteen pairs of them are asked about."""
+    """Two patches meet only after fc6.
+
+    All nine patches of a grid pass the network once, and sixteen pairs of them are questions.
+    """
 
     name: ClassVar[str] = "context_prediction"
     paper: ClassVar[str] = "https://arxiv.org/abs/1505.05192"
@@ -87,10 +90,11 @@ class ContextPrediction(Task):
         return standardise(patches.flatten(0, 1)).view_as(patches)
 
     def shortcuts(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
-        """Where in the crop a patch's middle lies, row and column in sides of the crop, from its fc6 alone.
+        """Where in the crop a patch's middle lies, row and column in sides of the crop, read from its fc6 alone.
 
-        The paper: an error of .255 for the tenth of the photos that give most away, .371 by chance, .321 after
-        projection. Where a grid fills the crop, as in `small`, the place is little more than the number of the cell.
+        In the paper the error is .255 for the tenth of the photos in which it is smallest, .371 by chance, and .321
+        after projection. Where a grid fills the crop, as in `small`, the place is little more than the number of the
+        cell.
         """
         starts = corners(len(images), self.config, rng)
         # One by one: within a batch the coarse patches of a cell are equally coarse, which would tell the cell.
@@ -122,7 +126,7 @@ class ContextPrediction(Task):
         return Puzzle(question, shown, 2, SIDES, LABELS[which], (solution,))
 
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:
-        """The second patch where the network puts it."""
+        """The second patch on the side where the network puts it."""
         which %= len(PAIRS)
         said = classifying.answer(outputs[0, which], SIDES)
         assert said.choice is not None

@@ -33,7 +33,7 @@ SIDES = ("the left one", "the right one")
 
 @dataclass(frozen=True)
 class BatchDraw:
-    """What chance decides for a batch: who is mirrored (B,), and for all of them gray or not, and the kernel."""
+    """The random choices for a batch: which images are mirrored (B,), whether all are gray, and the kernel."""
 
     mirrored: Tensor
     gray: bool
@@ -96,7 +96,7 @@ class Counting(Task):
         return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"), targets)
 
     def draw(self, count: int, rng: torch.Generator) -> BatchDraw:
-        """The coins of one batch of `count` images."""
+        """Draw the random choices for a batch of `count` images."""
         mirrored = (torch.rand(count, generator=rng) < 0.5) & self.config.flip
         is_gray = bool(torch.rand((), generator=rng) < self.config.gray_share)
         return BatchDraw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
@@ -145,17 +145,17 @@ class Counting(Task):
         return Watched(watched_measures(network, images.regions), view_totals(network, images.regions[fixed]))
 
     def fixed_views(self, images: HeldOut, fixed: int, card: Card) -> FixedViews:
-        """D(x) and the four tiles of the fixed image: there is nothing to ask."""
+        """D(x) and the four tiles of the fixed image, without a question."""
         return FixedViews(view_pictures(images.regions[fixed], card.preprocess.crop), names=VIEWS)
 
     def score(self, untrained: Task, images: HeldOut, card: Card, tick: Callable[[str], None]) -> Scored:
-        """Does it count? Measured beside its controls, and count vectors to compare other images with."""
+        """The measures of counting beside those of its controls, and count vectors to compare other images with."""
         assert isinstance(untrained, Counting)
         networks = self._network(card), untrained._network(card)
         return Scored(*evaluate(*networks, images.regions, seed=images.seed, tick=tick))
 
     def _network(self, card: Card) -> Network:
-        """Encoder and head as those are seen who look at a finished checkpoint: in fp32, in evaluation mode."""
+        """Encoder and head as they are used in a finished checkpoint: in fp32, in evaluation mode."""
         return Network(card, self.encoder, self.head, str(next(self.parameters()).device), torch.float32)
 
     def chance(self) -> dict[str, float]:
@@ -170,7 +170,7 @@ class Counting(Task):
         return Puzzle("Which picture do the four tiles come from?", stretched(names, shown), 2, SIDES, right)
 
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - counts say it all
-        """The picture whose count the tiles' counts add up to more nearly."""
+        """The picture to whose count the counts of the tiles add up more closely."""
         own, other = (float(error[0]) for error in errors(outputs))
         fits = torch.softmax(torch.tensor([-own, -other]), dim=0).tolist()
         ordered = fits[::-1] if which % 2 else fits

@@ -34,7 +34,7 @@ SLOPE = 0.2  # of the discriminator's leaky ReLUs
 
 
 class Inpainting(Task):
-    """AlexNet on the photo with its hole, a decoder that fills it, and a discriminator with an optimiser of its own."""
+    """AlexNet on the photo with its hole, a decoder that fills the hole, and a discriminator with its own optimiser."""
 
     name: ClassVar[str] = "inpainting"
     paper: ClassVar[str] = "https://arxiv.org/abs/1604.07379"
@@ -79,7 +79,7 @@ class Inpainting(Task):
         return filled
 
     def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """The squared error, and how surely the discriminator tells what was filled in from a photo's middle."""
+        """The squared error, and the discriminator's cross-entropy for calling the filled square real."""
         assert target is not None
         share, band = self.config.adversarial, self.config.overlap
         weights = overlap_weights(self.config.filled, band, self.config.overlap_weight).to(outputs.device)
@@ -102,7 +102,9 @@ class Inpainting(Task):
         return terms
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each hole: the mean squared error of pixels in 0..1, beside that of its border's mean colour."""
+        """For each hole: the mean squared error of pixels in 0..1, beside that of filling it with its border's mean
+        colour.
+        """
         assert target is not None
         right = middle(target, self.config.hole)
         found = {
@@ -190,7 +192,7 @@ def decoder(config: InpaintingConfig) -> nn.Sequential:
 
 
 def discriminator(side: int, width: int) -> nn.Sequential:
-    """One logit for each square: (B, 3, side, side) -> (B, 1, 1, 1), above 0 for those of photos."""
+    """A discriminator with one logit a square: (B, 3, side, side) -> (B, 1, 1, 1), above 0 for real photos."""
     parts: list[nn.Module] = []
     channels = 3
     while side >= 8:
@@ -203,7 +205,7 @@ def discriminator(side: int, width: int) -> nn.Sequential:
 
 
 def mean_cross_entropy(logits: Tensor, *, real: bool) -> Tensor:
-    """Mean cross-entropy of logits that should all say the same."""
+    """The mean cross-entropy of logits whose right answer is the same for all: real or not."""
     return F.softplus(-logits if real else logits).mean()
 
 
@@ -214,7 +216,7 @@ def middle(pixels: Tensor, side: int) -> Tensor:
 
 
 def overlap_weights(side: int, band: int, weight: float) -> Tensor:
-    """What the squared error of a pixel counts, (side, side): `weight` within `band` pixels of the edge, 1 inside."""
+    """The weight of a pixel's squared error, (side, side): `weight` within `band` pixels of the edge, 1 inside."""
     weights = torch.full((side, side), weight)
     middle(weights, side - 2 * band).fill_(1.0)
     return weights

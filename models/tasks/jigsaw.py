@@ -32,10 +32,10 @@ SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
 
 @dataclass(frozen=True)
 class PuzzleDraw:
-    """What chance decides for B puzzles; slots and cells are numbered row by row.
+    """The random choices for B puzzles; slots and cells are numbered row by row.
 
-    `labels` (B,) are the permutations; slot i shows the cell `cells` (B, 9) of the image `images` (B, 9); the tile
-    begins `corners` (B, 9, 2, 3) pixels down and right in its cell, for each channel; `gray` and `projected` (B,).
+    `labels` (B,) are the permutations. Slot i shows the cell `cells` (B, 9) of the image `images` (B, 9). The tile
+    begins `corners` (B, 9, 2, 3) pixels down and right in its cell, for each channel. `gray` and `projected` are (B,).
     """
 
     labels: Tensor
@@ -92,7 +92,7 @@ class Jigsaw(Task):
         return Views(self.tiles(pixels, drawn), drawn.labels.to(images.device))
 
     def draw(self, count: int, rng: torch.Generator) -> PuzzleDraw:
-        """The chances of so many puzzles; each has its own image."""
+        """Draw the random choices for so many puzzles; each has its own image."""
         chosen, shift = self.head.permutations.cpu().long(), self.config.shift
         labels = torch.randint(len(chosen), (count,), generator=rng)
         gray = torch.rand(count, generator=rng) < self.config.gray_share
@@ -145,7 +145,7 @@ class Jigsaw(Task):
         return Puzzle("Which place in the photo does each tile come from?", shown, 3, self._choices, label, solution)
 
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
-        """The tiles as the network puts them together."""
+        """The tiles in the order in which the network puts them."""
         assert views.target is not None
         said = classifying.answer(outputs[0], self._choices)
         assert said.choice is not None

@@ -24,7 +24,7 @@ from models.tasks.windows import mirror
 
 
 class JigsawPP(Jigsaw):
-    """The label is still the permutation alone; any two labels differ in more slots than intruders can hide."""
+    """The label is the permutation alone; any two labels differ in more slots than intruders can hide."""
 
     name: ClassVar[str] = "jigsaw_pp"
     paper: ClassVar[str] = "https://arxiv.org/abs/1805.00385"
@@ -60,7 +60,7 @@ class JigsawPP(Jigsaw):
         return super().loss(outputs, target[:, 0])
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Loss and accuracy; and the accuracy on puzzles of 0, 1, ... intruders, which is not a number elsewhere."""
+        """Loss and accuracy, and the accuracy on puzzles of 0, 1, ... intruders, which is NaN for other puzzles."""
         assert target is not None
         found = classifying.measures(outputs, target[:, 0])
         count = target[:, 1:].sum(dim=1)

@@ -1,4 +1,4 @@
-"""From network inputs back to pictures that people can look at."""
+"""Turn network inputs back into pictures that people can look at."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def picture(
 
 
 def stretched(captions: Sequence[str], pixels: Tensor) -> tuple[PuzzlePicture, ...]:
-    """Inputs (n, 3, h, w) of which it is not known what they were normalised with: one range, from black to white."""
+    """Inputs (n, 3, h, w) whose normalisation is not known, brought to one range from black to white."""
     colours = pixels.detach().float()
     low, high = colours.amin(), colours.amax()
     scaled = (colours - low) / (high - low).clamp_min(1e-6)

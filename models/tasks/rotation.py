@@ -1,4 +1,4 @@
-"""Rotation: which way up is the image? Four turns of it, and the network says by how much each was turned.
+"""Rotation: which way up is the image? The network sees four turns of it and predicts by how much each was turned.
 
 Gidaris, Singh, Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations", ICLR 2018,
 https://arxiv.org/abs/1803.07728. Where paper and released code differ the code was taken: batch normalisation in every
@@ -25,7 +25,7 @@ TURNS = ("upright", "a quarter turn to the left", "upside down", "a quarter turn
 
 
 class CropClassifier(Task):
-    """A network, AlexNet with batch normalisation where nothing else is asked for, that puts crops into classes."""
+    """A network that classifies crops: AlexNet with batch normalisation unless another network is asked for."""
 
     config: ClassifierConfig
 
@@ -104,7 +104,7 @@ class Rotation(CropClassifier):
 def turns(images: Tensor) -> Tensor:
     """0, 90, 180 and 270 degrees to the left: (B, C, s, s) -> (B, 4, C, s, s).
 
-    By transposing and flipping alone: interpolation would tell a turned image from an upright one.
+    By transposing and flipping alone: traces of interpolation would reveal which images were turned.
     """
     turned = images.transpose(2, 3)
     return torch.stack([images, turned.flip(2), images.flip((2, 3)), turned.flip(3)], dim=1)

@@ -1,7 +1,7 @@
-"""What a part of a puzzle gives away alone: a linear map from its features to what they should not know.
+"""Shortcuts: what a single part of a puzzle reveals, measured by a linear map from its features.
 
 Doersch, Gupta, Efros, "Unsupervised Visual Representation Learning by Context Prediction", ICCV 2015, section 3: a
-network told from one patch where in the photo it was, by the colour fringes of the lens.
+network predicted from one patch where in the photo it was, by the colour fringes of the lens.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """Squared errors of each part of the images that nothing was fitted on, (n, parts): the map's, and the mean's."""
+    """Squared errors for each part of the images on which nothing was fitted, (n, parts).
+
+    `errors` are those of the linear map, `of_mean` those of always predicting the mean.
+    """
 
     errors: Doubles
     of_mean: Doubles
 
 
 def shortcut_errors(task: Task, regions: Sequence[Tensor], seed: int) -> dict[str, tuple[dict[str, Any], float]]:
-    """For each of the task's shortcuts the root mean square error with its 95 % interval, and that of the mean."""
+    """For each shortcut of the task the root mean square error with its 95 % interval, and that of the mean."""
     found: dict[str, list[tuple[Tensor, Tensor]]] = {}
     training, device = task.training, next(task.parameters()).device
     task.eval()
@@ -55,7 +58,7 @@ def shortcut_errors(task: Task, regions: Sequence[Tensor], seed: int) -> dict[st
 
 
 def read(features: Doubles, truth: Doubles) -> Reading:
-    """A ridge regression of the truth (n, parts, T) on features (n, parts, F): fitted on even images, tried on odd."""
+    """A ridge regression of the truth (n, parts, T) on features (n, parts, F): fitted on even images, tested on odd."""
     from sklearn.linear_model import RidgeCV  # here: importing it takes seconds
 
     inputs, wanted = (part[0::2].reshape(-1, part.shape[-1]) for part in (features, truth))
@@ -69,6 +72,6 @@ def read(features: Doubles, truth: Doubles) -> Reading:
 
 
 def _cell(errors: Doubles, seed: int) -> dict[str, Any]:
-    """Parts of one image are alike: images are drawn again, each with all of its parts; n counts parts."""
+    """The error as a cell. Parts of one image are alike, so whole images are drawn again; n counts parts."""
     found = bootstrapped(lambda rows: float(np.sqrt(errors[rows].mean())), len(errors), seed=seed)
     return {**found, "n": errors.size}

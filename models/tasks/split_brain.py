@@ -1,10 +1,11 @@
-"""Split-brain: one half of the network tells the colours from the gray, the other the gray from the colours.
+"""Split-brain: one half of the network predicts the colours from the gray, the other the gray from the colours.
 
 Zhang, Isola, Efros, "Split-Brain Autoencoders: Unsupervised Learning by Cross-Channel Prediction", CVPR 2017,
 https://arxiv.org/abs/1611.09842. From the paper: AlexNet with two groups in every layer, batch normalisation, maps of
 12 x 12 cells of 180 px, and classes on both sides: bins of ab and 50 bins of L, the nearest alone and none weighted
-("cl, cl"). Its schedule and batches are not told there; they are those of colorization. Otherwise here: 261 computed
-bins of ab instead of 313, Lab is brought to about unit range, and each cell is asked for the pixel in its centre.
+("cl, cl"). The paper does not give its schedule and batches; ours are those of colorization. Otherwise here: 261
+computed bins of ab instead of 313, Lab is brought to about unit range, and each cell is asked for the pixel in its
+centre.
 """
 
 from typing import Any, ClassVar, Self
@@ -27,7 +28,7 @@ from models.tasks.windows import mirror
 
 MEAN, SPREAD = (50.0, 0.0, 0.0), (25.0, 25.0, 25.0)
 LIGHTNESSES, WIDTH = 50, 2.0  # bins of L
-SIDES = ("colours", "lightness")  # what the first half tells, and what the second does
+SIDES = ("colours", "lightness")  # what the first half predicts, and what the second does
 
 
 class SplitBrain(Task):
@@ -70,7 +71,7 @@ class SplitBrain(Task):
 
     @torch.no_grad()
     def on_epoch_start(self, epoch: Epoch) -> None:
-        """Before the first epoch: how common each class is among the training photos' pixels, for guessing."""
+        """Before the first epoch: how common each class is among the training photos' pixels, as a baseline."""
         if epoch.number != 0:
             return
         pixels = torch.cat([maps.rows(found) for found in maps.training_pixels(epoch.windows, self.config.crop)])
@@ -85,7 +86,7 @@ class SplitBrain(Task):
         return torch.cdist(pixels[:, 1:], self.colours).argmin(dim=1), light
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
-        """All of Lab: (B, 3, crop, crop) uint8 -> (B, 3, s, s), and the pixels to tell as Lab (B, 3, n, n)."""
+        """All of Lab as input, and the target pixels: (B, 3, crop, crop) uint8 -> (B, 3, s, s), Lab (B, 3, n, n)."""
         pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         mean, spread = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
         wanted = maps.cells(pixels).clone()
@@ -109,7 +110,7 @@ class SplitBrain(Task):
         return {f"{side}_told": cost.mean() for side, cost in zip(SIDES, self.costs(outputs, target), strict=True)}
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each photo: the loss of both halves and of each, beside that of the prior, and what is told rightly."""
+        """For each photo: the loss of both halves and of each, beside that of the prior, and the accuracy of each."""
         assert target is not None
         found: dict[str, Tensor] = {}
         predicted = torch.split(maps.rows(outputs), [len(self.colours), LIGHTNESSES], dim=1)
@@ -150,7 +151,7 @@ class SplitBrain(Task):
         return Puzzle(question, shown, 2, solution=(maps.photo("the photo", light, ab),))
 
     def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
-        """The colours that one half tells, put on the photo's lightness, and the lightness that the other tells."""
+        """The colours that one half predicts, on the photo's lightness, and the lightness that the other predicts."""
         assert views.target is not None
         light, ab = _lab(views)
         predicted = torch.split(outputs[0], [len(self.colours), LIGHTNESSES])

@@ -1,4 +1,4 @@
-"""Supervised: the labels of the gallery, the upper end of every comparison.
+"""Supervised: the labels of the gallery, as an upper bound for every comparison.
 
 Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012,
 https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks. Network and recipe

@@ -1,8 +1,8 @@
-"""The training loop: it knows no task, prints nothing, and goes on from its own saved state.
+"""The training loop: it knows no particular task, prints nothing, and goes on from its own saved state.
 
-The crops and views of a step depend on (seed, step) only, so an interrupted run on the CPU ends, after resuming with
-the thread count and precision of its state, in the very weights of an uninterrupted one. With fewer cores than it had
-threads it goes on with these, to other weights.
+The crops and views of a step depend on (seed, step) only. So a run on the CPU that was interrupted and resumed, with
+the thread count and precision of its state, ends in exactly the weights of an uninterrupted one. With fewer cores than
+it had threads it goes on with as many threads as there are cores, and ends in slightly different weights.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ class Diverged(ValueError):
 class FitConfig:
     """How to optimise, with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
 
-    `momentum` is Adam's beta1 where Adam it is. The rate rises to `lr` over the first `warmup` steps, or over the first
-    quarter of a shorter run. `factors` multiply the learning rate of the parameters whose names begin so:
+    `momentum` is beta1 where the optimiser is Adam. The rate rises to `lr` over the first `warmup` steps, or over the
+    first quarter of a shorter run. `factors` multiply the learning rate of parameters by the beginning of their names:
     {"encoder.conv1.": 3.0}.
     """
 
@@ -58,7 +58,7 @@ class FitConfig:
 
     @classmethod
     def of(cls, config: ImageConfig, *, seed: int, precision: str) -> Self:
-        """How a task's own config says."""
+        """The settings of a task's own config."""
         return cls(
             steps=config.steps,
             lr=config.lr,
@@ -99,7 +99,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What the loop says after a stretch of steps: mean of each loss term since the last report, images per second."""
+    """A report after some steps: mean of each loss term since the last report, images per second."""
 
     step: int
     total: int
@@ -117,7 +117,7 @@ class _Run:
     step: int = 0
     seconds: float = 0.0
     curves: dict[str, list[list[float]]] = field(default_factory=dict)
-    epoch: int = -1  # the last one that the task was told of
+    epoch: int = -1  # the last one whose start the task was called for
 
     def begin_epoch(self, seed: int) -> None:
         """Before the first step of an epoch: let the task give the images new targets."""
