@@ -19,7 +19,7 @@ from app.services.results.service import Results, Row
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
-from models.probes.results import HOWS, How, Score
+from models.probes.results import HOWS, How, ProbeScore
 from models.tasks.scoring import GAIN, SIGMAS, five_sigma
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
@@ -231,7 +231,7 @@ def students(services: Services, cards: Sequence[Card], found: Results) -> Itera
         yield f"| {card.name} | {labels} | {told['majority']:.3f} | {pure} | {right} | {beyond} |"
 
 
-def percent(score: Score) -> str:
+def percent(score: ProbeScore) -> str:
     return f"{100 * score.value:.1f} {interval([100 * score.low, 100 * score.high], 1)}"
 
 

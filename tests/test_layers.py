@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -136,6 +137,35 @@ def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 @pytest.mark.parametrize("folder", ["models", "app", "app/services", "app/routes"])
 def test_the_rooms_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
     assert rings(folder) == []
+
+
+# Names that two classes of the application still share; every other class has a name of its own.
+STILL_TWICE = {
+    "Asked",
+    "Chosen",
+    "Column",
+    "Growth",
+    "Line",
+    "Overview",
+    "PanelUnit",
+    "Prepared",
+    "Progress",
+    "Row",
+    "Server",
+    "UnitRow",
+    "View",
+}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """Public classes of app and models, wherever they stand in a module."""
+    names = Counter(
+        node.name
+        for path in CODE
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, times in names.items() if times > 1} == STILL_TWICE
 
 
 def test_nothing_of_the_server_imports_torch_at_start() -> None:

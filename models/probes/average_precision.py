@@ -1,8 +1,8 @@
-"""Average precision as VOC counts it: the mean precision at each right image of a ranking. Free of torch.
+"""Average precision as in VOC: the mean precision at each right image of a ranking. Free of torch.
 
-Everingham, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010. The
-area is under the uninterpolated curve; images of equal score enter together, so that a constant score has the
-prevalence, whatever the order of the images.
+Everingham, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010. The area
+is under the uninterpolated curve; images of equal score enter together, so that a constant score has the prevalence,
+whatever the order of the images.
 """
 
 from typing import Any, Final

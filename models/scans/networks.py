@@ -1,4 +1,4 @@
-"""The networks that a scan shows its images to, and the numbers that it reads of them."""
+"""The networks of a scan, and the numbers that are read from them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -20,7 +20,7 @@ KERNEL = "area"
 
 @dataclass(frozen=True)
 class ScanNetworks:
-    """The networks of a scan, and what is read of them: `conv` on the trunk, `vector` on the count path."""
+    """The networks of a scan and the layers that are read: `conv` on the trunk, `vector` on the count path."""
 
     trunk: Network
     counts: Network
@@ -31,9 +31,9 @@ class ScanNetworks:
 
     @classmethod
     def of(cls, trunk: Network, counts: Network, plan: ScanPlan, *, precision: str) -> Self:
-        """What the plan reads of a checkpoint that was loaded twice: in `precision`, and for its counts in fp32.
+        """The layers that the plan reads of a checkpoint that was loaded in `precision` and, for its counts, in fp32.
 
-        Both may be one network where the precision is fp32 or nothing is counted. Raises BadPlan.
+        Both networks may be the same one where the precision is fp32 or nothing is counted. Raises BadPlan.
         """
         layers, residual = plan.chosen(trunk.card), plan.wants_residual(trunk.card)
         conv = tuple(layer for layer in layers if layer.on_trunk)
@@ -41,7 +41,7 @@ class ScanNetworks:
         return cls(trunk, counts, conv, vector, residual, precision)
 
     def how(self, plan: ScanPlan) -> dict[str, object]:
-        """What parts of one scan have in common."""
+        """The settings that all parts of one scan share."""
         return {
             "checkpoint_sha256": self.trunk.card.weights_sha256,
             "precision": self.precision,
@@ -58,21 +58,23 @@ class ScanNetworks:
 
     @property
     def has_regions(self) -> bool:
-        """Whether gradients can be taken on receptive fields alone: networks whose modules just follow each other."""
+        """Whether gradients can be taken on receptive fields alone: only in networks whose modules just follow each
+        other.
+        """
         return is_chain(self.trunk.encoder) and all(layer.receptive_field is not None for layer in self.mapped)
 
     @property
     def counting(self) -> bool:
-        """Whether the count path is walked at all."""
+        """Whether the count path is run at all."""
         return bool(self.vector) or self.residual
 
     def images(self, pack: Pack, *, resident: bool = False) -> ScanImages:
-        """The pack's images as these networks see them."""
+        """The pack's images, prepared for these networks."""
         how, device = self.trunk.card.preprocess, self.trunk.device
         return ScanImages(pack, how, device, squares=bool(self.conv), crops=self.counting, resident=resident)
 
     @torch.inference_mode()
-    def look(self, squares: Tensor) -> dict[str, Reduced]:
+    def trunk_numbers(self, squares: Tensor) -> dict[str, Reduced]:
         """The trunk layers' numbers for squares (B, 3, S, S) uint8."""
         with self.trunk.hooks([layer.name for layer in self.conv]) as seen:
             self.trunk.run_trunk(self.trunk.trunk_input(squares))
@@ -84,14 +86,14 @@ class ScanNetworks:
         }
 
     @torch.inference_mode()
-    def count(self, crops: Tensor) -> tuple[dict[str, Reduced], Tensor | None]:
+    def count_numbers(self, crops: Tensor) -> tuple[dict[str, Reduced], Tensor | None]:
         """The vector layers' numbers for crops (B, 3, crop, crop) uint8, and phi of all five views (B, 5, K)."""
-        shown = views(self.counts, crops, KERNEL)  # (B, 5, 3, s, s), D(x) first
-        shown = shown if self.residual else shown[:, :1]
+        inputs = views(self.counts, crops, KERNEL)  # (B, 5, 3, s, s), D(x) first
+        inputs = inputs if self.residual else inputs[:, :1]
         with self.counts.hooks([layer.name for layer in self.vector]) as seen:
-            phi = self.counts.run_counts(shown.flatten(0, 1))
+            phi = self.counts.run_counts(inputs.flatten(0, 1))
         numbers = {
-            layer.name: reduce_vector(seen[layer.name][:: shown.shape[1]], keep_float=layer.kind == "counts")
+            layer.name: reduce_vector(seen[layer.name][:: inputs.shape[1]], keep_float=layer.kind == "counts")
             for layer in self.vector
         }
-        return numbers, phi.float().view(*shown.shape[:2], -1) if self.residual else None
+        return numbers, phi.float().view(*inputs.shape[:2], -1) if self.residual else None

@@ -1,4 +1,4 @@
-"""What a scan is asked for: of which checkpoint and gallery, which layers, in which precision."""
+"""The plan of a scan: which checkpoint and gallery, which layers, in which precision."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,17 +9,17 @@ from models.scans.unit_tables import TOP_K
 
 
 class BadPlan(ValueError):
-    """What is asked of a scan does not fit the checkpoint; the message names it."""
+    """The plan of a scan does not fit the checkpoint; the message says why."""
 
     code = "bad_scan"
 
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """What to scan. `layers` None: all; `residual` None: wherever there is a counting head.
+    """What to scan. `layers` None means all; `residual` None means wherever there is a counting head.
 
-    `regions`: whether the part of its receptive field that matters to each unit is looked for, which takes as long for
-    few images as for many.
+    `regions`: whether to find the part of its receptive field that matters to each unit, which takes as long for few
+    images as for many.
     """
 
     checkpoint: str

@@ -1,8 +1,8 @@
-"""The one pass over a gallery: every layer's top images, statistics and embeddings, count vectors and their equation.
+"""One pass over a gallery: best images and statistics of every unit, embeddings, count vectors and their equation.
 
 The conv layers see each image's native central square, the fully connected ones the checkpoint's own count crop.
-Nothing of size (images x units x space) is kept: maps are reduced on the device as they come. At the end the units'
-gradients on their best images tell which part of their receptive fields matters.
+Nothing of size (images x units x space) is kept: maps are reduced on the device at once. At the end the units'
+gradients on their best images show which part of their receptive fields matters.
 """
 
 import time
@@ -19,10 +19,10 @@ from models.card import AFTER_RELU
 from models.encoders.receptive_field import reach
 from models.galleries.packs import Pack, Shard
 from models.scans import effective_fields
-from models.scans.background import Behind
+from models.scans.background import BackgroundWriter
 from models.scans.files import MEAN, POOLING, Equations, LayerPart, ScanInfo, ScanWriter
 from models.scans.geometry import CountPath, Trunk
-from models.scans.images import ScanImages, Shown
+from models.scans.images import PathInputs, ScanImages
 from models.scans.networks import KERNEL, ScanNetworks
 from models.scans.plans import ScanPlan
 from models.scans.reductions import LayerRows, Reduced
@@ -31,20 +31,20 @@ BATCH = {"cpu": 64, "cuda": 512}
 
 
 class ShardPass:
-    """One shard on its way through the networks: batches in any order, results in row order."""
+    """One shard while it is scanned: batches come in any order, results are in row order."""
 
     def __init__(self, networks: ScanNetworks, rows: range, *, top: int) -> None:
         self.networks, self.rows, self.top = networks, rows, top
         self._layers: dict[str, LayerRows] = {}
         self._phi: Tensor | None = None
 
-    def look(self, positions: Sequence[int], squares: Tensor) -> None:
+    def take_squares(self, positions: Sequence[int], squares: Tensor) -> None:
         """Squares (B, 3, S, S) of the rows at these positions of the shard, through the conv trunk."""
-        self._keep(positions, self.networks.look(squares))
+        self._keep(positions, self.networks.trunk_numbers(squares))
 
-    def count(self, positions: Sequence[int], crops: Tensor) -> None:
+    def take_crops(self, positions: Sequence[int], crops: Tensor) -> None:
         """Crops (B, 3, crop, crop) of the rows at these positions of the shard, through the count path."""
-        numbers, phi = self.networks.count(crops)
+        numbers, phi = self.networks.count_numbers(crops)
         self._keep(positions, numbers)
         if phi is not None:
             if self._phi is None:
@@ -59,7 +59,7 @@ class ShardPass:
 
     @torch.inference_mode()
     def result(self) -> tuple[dict[str, LayerPart], Equations | None]:
-        """What to write down. Raises NotFinite."""
+        """The parts to be written. Raises NotFinite."""
         parts = {name: layer.result(self.rows.start, self.top) for name, layer in self._layers.items()}
         if self._phi is None:
             return parts, None
@@ -76,13 +76,12 @@ def scan(
     tick: Callable[[int], None],
     images: ScanImages | None = None,
 ) -> ScanInfo:
-    """Scan the pack's shards that `folder` does not hold yet, then put the scan in force.
+    """Scan the pack's shards that `folder` does not hold yet, then complete the scan.
 
-    The networks are those that the plan asks for, as `open_for_scan` of models/checkpoints/scanned.py loads them.
-
-    `tick` is told how many rows are done and may raise to stop: finished shards stay, and the next call goes on there.
-    `images` may be those of an earlier scan of the pack that saw them in the same way: what stayed resident is not
-    decoded again.
+    The networks are those of the plan, as `open_for_scan` of models/checkpoints/scanned.py loads them. `tick` is called
+    with the number of rows done and may raise to stop: finished shards stay, and the next call goes on after them.
+    `images` may be those of an earlier scan of the pack that prepared them in the same way: those that stayed resident
+    are not decoded again.
     """
     began = time.monotonic()
     writer = ScanWriter(folder, networks.how(plan))
@@ -94,7 +93,7 @@ def scan(
         if plan.regions and networks.mapped and networks.has_regions:
             images.keep_where_it_pays()
     stream = images.rows([row for index in missing for row in pack.shard_range(index)])
-    with Behind() as behind:
+    with BackgroundWriter() as background:
         for index in missing:
             current = ShardPass(networks, pack.shard_range(index), top=plan.top)
             for row in _walk(current, stream):
@@ -102,7 +101,7 @@ def scan(
                 tick(done)
                 assert row in current.rows
             now = time.monotonic()
-            behind.run(partial(_write, writer, index, pack.shards[index], current, now - began))
+            background.run(partial(_write, writer, index, pack.shards[index], current, now - began))
             began = now
     info = describe(networks, pack, plan, seconds=writer.seconds(len(pack.shards)))
     tables = {layer.name: writer.merged(layer.name, info) for layer in networks.mapped if info.regions}
@@ -116,28 +115,28 @@ def _write(writer: ScanWriter, index: int, shard: Shard, current: ShardPass, sec
     writer.write(index, shard, *current.result(), seconds=seconds)
 
 
-def _walk(current: ShardPass, images: Iterator[tuple[int, Shown]]) -> Iterator[int]:
+def _walk(current: ShardPass, images: Iterator[tuple[int, PathInputs]]) -> Iterator[int]:
     """Take the shard's images from the stream, group them by size, and run each group when it fills a batch."""
     batch = BATCH.get(current.networks.trunk.device.type, BATCH["cpu"])
     squares: dict[int, list[tuple[int, Tensor]]] = defaultdict(list)
     crops: list[tuple[int, Tensor]] = []
     for position in range(len(current.rows)):
-        row, shown = next(images)
-        if current.networks.conv and shown.square is not None:
-            group = squares[shown.square.shape[-1]]
-            group.append((position, shown.square))
-            _run(current.look, group, batch)
-        if current.networks.counting and shown.crop is not None:
-            crops.append((position, shown.crop))
-            _run(current.count, crops, batch)
+        row, inputs = next(images)
+        if current.networks.conv and inputs.square is not None:
+            group = squares[inputs.square.shape[-1]]
+            group.append((position, inputs.square))
+            _run(current.take_squares, group, batch)
+        if current.networks.counting and inputs.crop is not None:
+            crops.append((position, inputs.crop))
+            _run(current.take_crops, crops, batch)
         yield row
     for group in squares.values():
-        _run(current.look, group, 1)
-    _run(current.count, crops, 1)
+        _run(current.take_squares, group, 1)
+    _run(current.take_crops, crops, 1)
 
 
 def _run(walk: Callable[[Sequence[int], Tensor], None], group: list[tuple[int, Tensor]], least: int) -> None:
-    """Run a group that holds at least so many images, and empty it."""
+    """Run a group that holds at least `least` images, and empty it."""
     if len(group) < least:
         return
     positions, images = zip(*group, strict=True)
@@ -151,7 +150,7 @@ def _batch(images: Sequence[Tensor]) -> Tensor:
 
 
 def describe(networks: ScanNetworks, pack: Pack, plan: ScanPlan, *, seconds: float) -> ScanInfo:
-    """What scan.json will say."""
+    """The content of scan.json."""
     card = networks.trunk.card
     how = card.preprocess
     trunk = Trunk(size=how.trunk_size, smallest=how.size, resize=how.resize)

@@ -1,6 +1,6 @@
-"""Looks at held-out images while a network trains: does it solve its task yet, and what does one fixed image give?
+"""Held-out images are measured now and then while a network trains: is the task being solved, and what of one image?
 
-A look changes neither weights nor random numbers, so a run ends in the same weights however often it looks.
+Validating changes neither weights nor random numbers, so a run ends in the same weights however often it is done.
 """
 
 import io
@@ -10,148 +10,74 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from models.atomic import write_bytes
 from models.card import Card
-from models.counting.equation import count_crops, tiles
-from models.counting.evaluation import sides
-from models.counting.measures import additivity_ratio, firing_units, loss, pull, r2_adding, r2_averaging
 from models.crops import centre
-from models.filters.measures import measure as filter_measures
-from models.network import Network
-from models.resampling import halve
-from models.seeds import generator
 from models.tasks.base import Task
-from models.tasks.scoring import held_out
-from models.training.validation_log import VIEWS, Look, Looks, picture_path, read_looks, write_looks
+from models.tasks.validation import HeldOut
+from models.training.validation_log import (
+    ValidationLog,
+    ValidationPoint,
+    picture_path,
+    read_validation_log,
+    write_validation_log,
+)
 
 MOST_IMAGES = 128
-PARTNERS = 4  # images of a batch in which the fixed one is drawn: some puzzles take pieces of another
-LOOKS, FEWEST = 40, 10  # in a run, where time allows; in any run
-SHARE = 0.03  # of the training time that looks beyond the fewest may take
+MOST_POINTS, LEAST_POINTS = 40, 10  # in a run, where time allows; in any run
+SHARE = 0.03  # of the training time that validating more often than that may take
 
 
-class Watch:
-    """Looks at a task now and then, and keeps what it saw in `folder`."""
+class Validator:
+    """Measures a task on held-out images when that is due, and keeps the log in `folder`."""
 
-    def __init__(
-        self,
-        task: Task,
-        card: Card,
-        held_out: Sequence[Tensor],
-        rows: Sequence[int],
-        folder: Path,
-        *,
-        targets: Tensor | None = None,
-        seed: int = 0,
-    ) -> None:
-        """`held_out` are regions (3, s, s) uint8 of the gallery's `rows`, with their targets where there are some."""
-        self.task, self.card, self.folder, self.seed = task, card, folder, seed
-        every = -(-len(held_out) // MOST_IMAGES)  # rows are in the order of the gallery, often by class
-        self.images = list(held_out[::every])
-        self.targets = None if targets is None else targets[::every]
-        crops = [centre(square, card.preprocess.crop) for square in self.images]
-        self.shown = int(np.argmax([float(crop.float().std()) for crop in crops]))  # the one with most contrast
-        self.crop = crops[self.shown]
-        self.seen = read_looks(folder) or Looks(rows[self.shown * every], len(self.images))
+    def __init__(self, task: Task, card: Card, images: HeldOut, rows: Sequence[int], folder: Path) -> None:
+        """`images` are those of the gallery's `rows`; at most 128 of them are looked at."""
+        self.task, self.card, self.folder = task, card, folder
+        every = -(-len(images.regions) // MOST_IMAGES)  # rows are in the order of the gallery, often by class
+        targets = None if images.targets is None else images.targets[::every]
+        self.images = HeldOut(list(images.regions[::every]), targets, images.seed)
+        crops = [centre(region, card.preprocess.crop) for region in self.images.regions]
+        self.fixed = int(np.argmax([float(crop.float().std()) for crop in crops]))  # the one with most contrast
+        self.log = read_validation_log(folder) or ValidationLog(rows[self.fixed * every], len(crops))
         self.began, self.spent = time.monotonic(), 0.0
 
     def due(self, step: int, steps: int) -> bool:
         """Whether it is time: at the start, the end, every tenth of the way, and in between where that costs little."""
-        if not self.seen.looks or step == steps:
-            return not self.seen.looks or self.seen.looks[-1].step < step
-        last = self.seen.looks[-1].step
-        if step * FEWEST // steps > last * FEWEST // steps:
+        if not self.log.points or step == steps:
+            return not self.log.points or self.log.points[-1].step < step
+        last = self.log.points[-1].step
+        if step * LEAST_POINTS // steps > last * LEAST_POINTS // steps:
             return True
         cheap = self.spent <= SHARE * (time.monotonic() - self.began)
-        return cheap and step * LOOKS // steps > last * LOOKS // steps
+        return cheap and step * MOST_POINTS // steps > last * MOST_POINTS // steps
 
-    def look(self, step: int) -> dict[str, float]:
-        """The measures of now, on at most 128 images; kept with those before."""
+    def validate(self, step: int) -> dict[str, float]:
+        """The measures of now; kept with those before. The first time, the fixed image's views are kept as well."""
         began = time.monotonic()
         self.task.eval()
-        look = self._count(step) if self.card.has_counts else self._score(step)
-        if not self.seen.looks:
-            self._draw_counted() if self.card.has_counts else self._draw()
+        found = self.task.watch(self.images, self.fixed, self.card)
+        if not self.log.points:
+            self._keep_views()
         self.task.train()
         chance = {f"held_out_{name}": value for name, value in self.task.chance().items()}
-        self.seen = replace(self.seen, looks=(*self.seen.looks, look), chance=chance)
-        write_looks(self.folder, self.seen)
+        point = ValidationPoint(step, found.measures, found.totals)
+        self.log = replace(self.log, points=(*self.log.points, point), chance=chance)
+        write_validation_log(self.folder, self.log)
         self.spent += time.monotonic() - began
-        return dict(look.measures)
+        return dict(point.measures)
 
-    def _count(self, step: int) -> Look:
-        """What a counting network makes of the images, with the area kernel and in colour."""
-        device = str(next(self.task.parameters()).device)
-        network = Network(self.card, self.task.encoder, self.task.head, device, torch.float32)
-        measures = _measures(network, self.images)
-        equation = count_crops(network, self.crop[None])
-        totals = torch.cat([equation.whole[:, None], equation.tiles], dim=1)[0].sum(dim=1)  # (1, 5, K) -> (5,)
-        return Look(step, measures, tuple(float(total) for total in totals))
-
-    def _score(self, step: int) -> Look:
-        """What any other task says of its own measures."""
-        values = held_out(self.task, self.images, self.targets, self.seed)
-        measures = {
-            f"held_out_{name}": float(np.nanmean(found)) for name, found in values.items() if not np.isnan(found).all()
-        }
-        filters = self.task.encoder.get_parameter(f"{self.card.first_layer.name}.weight")
-        return Look(step, {**measures, "conv1_tv_ratio": _roughness(filters)})
-
-    def _draw(self) -> None:
-        """The fixed image's puzzle as pictures."""
-        order = [self.shown, *(place for place in range(len(self.images)) if place != self.shown)][:PARTNERS]
-        crops = torch.stack([centre(self.images[place], self.card.preprocess.crop) for place in order])
-        targets = None if self.targets is None else self.targets[order]
-        device = next(self.task.parameters()).device
-        with torch.inference_mode():
-            views = self.task.views(
-                crops.to(device), generator(self.seed, 6), None if targets is None else targets.to(device)
-            )
-        puzzle = self.task.puzzle(views, 1)
-        captions = tuple(item.caption for item in puzzle.shown)
-        self.seen = replace(self.seen, question=puzzle.question, captions=captions)
-        for name, item in zip(self.seen.pictures, puzzle.shown, strict=True):
-            _write(picture_path(self.folder, name), item.pixels)
-
-    def _draw_counted(self) -> None:
-        """The five views as pictures, before they are normalised."""
-        pixels = self.crop[None].float() / 255
-        views = torch.cat([halve(pixels, "area")[:, None], tiles(pixels)], dim=1)[0]  # (1, 5, 3, s, s) -> (5, 3, s, s)
-        for name, view in zip(VIEWS, views, strict=True):
-            _write(picture_path(self.folder, name), (view.permute(1, 2, 0) * 255).round().byte().numpy())
+    def _keep_views(self) -> None:
+        views = self.task.fixed_views(self.images, self.fixed, self.card)
+        self.log = replace(self.log, question=views.question, captions=views.captions)
+        for name, pixels in zip(views.names or self.log.pictures, views.pictures, strict=True):
+            _write(picture_path(self.folder, name), pixels)
 
 
 def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
-
-
-def _roughness(filters: Tensor) -> float:
-    """The median total-variation ratio of filters (units, channels, h, w)."""
-    return filter_measures(filters.detach().float().cpu().numpy()).medians()["tv_ratio"]
-
-
-def _measures(network: Network, images: Sequence[Tensor]) -> dict[str, float]:
-    """What is defined of MEASURES; the loss is the paper's whatever the run minimises."""
-    both = sides(network, images)
-    held_out, apart = loss(both), pull(both)
-    assert held_out is not None and apart is not None
-    filters = network.encoder.get_submodule(network.card.first_layer.name).weight
-    assert isinstance(filters, Tensor)
-    found = {
-        "held_out_loss": held_out,
-        "held_out_pull": apart,
-        "held_out_push": held_out - apart,
-        "additivity_ratio": additivity_ratio(both),
-        "r2_adding": r2_adding(both),
-        "r2_averaging": r2_averaging(both),
-        "firing_units": firing_units(both),
-        "conv1_tv_ratio": _roughness(filters),
-    }
-    return {name: value for name, value in found.items() if value is not None}

@@ -1,92 +1,72 @@
-"""What a training saw when it looked at held-out images: measures, and one fixed image's views. Free of torch."""
+"""What a training found on held-out images at each validation: measures, and one fixed image's views. Free of torch."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from models.atomic import write_json
 
 FILE, PICTURES = "looks.json", "views"
-VIEWS = ("whole", "tile-1", "tile-2", "tile-3", "tile-4")  # D(x), then the tiles row by row
-MEASURES = (  # of counting; any other measure is named held_out_... too
-    "held_out_loss",
-    "held_out_pull",
-    "held_out_push",
-    "additivity_ratio",
-    "r2_adding",
-    "r2_averaging",
-    "firing_units",
-    "conv1_tv_ratio",
-)
 
 
 @dataclass(frozen=True)
-class Look:
-    """The network after `step` steps: measures by name; of counting the totals |phi|_1 of the fixed image's VIEWS."""
+class ValidationPoint:
+    """The network after `step` steps: measures by name.
+
+    `totals` are the sums of what it counts in each view of the fixed image; empty where it counts nothing.
+    """
 
     step: int
     measures: Mapping[str, float]
     totals: tuple[float, ...] = ()
 
-    @property
-    def whole(self) -> float:
-        return self.totals[0]
-
-    @property
-    def tiles(self) -> float:
-        """The sum of the four tiles."""
-        return sum(self.totals[1:])
-
-    @property
-    def ratio(self) -> float | None:
-        """Whole over tiles: 1 where the counts add up; None where nothing is counted."""
-        return self.whole / self.tiles if self.tiles > 0 else None
-
 
 @dataclass(frozen=True)
-class Looks:
-    """All looks of a run; `row` of the gallery is the image whose views are shown, out of `images` held out.
+class ValidationLog:
+    """All points of a run; `row` of the gallery is the image whose views are shown, out of `images` held out.
 
-    `question` and `captions` are those of its puzzle, whose pictures are `view-1` on; counting has VIEWS instead.
+    `question` and `captions` are those of its puzzle; without captions the views have names that the task gave them.
     `chance` is what guessing gives of the measures.
     """
 
     row: int
     images: int
-    looks: tuple[Look, ...] = ()
+    points: tuple[ValidationPoint, ...] = ()
     question: str = ""
     captions: tuple[str, ...] = ()
     chance: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def curves(self) -> dict[str, list[tuple[int, float]]]:
-        """Every measure over the steps."""
-        others = {name for look in self.looks for name in look.measures} - set(MEASURES)
-        return {
-            name: [(look.step, look.measures[name]) for look in self.looks if name in look.measures]
-            for name in (*MEASURES, *sorted(others))
-        }
+    def curve(self, name: str) -> list[tuple[int, float]]:
+        """One measure over the steps."""
+        return [(point.step, point.measures[name]) for point in self.points if name in point.measures]
+
+    def curves(self, first: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
+        """Every measure over the steps: those named `first`, also where they are empty, then the others by name."""
+        others = {name for point in self.points for name in point.measures} - set(first)
+        return {name: self.curve(name) for name in (*first, *sorted(others))}
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """The names of the pictures of the fixed image's views."""
-        return tuple(f"view-{n}" for n in range(1, len(self.captions) + 1)) if self.captions else VIEWS
+        """The names of the pictures of the puzzle's views."""
+        return tuple(f"view-{n}" for n in range(1, len(self.captions) + 1))
 
 
-def read_looks(folder: Path) -> Looks | None:
-    """The looks that a run keeps in its state; None before its first."""
+def read_validation_log(folder: Path) -> ValidationLog | None:
+    """The log that a run keeps in its state; None before its first validation."""
     try:
         raw = json.loads((folder / FILE).read_text())
-        looks = tuple(Look(look["step"], look["measures"], tuple(look["totals"])) for look in raw["looks"])
-        told = raw.get("question", ""), tuple(raw.get("captions", ())), raw.get("chance", {})
-        return Looks(raw["row"], raw["images"], looks, *told)
+        points = tuple(ValidationPoint(item["step"], item["measures"], tuple(item["totals"])) for item in raw["looks"])
+        puzzle = raw.get("question", ""), tuple(raw.get("captions", ())), raw.get("chance", {})
+        return ValidationLog(raw["row"], raw["images"], points, *puzzle)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_looks(folder: Path, looks: Looks) -> None:
-    write_json(folder / FILE, asdict(looks))
+def write_validation_log(folder: Path, log: ValidationLog) -> None:
+    """Keep the log, wholly or not at all."""
+    names = {"points": "looks"}  # the file's own word
+    write_json(folder / FILE, {names.get(name, name): value for name, value in asdict(log).items()})
 
 
 def picture_path(folder: Path, view: str) -> Path:

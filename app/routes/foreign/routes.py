@@ -20,7 +20,7 @@ from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json
 from models.card import Colour
 from models.foreign.formats import FORMATS
-from models.foreign.weights import Candidate, TensorInfo
+from models.foreign.weights import TensorInfo, WeightsCandidate
 
 router = APIRouter()
 
@@ -238,7 +238,7 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
     }
 
 
-def candidate_json(candidate: Candidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
+def candidate_json(candidate: WeightsCandidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
     """One set of weights: those to choose from are `plausible`; what it would become, and its first layer drawn."""
     return {
         "name": candidate.name,

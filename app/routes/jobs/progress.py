@@ -7,6 +7,7 @@ from app.deps import ServicesDep, SettingsDep
 from app.services.training.progress import LookView, look_view, view_picture
 from app.settings import Settings
 from app.web.responses import Json, answers
+from models.counting.training_views import whole_over_tiles
 
 router = APIRouter()
 
@@ -40,7 +41,7 @@ def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
                 "step": look.step,
                 "measures": dict(look.measures),
                 "totals": look.totals,
-                "ratio": look.ratio if look.totals else None,
+                "ratio": whole_over_tiles(look.totals) if look.totals else None,
             }
             for look in shown.looks
         ],

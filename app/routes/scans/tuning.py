@@ -11,9 +11,10 @@ from app.services.scans.tuning import Correlated, Tuning
 from app.settings import Settings
 from app.web.responses import Json
 from models.counting.partial import Follows
-from models.counting.sweeps import Curves, Estimate
+from models.counting.sweeps import SweepCurves
 from models.counting.tuning import Effect, Panel
 from models.random_init import NAME as RANDOM_INIT
+from models.statistics import Estimate
 
 router = APIRouter()
 Shape = dict[str, object]
@@ -83,7 +84,7 @@ def _sweep(panel: Panel, names: list[str]) -> Shape:
     }
 
 
-def _series(curves: Curves, effect: Effect, place: int) -> Shape:
+def _series(curves: SweepCurves, effect: Effect, place: int) -> Shape:
     return {
         "values": curves.mean[:, place].tolist(),
         "low": curves.low[:, place].tolist(),

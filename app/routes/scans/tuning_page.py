@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.web.charts import band_chart
 from app.web.sparks import spark
 from app.web.templating import page
-from models.counting.sweeps import Curves, Level
+from models.counting.sweeps import Level, SweepCurves
 from models.counting.tuning import (
     CONTRAST,
     EMPTY,
@@ -220,7 +220,7 @@ def said(level: Level) -> str:
     return level if isinstance(level, str) else f"{level:g}"
 
 
-def points(curves: Curves, column: int) -> list[tuple[float, float, float]]:
+def points(curves: SweepCurves, column: int) -> list[tuple[float, float, float]]:
     """Mean, low and high of one value at each level."""
     parts = (curves.mean[:, column], curves.low[:, column], curves.high[:, column])
     return [(float(mean), float(low), float(high)) for mean, low, high in zip(*parts, strict=True)]

@@ -13,7 +13,8 @@ from models.galleries.packs import Pack
 from models.random_init import NAME as UNTRAINED
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES
-from models.search.retrieval_quality import FacetScore, Measure
+from models.search.retrieval_quality import FacetScore
+from models.statistics import Estimate
 
 BESIDE_K = 12
 COPIES_SHOWN = 24
@@ -221,5 +222,5 @@ def _score_json(score: FacetScore) -> dict[str, object]:
     }
 
 
-def _interval(measure: Measure) -> list[float]:
+def _interval(measure: Estimate) -> list[float]:
     return [measure.low, measure.high]

@@ -17,15 +17,15 @@ from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
 from app.services.uploads import QueryImage
+from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
 from models.counting.measures import MARGIN
-from models.counting.mismatch import PairLoss, Rank, Strangers, pair_loss, strangers
+from models.counting.mismatch import MismatchedImages, PairLoss, Rank, mismatched_images, pair_loss
 from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
 AREAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 50 % to 95 %, as in the paper's figures 5 and 6
-ACTIVE_SHARE = 1e-3  # of the largest count of this image
 KEPT = 32  # answers: the pictures of a page's inputs are asked for right after the page
 
 # Of 3,000 photos the median crop has a contrast of .24, and 0.4 % have less than a third of that. Below it, per-crop
@@ -41,12 +41,12 @@ class Counted:
     kernel: Kernel
     active: tuple[int, ...]
     margin: float
-    strangers: Strangers | None
+    strangers: MismatchedImages | None
     warnings: tuple[str, ...]
 
     @property
     def residual(self) -> float:
-        """|phi(Dx) - s(x)|, what the strangers' distances are compared with."""
+        """|phi(Dx) - s(x)|, what the distances of mismatched images are compared with."""
         return float(np.sqrt(self.answer.squared))
 
     @property
@@ -123,7 +123,7 @@ class CountingService:
             kernel=kernel,
             active=active_units(answer),
             margin=margin,
-            strangers=strangers(answer.whole, answer.total, reference) if reference is not None else None,
+            strangers=mismatched_images(answer.whole, answer.total, reference) if reference is not None else None,
             warnings=_warnings(image, answer),
         )
 
@@ -164,9 +164,7 @@ class CountingService:
 
 def active_units(answer: CountAnswer) -> tuple[int, ...]:
     """The units that this image makes count, on either side: above a thousandth of its largest count, by number."""
-    counts = np.maximum(answer.whole, answer.total)
-    largest = counts.max(initial=0)
-    return tuple(np.flatnonzero(counts > ACTIVE_SHARE * largest).tolist()) if largest > 0 else ()
+    return tuple(np.flatnonzero(active(np.maximum(answer.whole, answer.total))).tolist())
 
 
 def area_box(image: QueryImage, area: float) -> Box:

@@ -15,7 +15,7 @@ from app.services.preparing import Arrays, Preparing
 from models.galleries.packs import Pack
 from models.galleries.phash import NEAR, Hashes, phashes
 from models.random_init import NAME as UNTRAINED
-from models.seen import SEEN, SeenImages, nothing_seen, read_seen, telling, was_seen
+from models.seen import SEEN, SeenImages, comparable_hashes, nothing_seen, read_seen, was_seen
 
 Which = Literal["unseen", "all"]
 VERSION = 2  # of the rule by which images are matched
@@ -98,7 +98,7 @@ class SeenService:
 
 
 def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
-    return {"seen": was_seen(seen, pack.sha256s(), telling(pack, np.arange(len(pack)), hashes))}
+    return {"seen": was_seen(seen, pack.sha256s(), comparable_hashes(pack, np.arange(len(pack)), hashes))}
 
 
 def _stamp(folder: Path) -> int | None:

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from app.failures import Conflict, NotFound
 from app.services.galleries.service import GalleriesService
 from app.services.scans.service import ScanRecord, ScansService, guarded
+from models.active_units import active
 from models.counting import predictors
-from models.counting.partial import Follows, correlations
+from models.counting.partial import Follows, rank_correlations
 from models.counting.predictors import Predictors
 from models.counting.sweeps import Sweep, sweeps_of
 from models.counting.tuning import SWEEPS, Panel, Response, panel, responses
 from models.counting.tuning_words import beside, sentence
 from models.random_init import NAME as RANDOM_INIT
 
-ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
 BEST_UNITS = 6
 OPEN = 8
 TOTAL, EDGES, RANDOM = "total", "edge energy", "random init"
@@ -162,8 +162,7 @@ class TuningService:
 
 
 def _active(counts: Doubles) -> list[int]:
-    means = counts.mean(axis=0)
-    return [int(unit) for unit in np.flatnonzero((means > ACTIVE_SHARE * means.max()) & (means > 0))]
+    return [int(unit) for unit in np.flatnonzero(active(counts.mean(axis=0)))]
 
 
 def _ordered(sweeps: Mapping[str, Sweep]) -> list[str]:
@@ -192,7 +191,7 @@ def _correlated(
     by = {"number": known.number, "area": known.area, "edge energy": known.edge_energy}
 
     def over(values: Doubles, rows: NDArray[np.int64]) -> list[dict[str, Follows]]:
-        return correlations(values[rows], {name: one[rows].astype(np.float64) for name, one in by.items()})
+        return rank_correlations(values[rows], {name: one[rows].astype(np.float64) for name, one in by.items()})
 
     shown = {name: values for name, values in columns.items() if name != EDGES}
     found = over(np.column_stack(list(shown.values())), mixed)

@@ -7,6 +7,7 @@ from app.failures import BadQuery, Busy
 from app.services.galleries.control_spaces import LooksService
 from app.services.galleries.seen import Seen, SeenService
 from app.services.search.quality import Measured, QualityService
+from models.card import last_conv
 from models.galleries.phash import Hashes
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES, ControlSpace
@@ -40,7 +41,7 @@ class SearchAids:
         spaces = (*reader.layers, *CONTROL_SPACES)
         if wanted is not None and wanted not in spaces:
             raise BadQuery("unknown_layer", f"This scan has no layer {wanted[:80]!r}: {', '.join(spaces)}.")
-        return wanted or self._quality.of(scan).best(reader.layers) or last_conv(reader)
+        return wanted or self._quality.of(scan).best(reader.layers) or default_layer(reader)
 
     def choose(self, scan: str, reader: ScanReader, wanted: str | None) -> Chosen:
         """The same with the reason and the measurements. Raises BadQuery."""
@@ -73,6 +74,6 @@ class SearchAids:
         return self._quality.untrained_slug(scan)
 
 
-def last_conv(reader: ScanReader) -> str:
+def default_layer(reader: ScanReader) -> str:
     """The last convolution of the scan, else its last layer."""
-    return next((layer.name for layer in reversed(reader.info.layers) if layer.kind == "conv"), reader.layers[-1])
+    return (last_conv(reader.info.layers) or reader.info.layers[-1]).name

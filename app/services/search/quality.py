@@ -19,7 +19,8 @@ from models.random_init import NAME as UNTRAINED
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES
 from models.search.retrieval_facets import questions
-from models.search.retrieval_quality import FacetScore, Measure, Quality, Task, measure
+from models.search.retrieval_quality import FacetScore, Quality, RetrievalQueries, measure
+from models.statistics import Estimate
 
 VERSION = 1
 REFERENCE = "pixels"
@@ -108,7 +109,7 @@ class QualityService:
         everything = np.ones(rows, dtype=np.bool_)
         for question in questions(pack, rows):
             for chosen in (everything,) if allowed is None else (allowed, everything):
-                task = Task(question.facets, chosen, question.sources, hashes[:rows])
+                task = RetrievalQueries(question.facets, chosen, question.sources, hashes[:rows])
                 found = measure(spaces, task, reference=REFERENCE)
                 if found is not None:
                     text = json.dumps({"unseen": chosen is allowed, **asdict(found)})
@@ -132,4 +133,4 @@ def _read(arrays: Arrays) -> Measured:
 
 
 def _score(raw: dict[str, Any]) -> FacetScore:
-    return FacetScore(Measure(**raw["precision"]), Measure(**raw["gain"]), raw["voted"])
+    return FacetScore(Estimate(**raw["precision"]), Estimate(**raw["gain"]), raw["voted"])

@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.failures import Busy
 from app.services.scans.service import ScansService
-from app.services.search.defaults import SearchAids, last_conv
+from app.services.search.defaults import SearchAids, default_layer
 from app.services.search.service import Asked, Found, SearchService
 from models.geometry import Box
 from models.random_init import NAME as UNTRAINED
@@ -54,7 +54,7 @@ class SearchPanels:
         """What the first screen shows: counts where the scan has them, the last convolution, raw pixels."""
         reader = self._scans.reader(scan)
         spaces = [layer.name for layer in reader.info.layers if layer.kind == "counts"]
-        return tuple(self.row(scan, space, image, Asked(k=k)) for space in (*spaces, last_conv(reader), "pixels"))
+        return tuple(self.row(scan, space, image, Asked(k=k)) for space in (*spaces, default_layer(reader), "pixels"))
 
     def row(self, scan: str, space: str, image: Image, asked: Asked) -> SpaceRow:
         """The neighbours in one space; for "random-init" in the layer asked for, or the one searched by default."""
@@ -63,7 +63,7 @@ class SearchPanels:
         searched, name = scan, space
         if space == UNTRAINED:
             untrained = self._aids.untrained(scan)
-            layer = last_conv(reader) if chosen.layer in CONTROL_SPACES else chosen.layer
+            layer = default_layer(reader) if chosen.layer in CONTROL_SPACES else chosen.layer
             if untrained is None or layer not in self._scans.reader(untrained).layers:
                 return SpaceRow(space, scan, layer, "unscanned")
             searched, name = untrained, f"{UNTRAINED}:{layer}"

@@ -16,7 +16,7 @@ from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.galleries.service import GalleriesService
 from app.services.uploads import UploadsService
-from models.puzzles import Picture, Pose, Posed
+from models.puzzles import Pose, Posed, PuzzlePicture
 from models.recipes import RECIPES
 
 PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
@@ -129,7 +129,7 @@ def colourfulness(picture: bytes) -> float:
     return float(np.hypot((red - green).std(), ((red + green) / 2 - blue).std()))
 
 
-def sheet(pictures: Sequence[Picture], columns: int) -> bytes:
+def sheet(pictures: Sequence[PuzzlePicture], columns: int) -> bytes:
     """Pictures side by side and below each other, as PNG."""
     height, width = (max(item.pixels.shape[side] for item in pictures) for side in (0, 1))
     rows = -(-len(pictures) // columns)

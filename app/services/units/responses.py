@@ -13,6 +13,7 @@ from app.services.scans.service import ScansService, guarded
 from app.services.units.images import TopImage
 from app.services.units.service import UnitsService, UnitSummary
 from models.answers import Floats
+from models.card import last_conv
 from models.scans.files import ScanReader
 
 UNITS, CROPS = 3, 6
@@ -56,7 +57,7 @@ class ResponsesService:
         A scanned `row` needs no network. Raises NotFound, Conflict, Busy.
         """
         reader = self._scans.reader(scan)
-        layer = last_conv(reader)
+        layer = _shown_layer(reader)
         dead = np.asarray(guarded(reader.units, layer).dead)
         vector = guarded(reader.embedding, layer, row) if row is not None else self._vector(reader, layer, jpeg)
         scores = _scores(guarded(_usual, reader, layer), vector)
@@ -83,12 +84,12 @@ class ResponsesService:
         return self._predictor.embed(network, jpeg, layer).vector
 
 
-def last_conv(reader: ScanReader) -> str:
+def _shown_layer(reader: ScanReader) -> str:
     """The layer whose units are shown. Raises NotFound where the scan holds no convolution."""
-    names = [layer.name for layer in reader.info.layers if layer.kind == "conv"]
-    if not names:
+    layer = last_conv(reader.info.layers)
+    if layer is None:
         raise NotFound("unknown_layer", "This scan holds no convolution.")
-    return names[-1]
+    return layer.name
 
 
 def _usual(reader: ScanReader, layer: str) -> Floats:

@@ -15,10 +15,10 @@ from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
-from app.services.scans.overview import ACTIVE_SHARE
 from app.services.scans.service import ScansService, guarded
 from app.services.units.images import TopImage, UnitPictures, UnitRow
 from app.services.units.neighbours import Overlaps, SimilarUnit, columns, overlaps, similar
+from models.active_units import active
 from models.answers import HeatMap
 from models.card import LayerCard
 from models.galleries.packs import Shard
@@ -318,7 +318,7 @@ def _statistics(table: UnitTable, unit: int) -> Statistics:
         mean=float(table.mean[unit]),
         max=float(table.maximum[unit]),
         share_active=float(table.share_active[unit]),
-        active=bool(table.mean[unit] > ACTIVE_SHARE * table.mean.max() > 0),
+        active=bool(active(table.mean)[unit]),
         dead=bool(table.dead[unit]),
     )
 

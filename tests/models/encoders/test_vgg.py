@@ -15,7 +15,7 @@ from models.checkpoints.scanned import open_for_scan
 from models.encoders import layers
 from models.encoders.vgg import VGG16
 from models.filters.measures import measure
-from models.probes.feature_sources import NetworkEye, Shown
+from models.probes.feature_sources import NetworkFeatures, ProbeCrops
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.scans.files import ScanReader
@@ -120,6 +120,6 @@ def test_its_checkpoint_is_scanned_probed_exported_and_its_first_filters_are_mea
         scan(pack, open_for_scan(folder, plan, device="cpu"), tmp_path / "scan", plan, tick=lambda _: None)
     scanned = ScanReader(tmp_path / "scan")
     assert [layer.name for layer in scanned.info.layers] == ["conv1_1", "conv4_3"]
-    look = NetworkEye(network, ["conv4_3"]).look(Shown(images, list(images)))["conv4_3"]
+    look = NetworkFeatures(network, ["conv4_3"]).features(ProbeCrops(images, list(images)))["conv4_3"]
     assert look.maps.shape[:2] == (2, 64)
     assert export(folder, "pth").difference == 0

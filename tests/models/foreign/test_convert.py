@@ -13,7 +13,7 @@ from models.checkpoints import inference
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.scanned import open_for_scan
 from models.encoders.vit import VisionTransformer
-from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, check, convert_file
+from models.foreign.convert import BadPreprocess, NonFiniteWeights, WeightsOrigin, check, convert_file
 from models.foreign.inspecting import inspect
 from models.foreign.mapping import best
 from models.foreign.preparations import fixed
@@ -44,7 +44,7 @@ def imported(path: Path, folder: Path, preprocess: Preprocess | None = None, **o
     (candidate,) = inspection.candidates
     found = best(candidate, recognise(candidate, inspection.metadata))
     assert found is not None
-    source = Source(path.name, inspection, candidate)
+    source = WeightsOrigin(path.name, inspection, candidate)
     how = preprocess or found.guess.preprocess[0].preprocess
     return convert_file(path, source, found, how, folder, name=path.stem, **options)
 

@@ -205,9 +205,9 @@ def test_an_unknown_layer_is_told_with_those_there_are(pack: Pack, counting: Pat
         run(pack, counting, tmp_path, layers=("conv9",))
 
 
-def test_no_hook_outlives_a_look(counting: Path) -> None:
+def test_no_hook_outlives_a_pass(counting: Path) -> None:
     networks = open_for_scan(counting, plan(), device="cpu")
-    networks.look(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
+    networks.trunk_numbers(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
     assert not any(module._forward_hooks for module in networks.trunk.encoder.modules())
 
 
