@@ -249,7 +249,10 @@ class GalleriesService:
         return pack
 
     def _open(self, gallery: GalleryRecord) -> Pack:
-        """The shared pack of these very shards; a gallery that has grown gets a new one."""
+        """The shared pack of these very shards; a gallery that has grown gets a new one, and the old one leaves.
+
+        Not an `app.recent.Recent`, which would keep every stage of a gallery that grows beside the others' packs.
+        """
         with self._lock:
             pack = self._packs.pop(gallery.slug, None)
             if pack is None or pack.shards != gallery.shards:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.jobs import table
-from app.jobs.curves import CurveCache, Points
+from app.jobs.curves import Curves, Points
 from app.jobs.events import EVENTS
 from app.jobs.folders import announce, job_folder
 from app.jobs.identity import identity
@@ -19,6 +19,7 @@ from app.jobs.records import JobRecord, NewJob
 from app.jobs.run import LOG
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
+from app.recent import Recent
 from app.services.jobs.submissions import (
     cluster,
     evaluate,
@@ -39,6 +40,7 @@ from models.training.curves import thin
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1
 LOG_BYTES = 64 * 1024
+KEPT_CURVES = 16  # jobs whose curves stay in memory
 
 Prepare = Callable[[Store, Settings, dict[str, Any]], Prepared]
 
@@ -72,7 +74,7 @@ class JobsService:
         self._store = store
         self._settings = settings
         self._prepare = prepare
-        self._curves = CurveCache()
+        self._curves = Recent[Path, Curves](KEPT_CURVES)
 
     def submit(self, kind: str, spec: Mapping[str, Any], again: bool = False) -> tuple[JobRecord, bool]:
         """The job for a spec, and whether there is work to do that was not there before.
@@ -186,7 +188,8 @@ class JobsService:
     def series(self, job_id: int | str, names: Iterable[str] = (), points: int = 500) -> Mapping[str, Points]:
         """The job's curves by name, each thinned to at most about `points`; all of them where no name is given."""
         wanted = set(names)
-        curves = self._curves.of(self.folder(self.get(job_id))).read()
+        folder = self.folder(self.get(job_id))
+        curves = self._curves.get(folder, lambda: Curves(folder)).read()
         chosen = {name: line for name, line in curves.items() if not wanted or name in wanted}
         return {name: [(int(step), value) for step, value in thin(line, points)] for name, line in chosen.items()}
 

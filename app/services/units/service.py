@@ -1,9 +1,7 @@
 """Units of a scan: the grid of a layer's units, one unit with its images and boxes, heat maps."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from app.failures import BadQuery, NotFound
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
@@ -143,8 +142,7 @@ class UnitsService:
         self._checkpoints = checkpoints
         self._predictor = predictor
         self._seen = seen
-        self._lock = Lock()
-        self._columns: OrderedDict[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]] = OrderedDict()
+        self._columns = Recent[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]](KEPT_LAYERS)
 
     def page(
         self,
@@ -302,15 +300,7 @@ class UnitsService:
 
     def _standardised(self, scan: str, reader: ScanReader, layer: str) -> NDArray[np.float32]:
         key = (scan, reader.info.shards, layer)
-        with self._lock:
-            found = self._columns.get(key)
-        if found is None:
-            found = guarded(columns, reader, layer)
-            with self._lock:
-                self._columns[key] = found
-                while len(self._columns) > KEPT_LAYERS:
-                    self._columns.popitem(last=False)
-        return found
+        return self._columns.get(key, lambda: guarded(columns, reader, layer))
 
 
 def _statistics(table: UnitTable, unit: int) -> Statistics:
