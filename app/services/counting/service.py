@@ -14,6 +14,7 @@ from app.predictor.messages import NetworkRef
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
+from app.services.networks import checkpoint_network
 from app.services.uploads import QueryImage
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
@@ -141,7 +142,7 @@ class CountingService:
         card = self._checkpoints.read_card(record)
         if not card.has_counts:
             raise Conflict("no_counts", f"The checkpoint {checkpoint} has no counting head, so it counts nothing.")
-        return NetworkRef(str(record.folder), record.sha256), float(card.config.get("margin", MARGIN))
+        return checkpoint_network(record), float(card.config.get("margin", MARGIN))
 
     def _answer(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
         key = (network, hashlib.sha256(image.jpeg).digest(), kernel, box)

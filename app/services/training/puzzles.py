@@ -14,6 +14,7 @@ from app.predictor.messages import NetworkRef
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.galleries.service import GalleriesService
+from app.services.networks import checkpoint_network
 from app.services.uploads import UploadsService
 from models.puzzles import Picture, Pose, Posed
 from models.recipes import RECIPES
@@ -85,7 +86,7 @@ class PuzzlesService:
         record = self._checkpoints.get(checkpoint)
         if record.task != task:
             raise Conflict("other_task", f"{record.name} was trained on {record.task or 'no task'}, not on {task}.")
-        return NetworkRef(str(record.folder), record.sha256)
+        return checkpoint_network(record)
 
     def _images(self, asked: Asked) -> tuple[bytes, ...]:
         """The asked image first, then others of its gallery."""

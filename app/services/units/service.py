@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from app.failures import BadQuery, NotFound
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
+from app.services.networks import scanned_network
 from app.services.scans.overview import ACTIVE_SHARE
 from app.services.scans.service import ScansService, guarded
 from app.services.units.images import TopImage, UnitPictures, UnitRow
@@ -255,9 +255,7 @@ class UnitsService:
         info = reader.info
         jpeg, known = self._galleries.jpeg(info.gallery, row), self._galleries.image(info.gallery, row)
         record = self._checkpoints.get(info.checkpoint)
-        precision = info.precision if card.on_trunk else info.count_precision
-        network = NetworkRef(str(record.folder), record.sha256, "bf16" if precision == "bf16" else "fp32")
-        heat = self._predictor.heatmap(network, jpeg, layer, unit)
+        heat = self._predictor.heatmap(scanned_network(record, info, layer), jpeg, layer, unit)
         width, height = known.jpeg_width, known.jpeg_height
         side = info.trunk.side(width, height)
         return RowHeat(card, unit, row, heat, side, width, height, float(table.maximum[unit]))
