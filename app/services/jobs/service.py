@@ -20,6 +20,7 @@ from app.jobs.run import LOG
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
 from app.recent import Recent
+from app.services.cursors import position
 from app.services.jobs.submissions import (
     cluster,
     evaluate,
@@ -137,9 +138,7 @@ class JobsService:
         wanted = tuple(states)
         if unknown := [state for state in wanted if state not in STATES]:
             raise BadQuery("unknown_state", f"There is no state {unknown[0][:40]!r}; there are {_words(STATES)}.")
-        before = None if cursor is None else _number(cursor)
-        if cursor is not None and before is None:
-            raise BadQuery("bad_cursor", "This cursor was not given out here.")
+        before = None if cursor is None else position(cursor)
         with self._store.read() as session:
             found = table.page(session, states=wanted, kinds=tuple(kinds), before=before, limit=limit + 1)
         more = str(found[limit - 1].id) if len(found) > limit else None

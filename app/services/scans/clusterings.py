@@ -1,6 +1,5 @@
 """Clusterings of a workspace: list them, open them, look at their clusters, compare two of one gallery."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import select
 
 from app.failures import BadQuery, Conflict, NotFound
 from app.recent import Recent
+from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.preparing import Preparing
 from app.store.engine import Store
@@ -255,10 +255,3 @@ def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
         return np.argsort(-sizes, kind="stable")
     total = np.bincount(reader.clusters, weights=np.nan_to_num(reader.distances), minlength=reader.k)
     return np.argsort(np.where(sizes > 0, total / np.maximum(sizes, 1), np.inf), kind="stable")
-
-
-def position(cursor: str) -> int:
-    """The number in a cursor. Raises BadQuery for one that was not given out here."""
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -1,6 +1,5 @@
 """Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,10 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
+from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.scans.overview import Overview, overview
 from app.settings import Settings
@@ -71,7 +71,7 @@ class ScansService:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(ScanRow).where(ScanRow.done).order_by(ScanRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(ScanRow.id < _position(cursor))
+            query = query.where(ScanRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
             shown = tuple(self._record(row, _gallery_shards(session, row.gallery)) for row in rows[:limit])
@@ -166,9 +166,3 @@ def _gallery_shards(session: Session, slug: str) -> Shards:
 
 def _shards(listed: list[Any]) -> Shards:
     return tuple(Shard(shard["file"], shard["rows"], shard["sha256"]) for shard in listed)
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.failures import BadQuery, NotFound
+from app.failures import NotFound
 from app.predictor.client import Predictor
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
+from app.services.cursors import position
 from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
 from app.services.networks import scanned_network
@@ -158,7 +159,7 @@ class UnitsService:
     ) -> UnitsPage:
         """Units by number, or the largest statistic first; the cursor counts places. Raises NotFound, BadQuery."""
         reader, card, table = self._open(scan, layer)
-        start = _place(cursor)
+        start = 0 if cursor is None else position(cursor)
         units = [int(unit) for unit in _order(table, sort)[start : start + limit]]
         return UnitsPage(
             layer=card,
@@ -316,14 +317,6 @@ def _order(table: UnitTable, sort: Sort) -> NDArray[np.intp]:
         return np.arange(table.units)
     values = np.asarray({"mean": table.mean, "max": table.maximum, "share_active": table.share_active}[sort])
     return np.argsort(-values, kind="stable")
-
-
-def _place(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 9):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
 
 
 def _check_unit(card: LayerCard, unit: int) -> None:
