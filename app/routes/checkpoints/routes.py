@@ -1,7 +1,6 @@
 """Checkpoints: the list, and each one's card."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -28,6 +27,7 @@ from app.services.results.service import Choice, Row
 from app.services.services import Services
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
+from app.web.moments import rfc3339
 from app.web.responses import Json
 from app.web.templating import page
 from models.card import Card
@@ -69,7 +69,7 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
         "architecture": record.architecture,
         "task": record.task,
         "sha256": record.sha256,
-        "created_at": record.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": links(record, settings),
     }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -18,6 +17,7 @@ from app.services.galleries.service import GalleryRecord, Submitted
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery
 from app.services.services import Services
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json, answers
 from models.galleries.packs import PackRow
@@ -62,7 +62,7 @@ def gallery_json(gallery: GalleryRecord, settings: Settings) -> dict[str, object
         "source": {key: value for key, value in gallery.source.items() if key in ("kind", "labels")},
         "rows": gallery.rows,
         "skipped": gallery.skipped,
-        "created_at": gallery.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(gallery.created_at),
         "links": gallery_links(gallery, settings),
     }
 

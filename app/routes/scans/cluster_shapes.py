@@ -5,6 +5,7 @@ from typing import Any
 
 from app.services.scans.clusterings import Agreement, Cluster, ClusteringRecord
 from app.settings import Settings
+from app.web.moments import rfc3339
 from models.clusters.files import ClusteringReader
 
 Shape = dict[str, Any]
@@ -22,7 +23,7 @@ def clustering_json(record: ClusteringRecord, settings: Settings) -> Shape:
         "method": record.method,
         "k": record.k,
         "rows": record.rows,
-        "created_at": record.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": {
             "self": settings.url(f"/api{path}"),
             "page": settings.url(path),

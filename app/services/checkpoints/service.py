@@ -1,7 +1,6 @@
 """Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
 
 import builtins
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
+from app.services.cursors import position
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
@@ -80,7 +80,7 @@ class CheckpointsService:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(CheckpointRow.id < _position(cursor))
+            query = query.where(CheckpointRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
         shown = rows[:limit]
@@ -225,12 +225,6 @@ class CheckpointsService:
             created_at=row.created_at,
             scans=scans,
         )
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
 
 
 def _read_card(folder: Path, _sha256: str) -> Card:

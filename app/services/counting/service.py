@@ -1,12 +1,9 @@
 """The counting bench: does a checkpoint count as much in four tiles as in the whole image?"""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -14,8 +11,10 @@ import numpy as np
 from app.failures import BadQuery, Conflict
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
+from app.services.networks import checkpoint_network
 from app.services.uploads import QueryImage
 from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
@@ -26,7 +25,7 @@ from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
 AREAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 50 % to 95 %, as in the paper's figures 5 and 6
-KEPT = 32  # answers: the pictures of a page's inputs are asked for right after the page
+KEPT = 32  # references, and answers: the pictures of a page's inputs are asked for right after the page
 
 # Of 3,000 photos the median crop has a contrast of .24, and 0.4 % have less than a third of that. Below it, per-crop
 # normalisation multiplies what there is, sensor noise and JPEG errors too, by three times what photos are used to.
@@ -102,9 +101,8 @@ class CountingService:
         self._checkpoints = checkpoints
         self._galleries = galleries
         self._predictor = predictor
-        self._reference = lru_cache(maxsize=32)(_read_reference)
-        self._lock = Lock()
-        self._answers: OrderedDict[tuple[object, ...], CountAnswer] = OrderedDict()
+        self._references = Recent[NetworkRef, Reference | None](KEPT)
+        self._answers = Recent[tuple[object, ...], CountAnswer](KEPT)
 
     def gallery_image(self, gallery: str, row: int) -> QueryImage:
         """An image of a gallery as one to ask about. Raises NotFound."""
@@ -117,7 +115,7 @@ class CountingService:
         if box is not None:
             box = _on_image(box, image)
         answer = self._answer(network, image, kernel, box)
-        reference = self._reference(Path(network.folder), network.sha256)
+        reference = self._reference(network)
         return Counted(
             answer=answer,
             kernel=kernel,
@@ -136,7 +134,7 @@ class CountingService:
     def reference(self, checkpoint: str) -> Reference | None:
         """Both sides of the checkpoint's held-out images, where its training kept any."""
         network, _ = self._network(checkpoint)
-        return self._reference(Path(network.folder), network.sha256)
+        return self._reference(network)
 
     def _network(self, checkpoint: str) -> tuple[NetworkRef, float]:
         """Which weights to ask, and the margin M that they were trained with."""
@@ -144,22 +142,20 @@ class CountingService:
         card = self._checkpoints.read_card(record)
         if not card.has_counts:
             raise Conflict("no_counts", f"The checkpoint {checkpoint} has no counting head, so it counts nothing.")
-        return NetworkRef(str(record.folder), record.sha256), float(card.config.get("margin", MARGIN))
+        return checkpoint_network(record), float(card.config.get("margin", MARGIN))
 
     def _answer(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
         key = (network, hashlib.sha256(image.jpeg).digest(), kernel, box)
-        with self._lock:
-            answer = self._answers.get(key)
-        if answer is None:
-            answer = self._predictor.count(network, image.jpeg, kernel=kernel, box=box)
-            if not (np.isfinite(answer.whole).all() and np.isfinite(answer.tiles).all()):
-                raise Conflict("not_finite", "This checkpoint answers NaN or infinity for the image.")
-        with self._lock:
-            self._answers[key] = answer
-            self._answers.move_to_end(key)
-            while len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
+        return self._answers.get(key, lambda: self._ask(network, image, kernel, box))
+
+    def _ask(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
+        answer = self._predictor.count(network, image.jpeg, kernel=kernel, box=box)
+        if not (np.isfinite(answer.whole).all() and np.isfinite(answer.tiles).all()):
+            raise Conflict("not_finite", "This checkpoint answers NaN or infinity for the image.")
         return answer
+
+    def _reference(self, network: NetworkRef) -> Reference | None:
+        return self._references.get(network, lambda: read_reference(Path(network.folder)))
 
 
 def active_units(answer: CountAnswer) -> tuple[int, ...]:
@@ -183,7 +179,3 @@ def _on_image(box: Box, image: QueryImage) -> Box:
         return clip_box(box, image.width, image.height)
     except ValueError as error:
         raise BadQuery("bad_box", f"{error}.") from error
-
-
-def _read_reference(folder: Path, _sha256: str) -> Reference | None:
-    return read_reference(folder)

@@ -2,7 +2,6 @@
 
 import builtins
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.jobs.records import JobRecord
 from app.services.addresses import slug_of
+from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
 from app.settings import Settings
@@ -152,7 +152,7 @@ class GalleriesService:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(GalleryRow).order_by(GalleryRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(GalleryRow.id < _position(cursor))
+            query = query.where(GalleryRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
         shown = rows[:limit]
@@ -191,7 +191,7 @@ class GalleriesService:
     ) -> ImagePage:
         """Images by row from the cursor on. Raises NotFound, or BadQuery for a cursor not given out here."""
         pack = self.pack(slug)
-        first = 0 if cursor is None else _position(cursor)
+        first = 0 if cursor is None else position(cursor)
         rest: Sequence[int]
         with _whole(slug):
             if label is None and split is None:
@@ -230,7 +230,7 @@ class GalleriesService:
 
     def skipped(self, slug: str, *, limit: int = 50, cursor: str | None = None) -> SkippedPage:
         """Files that took no row, in the order of the imports. Raises NotFound."""
-        path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else _position(cursor)
+        path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else position(cursor)
         if not path.exists():
             return SkippedPage((), None)
         with path.open(encoding="utf-8") as lines:
@@ -249,7 +249,10 @@ class GalleriesService:
         return pack
 
     def _open(self, gallery: GalleryRecord) -> Pack:
-        """The shared pack of these very shards; a gallery that has grown gets a new one."""
+        """The shared pack of these very shards; a gallery that has grown gets a new one, and the old one leaves.
+
+        Not an `app.recent.Recent`, which would keep every stage of a gallery that grows beside the others' packs.
+        """
         with self._lock:
             pack = self._packs.pop(gallery.slug, None)
             if pack is None or pack.shards != gallery.shards:
@@ -281,9 +284,3 @@ def _whole(slug: str) -> Iterator[None]:
         yield
     except PackDamaged as error:
         raise Conflict(error.code, f"The files of the gallery {slug} are damaged: {error}.") from error
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -1,12 +1,9 @@
 """Clusterings of a workspace: list them, open them, look at their clusters, compare two of one gallery."""
 
-import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +11,8 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from app.failures import BadQuery, Conflict, NotFound
+from app.recent import Recent
+from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.preparing import Preparing
 from app.store.engine import Store
@@ -99,8 +98,7 @@ class ClusteringsService:
         self._store = store
         self._galleries = galleries
         self._preparing = preparing
-        self._lock = Lock()
-        self._open: OrderedDict[tuple[str, int | None], ClusteringReader] = OrderedDict()
+        self._open = Recent[tuple[str, int | None], ClusteringReader](OPEN)
 
     def list(
         self, *, scan: str | None = None, gallery: str | None = None, limit: int = 50, cursor: str | None = None
@@ -134,19 +132,10 @@ class ClusteringsService:
     def reader(self, slug: str) -> ClusteringReader:
         """The clustering, opened. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
         record = self.get(slug)
-        key = (record.slug, record.job_id)
-        with self._lock:
-            reader = self._open.get(key)
-        if reader is None:
-            try:
-                reader = ClusteringReader(record.folder)
-                _ = reader.clusters
-            except ClusteringUnreadable as error:
-                raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
-            with self._lock:
-                self._open[key] = reader
-                while len(self._open) > OPEN:
-                    self._open.popitem(last=False)
+        try:
+            reader = self._open.get((record.slug, record.job_id), lambda: _opened(record.folder))
+        except ClusteringUnreadable as error:
+            raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
         if self._galleries.get(record.gallery).shards[: len(reader.info.shards)] != reader.info.shards:
             raise Conflict("gallery_changed", f"The gallery {record.gallery} holds other images than were clustered.")
         return reader
@@ -250,6 +239,13 @@ class ClusteringsService:
         )
 
 
+def _opened(folder: Path) -> ClusteringReader:
+    """The reader, with its assignment already read: a damaged one is not kept."""
+    reader = ClusteringReader(folder)
+    _ = reader.clusters
+    return reader
+
+
 def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
     """Cluster numbers: largest first, by number, or tightest (smallest mean distance) first; empty ones last."""
     sizes = reader.sizes
@@ -259,10 +255,3 @@ def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
         return np.argsort(-sizes, kind="stable")
     total = np.bincount(reader.clusters, weights=np.nan_to_num(reader.distances), minlength=reader.k)
     return np.argsort(np.where(sizes > 0, total / np.maximum(sizes, 1), np.inf), kind="stable")
-
-
-def position(cursor: str) -> int:
-    """The number in a cursor. Raises BadQuery for one that was not given out here."""
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

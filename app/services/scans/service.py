@@ -1,19 +1,18 @@
 """Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
-import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
+from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.scans.overview import Overview, overview
 from app.settings import Settings
@@ -65,15 +64,14 @@ class ScansService:
         self._settings = settings
         self._galleries = galleries
         self._checkpoints = checkpoints
-        self._lock = Lock()
-        self._open: OrderedDict[tuple[str, Shards], ScanReader] = OrderedDict()
-        self._overviews: OrderedDict[tuple[str, Shards], Overview] = OrderedDict()
+        self._open = Recent[tuple[str, Shards], ScanReader](OPEN_SCANS)
+        self._overviews = Recent[tuple[str, Shards], Overview](OPEN_SCANS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> ScanPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(ScanRow).where(ScanRow.done).order_by(ScanRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(ScanRow.id < _position(cursor))
+            query = query.where(ScanRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
             shown = tuple(self._record(row, _gallery_shards(session, row.gallery)) for row in rows[:limit])
@@ -111,14 +109,7 @@ class ScansService:
     def overview(self, slug: str) -> Overview:
         """What the scan says as a whole: layers, average counts, rankings. Raises NotFound, Conflict."""
         record = self.get(slug)
-        key = (slug, record.shards)
-        with self._lock:
-            known = self._overviews.get(key)
-        if known is None:
-            known = guarded(overview, self._reader(record))
-            with self._lock:
-                _keep(self._overviews, key, known)
-        return known
+        return self._overviews.get((slug, record.shards), lambda: guarded(overview, self._reader(record)))
 
     def spec(self, slug: str) -> Mapping[str, Any]:
         """The spec that scans the gallery's new images in the same way. Raises NotFound, Conflict."""
@@ -139,17 +130,10 @@ class ScansService:
             return False
 
     def _reader(self, record: ScanRecord) -> ScanReader:
-        key = (record.slug, record.shards)
-        with self._lock:
-            reader = self._open.get(key)
-        if reader is None:
-            try:
-                reader = ScanReader(record.folder)
-            except ScanUnreadable as error:
-                raise Conflict(error.code, f"The files of the scan {record.slug} are damaged: {error}.") from error
-            with self._lock:
-                _keep(self._open, key, reader)
-        return reader
+        try:
+            return self._open.get((record.slug, record.shards), lambda: ScanReader(record.folder))
+        except ScanUnreadable as error:
+            raise Conflict(error.code, f"The files of the scan {record.slug} are damaged: {error}.") from error
 
     def _record(self, row: ScanRow, gallery: Shards) -> ScanRecord:
         return ScanRecord(
@@ -176,21 +160,9 @@ def guarded(read: Callable[..., Value], *arguments: object) -> Value:
         raise Conflict("scan_unreadable", "The files of this scan are damaged or gone; scan again.") from error
 
 
-def _keep(cache: "OrderedDict[tuple[str, Shards], Value]", key: tuple[str, Shards], value: Value) -> None:
-    cache[key] = value
-    while len(cache) > OPEN_SCANS:
-        cache.popitem(last=False)
-
-
 def _gallery_shards(session: Session, slug: str) -> Shards:
     return _shards(session.scalar(select(GalleryRow.shards).where(GalleryRow.slug == slug)) or [])
 
 
 def _shards(listed: list[Any]) -> Shards:
     return tuple(Shard(shard["file"], shard["rows"], shard["sha256"]) for shard in listed)
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

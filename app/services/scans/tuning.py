@@ -4,16 +4,15 @@ Beside them, on the same scenes: edge energy, which adds up without seeing an ob
 network of the same kind.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.failures import Conflict, NotFound
+from app.recent import Recent
 from app.services.galleries.service import GalleriesService
 from app.services.scans.service import ScanRecord, ScansService, guarded
 from models.active_units import active
@@ -27,6 +26,7 @@ from models.random_init import NAME as RANDOM_INIT
 
 BEST_UNITS = 6
 OPEN = 8
+GALLERIES = 64  # of which it is known whether they hold sweeps: every scan's page asks
 TOTAL, EDGES, RANDOM = "total", "edge energy", "random init"
 
 Doubles = NDArray[np.float64]
@@ -87,30 +87,19 @@ class TuningService:
     def __init__(self, scans: ScansService, galleries: GalleriesService) -> None:
         self._scans = scans
         self._galleries = galleries
-        self._lock = Lock()
-        self._known: OrderedDict[object, Tuning] = OrderedDict()
-        self._swept: dict[str, bool] = {}
+        self._tunings = Recent[tuple[object, ...], Tuning](OPEN)
+        self._swept = Recent[str, bool](GALLERIES)
 
     def has_sweeps(self, gallery: str) -> bool:
         """Whether a gallery holds sweeps of generated scenes. Raises NotFound."""
         pack = self._galleries.pack(gallery)
-        if pack.fingerprint not in self._swept:  # every scan's page asks
-            self._swept[pack.fingerprint] = any(scene and scene.get("sweep") for scene in pack.scenes())
-        return self._swept[pack.fingerprint]
+        return self._swept.get(pack.fingerprint, lambda: any(scene and scene.get("sweep") for scene in pack.scenes()))
 
     def tuning(self, scan: str) -> Tuning:
         """Raises NotFound, and Conflict where the scan has no counts or its gallery no sweeps."""
         record, random = self._scans.get(scan), self._random(scan)
         key = (record.slug, record.shards, None if random is None else (random.slug, random.shards))
-        with self._lock:
-            known = self._known.get(key)
-        if known is None:
-            known = guarded(self._compute, record, random)
-            with self._lock:
-                self._known[key] = known
-                while len(self._known) > OPEN:
-                    self._known.popitem(last=False)
-        return known
+        return self._tunings.get(key, lambda: guarded(self._compute, record, random))
 
     def _random(self, scan: str) -> ScanRecord | None:
         """The newest scan of the untrained network over the same gallery that covers as much."""

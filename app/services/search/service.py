@@ -8,10 +8,10 @@ import numpy as np
 
 from app.failures import BadQuery, Conflict
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.seen import Which
 from app.services.galleries.service import GalleriesService
+from app.services.networks import scanned_network
 from app.services.scans.service import ScansService
 from app.services.search.defaults import SearchAids
 from app.services.search.indexes import Indexes, Loaded
@@ -146,7 +146,9 @@ class SearchService:
     def _embed(self, place: _Place, jpeg: bytes, box: Box | None) -> _Query:
         if (space := control_space(place.layer)) is not None:
             return _look(jpeg, space, box)
-        answer = self._predictor.embed(self._network(place), jpeg, place.layer, box)
+        info = place.reader.info
+        network = scanned_network(self._checkpoints.get(info.checkpoint), info, place.layer)
+        answer = self._predictor.embed(network, jpeg, place.layer, box)
         return _Query(answer.vector, crop=answer.crop, warnings=("enlarged",) if answer.enlarged else ())
 
     def _nearest(self, place: _Place, asked: Asked, query: _Query) -> Found:
@@ -200,15 +202,6 @@ class SearchService:
         vector = index.vector(query.row or 0) if query.vector is None else query.vector
         rows = len(index) if index.exact else min(len(index), max(GRAPH_ROWS, k + 1))
         return select(lambda count: index.search(vector, count), rows, k, rules)
-
-    def _network(self, place: _Place) -> NetworkRef:
-        """The very network of the scan, in the precision that the layer was scanned in."""
-        info = place.reader.info
-        record = self._checkpoints.get(info.checkpoint)
-        if record.sha256 != info.checkpoint_sha256:
-            raise Conflict("checkpoint_changed", "This scan was made with other weights; scan the gallery again.")
-        precision = info.precision if info.layer(place.layer).on_trunk else info.count_precision
-        return NetworkRef(str(record.folder), info.checkpoint_sha256, "bf16" if precision == "bf16" else "fp32")
 
 
 def _several(pack: Pack, rows: int) -> bool:

@@ -7,8 +7,8 @@ import numpy as np
 
 from app.failures import NotFound
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
 from app.services.checkpoints.service import CheckpointsService
+from app.services.networks import checkpoint_network, scanned_network
 from app.services.scans.service import ScansService, guarded
 from app.services.units.images import TopImage
 from app.services.units.service import UnitsService, UnitSummary
@@ -74,14 +74,12 @@ class ResponsesService:
         """First-layer filters, those first that the image drives most on average. Raises NotFound, Conflict, Busy."""
         record = self._checkpoints.get(checkpoint)
         layer = self._checkpoints.read_card(record).first_layer.name
-        answer = self._predictor.embed(NetworkRef(str(record.folder), record.sha256), jpeg, layer)
+        answer = self._predictor.embed(checkpoint_network(record), jpeg, layer)
         return tuple(np.argsort(-answer.vector, kind="stable").tolist())
 
     def _vector(self, reader: ScanReader, layer: str, jpeg: bytes) -> Floats:
         record = self._checkpoints.get(reader.info.checkpoint)
-        precision: Literal["fp32", "bf16"] = "bf16" if reader.info.precision == "bf16" else "fp32"
-        network = NetworkRef(str(record.folder), reader.info.checkpoint_sha256, precision)
-        return self._predictor.embed(network, jpeg, layer).vector
+        return self._predictor.embed(scanned_network(record, reader.info, layer), jpeg, layer).vector
 
 
 def _shown_layer(reader: ScanReader) -> str:

@@ -1,20 +1,20 @@
 """Units of a scan: the grid of a layer's units, one unit with its images and boxes, heat maps."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.failures import BadQuery, NotFound
+from app.failures import NotFound
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
+from app.services.cursors import position
 from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import GalleriesService
+from app.services.networks import scanned_network
 from app.services.scans.service import ScansService, guarded
 from app.services.units.images import TopImage, UnitPictures, UnitRow
 from app.services.units.neighbours import Overlaps, SimilarUnit, columns, overlaps, similar
@@ -143,8 +143,7 @@ class UnitsService:
         self._checkpoints = checkpoints
         self._predictor = predictor
         self._seen = seen
-        self._lock = Lock()
-        self._columns: OrderedDict[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]] = OrderedDict()
+        self._columns = Recent[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]](KEPT_LAYERS)
 
     def page(
         self,
@@ -160,7 +159,7 @@ class UnitsService:
     ) -> UnitsPage:
         """Units by number, or the largest statistic first; the cursor counts places. Raises NotFound, BadQuery."""
         reader, card, table = self._open(scan, layer)
-        start = _place(cursor)
+        start = 0 if cursor is None else position(cursor)
         units = [int(unit) for unit in _order(table, sort)[start : start + limit]]
         return UnitsPage(
             layer=card,
@@ -257,9 +256,7 @@ class UnitsService:
         info = reader.info
         jpeg, known = self._galleries.jpeg(info.gallery, row), self._galleries.image(info.gallery, row)
         record = self._checkpoints.get(info.checkpoint)
-        precision = info.precision if card.on_trunk else info.count_precision
-        network = NetworkRef(str(record.folder), record.sha256, "bf16" if precision == "bf16" else "fp32")
-        heat = self._predictor.heatmap(network, jpeg, layer, unit)
+        heat = self._predictor.heatmap(scanned_network(record, info, layer), jpeg, layer, unit)
         width, height = known.jpeg_width, known.jpeg_height
         side = info.trunk.side(width, height)
         return RowHeat(card, unit, row, heat, side, width, height, float(table.maximum[unit]))
@@ -302,15 +299,7 @@ class UnitsService:
 
     def _standardised(self, scan: str, reader: ScanReader, layer: str) -> NDArray[np.float32]:
         key = (scan, reader.info.shards, layer)
-        with self._lock:
-            found = self._columns.get(key)
-        if found is None:
-            found = guarded(columns, reader, layer)
-            with self._lock:
-                self._columns[key] = found
-                while len(self._columns) > KEPT_LAYERS:
-                    self._columns.popitem(last=False)
-        return found
+        return self._columns.get(key, lambda: guarded(columns, reader, layer))
 
 
 def _statistics(table: UnitTable, unit: int) -> Statistics:
@@ -328,14 +317,6 @@ def _order(table: UnitTable, sort: Sort) -> NDArray[np.intp]:
         return np.arange(table.units)
     values = np.asarray({"mean": table.mean, "max": table.maximum, "share_active": table.share_active}[sort])
     return np.argsort(-values, kind="stable")
-
-
-def _place(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 9):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
 
 
 def _check_unit(card: LayerCard, unit: int) -> None:
