@@ -34,10 +34,50 @@ class Tile:
     more_copies: int = 0
 
 
+@dataclass(frozen=True)
+class ImageAddress:
+    """Where a row of a gallery is found, as clients see it: its JSON, page, image and thumbnail."""
+
+    settings: Settings
+    gallery: str
+    row: int
+
+    @property
+    def json(self) -> str:
+        return self.settings.url(f"/api{self._path}")
+
+    @property
+    def page(self) -> str:
+        return self.settings.url(self._path)
+
+    @property
+    def image(self) -> str:
+        return self.settings.url(f"/api{self._path}/image")
+
+    @property
+    def thumbnail(self) -> str:
+        return self.settings.url(f"/api{self._path}/thumbnail")
+
+    @property
+    def _path(self) -> str:
+        return f"/galleries/{self.gallery}/images/{self.row}"
+
+
+def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
+    """Where a row's JSON, page, image and thumbnail are."""
+    at = ImageAddress(settings, gallery, row)
+    return {"self": at.json, "page": at.page, "image": at.image, "thumbnail": at.thumbnail}
+
+
+def thumbnail(settings: Settings, gallery: str, row: int) -> str:
+    """The address of a row's thumbnail."""
+    return ImageAddress(settings, gallery, row).thumbnail
+
+
 def gallery_picture(settings: Settings, gallery: str, pack: Pack, row: int) -> Picture:
     """An image of a gallery. Raises IndexError."""
     known = pack.row(row)
-    src = settings.url(f"/api/galleries/{gallery}/images/{row}/image")
+    src = ImageAddress(settings, gallery, row).image
     return Picture(
         src, known.jpeg_width, known.jpeg_height, f"row {row}, {known.label}" if known.label else f"row {row}"
     )
@@ -47,11 +87,6 @@ def upload_picture(services: Services, settings: Settings, upload: str) -> Pictu
     """An uploaded image. Raises NotFound."""
     image = services.uploads.open(upload)
     return Picture(settings.url(f"/uploads/{upload}.jpg"), image.width, image.height, "your image")
-
-
-def thumbnail(settings: Settings, gallery: str, row: int) -> str:
-    """The address of a row's thumbnail."""
-    return settings.url(f"/api/galleries/{gallery}/images/{row}/thumbnail")
 
 
 def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
@@ -72,14 +107,3 @@ def was_seen(
         seen = services.seen.find(checkpoint, gallery)
         return None if seen.rows is None else row in seen
     return services.seen.image(checkpoint, jpeg, sha256=upload or "0")
-
-
-def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
-    """Where a row's JSON, page, image and thumbnail are."""
-    here = f"/api/galleries/{gallery}/images/{row}"
-    return {
-        "self": settings.url(here),
-        "page": settings.url(f"/galleries/{gallery}/images/{row}"),
-        "image": settings.url(f"{here}/image"),
-        "thumbnail": settings.url(f"{here}/thumbnail"),
-    }

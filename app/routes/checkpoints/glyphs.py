@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app.deps import MAX_ID, ServicesDep, SettingsDep
+from app.routes.pictures import ImageAddress
 from app.web.glyphs import glyph_svg
 from app.web.responses import Json
 from app.web.templating import page
@@ -24,7 +25,7 @@ def glyphs(
     found = services.descriptors.glyph(checkpoint, gallery, row)
     here = f"/checkpoints/{checkpoint}/glyphs?gallery={gallery}&row={row}"
     strengths = [[[round(float(value), 5) for value in cell] for cell in line] for line in found.strengths]
-    links = {"page": settings.url(here), "image": settings.url(f"/api/galleries/{gallery}/images/{row}/image")}
+    links = {"page": settings.url(here), "image": ImageAddress(settings, gallery, row).image}
     return Json({"gallery": gallery, "row": row, "box": list(found.box), "strengths": strengths, "links": links})
 
 

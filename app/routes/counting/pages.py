@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.failures import Busy
 from app.routes.counting.bench import Bench, Partner, count, named, partner, query_image, readable, seen, truth
 from app.routes.counting.charts import CountFigure, crop_curve, draw, strangers_histogram, totals_scatter, units_scatter
-from app.routes.pictures import Picture, Tile, labels, some_rows, thumbnail
+from app.routes.pictures import ImageAddress, Picture, Tile, labels, some_rows, thumbnail
 from app.services.counting.equations import GalleryEquations, gallery_equations
 from app.services.counting.readouts import NamedCounts
 from app.services.counting.service import AREAS, EMPTY_CONTRAST, Counted
@@ -131,7 +131,7 @@ def _picture(bench: Bench, image: QueryImage) -> Picture:
     params, settings = bench.params, bench.settings
     if params.upload is not None:
         return Picture(settings.url(f"/uploads/{params.upload}.jpg"), image.width, image.height, "your image")
-    src = settings.url(f"/api/galleries/{params.gallery}/images/{params.row}/image")
+    src = ImageAddress(settings, params.gallery or "", params.row or 0).image
     return Picture(src, image.width, image.height, f"row {params.row} of {params.gallery}")
 
 

@@ -13,6 +13,7 @@ from app.failures import BadQuery
 from app.routes.galleries import import_preview
 from app.routes.galleries import pages as gallery_pages
 from app.routes.jobs.routes import job_json
+from app.routes.pictures import ImageAddress
 from app.services.galleries.service import GalleryRecord, Submitted
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery
 from app.services.services import Services
@@ -69,13 +70,13 @@ def gallery_json(gallery: GalleryRecord, settings: Settings) -> dict[str, object
 
 def image_links(slug: str, row: int, settings: Settings) -> dict[str, str]:
     """Where to go from an image of a gallery."""
-    here = f"/api/galleries/{slug}/images/{row}"
+    at = ImageAddress(settings, slug, row)
     return {
-        "self": settings.url(here),
-        "page": settings.url(f"/galleries/{slug}/images/{row}"),
+        "self": at.json,
+        "page": at.page,
         "gallery": settings.url(f"/api/galleries/{slug}"),
-        "image": settings.url(f"{here}/image"),
-        "thumbnail": settings.url(f"{here}/thumbnail"),
+        "image": at.image,
+        "thumbnail": at.thumbnail,
     }
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.deps import MAX_ID
 from app.failures import Busy, DomainError
 from app.routes.crops import Shot, shot
-from app.routes.pictures import Picture, Tile, labels, thumbnail
+from app.routes.pictures import ImageAddress, Picture, Tile, labels, thumbnail
 from app.routes.queries import Name, Row, UploadName, address
 from app.services.checkpoints.first_layers import FirstLayer, Panel
 from app.services.counting.service import Counted
@@ -200,7 +200,7 @@ def _picture(settings: Settings, on: Stage, about: Subject) -> Picture:
     width, height = about.image.width, about.image.height
     if about.upload is not None:
         return Picture(settings.url(f"/uploads/{about.upload}.jpg"), width, height, "your image")
-    src = settings.url(f"/api/galleries/{on.gallery.slug}/images/{about.row}/image")
+    src = ImageAddress(settings, on.gallery.slug, about.row or 0).image
     return Picture(src, width, height, f"row {about.row} of {on.gallery.slug}")
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.routes.pictures import ImageAddress
 from app.services.training.progress import LookView, look_view, view_picture
 from app.settings import Settings
 from app.web.responses import Json, answers
@@ -25,7 +26,7 @@ def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
 
 def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
     """The looks as JSON."""
-    page = settings.url(f"/galleries/{shown.gallery}/images/{shown.row}")
+    page = ImageAddress(settings, shown.gallery, shown.row).page
     return {
         "image": {"gallery": shown.gallery, "row": shown.row, "links": {"page": page}},
         "images": shown.images,

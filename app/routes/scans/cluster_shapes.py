@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from app.routes.pictures import ImageAddress
 from app.services.scans.clusterings import Agreement, Cluster, ClusteringRecord
 from app.settings import Settings
 from app.web.moments import rfc3339
@@ -64,9 +65,8 @@ def cluster_json(record: ClusteringRecord, cluster: Cluster, settings: Settings)
     path = f"/clusters/{record.slug}/{cluster.number}"
 
     def image(row: int, **more: float) -> Shape:
-        here = f"/api/galleries/{record.gallery}/images/{row}"
-        links = {"self": here, "page": here.removeprefix("/api"), "thumbnail": f"{here}/thumbnail"}
-        return {"row": row, **more, "links": {name: settings.url(link) for name, link in links.items()}}
+        at = ImageAddress(settings, record.gallery, row)
+        return {"row": row, **more, "links": {"self": at.json, "page": at.page, "thumbnail": at.thumbnail}}
 
     return {
         "cluster": cluster.number,

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from app.routes.crops import Shot, shot
+from app.routes.pictures import thumbnail
 from app.services.scans.overview import Counts, EquationAt, Overview, Residuals, Valued
 from app.services.scans.service import ScanRecord
 from app.services.services import Services
@@ -116,7 +117,7 @@ def _equations(record: ScanRecord, found: tuple[EquationAt, ...], settings: Sett
     return [
         Ranked(
             item.row,
-            _thumbnail(record, item.row, settings),
+            thumbnail(settings, record.gallery, item.row),
             f"{bench}?gallery={record.gallery}&row={item.row}",
             item.relative,
             item,
@@ -127,8 +128,4 @@ def _equations(record: ScanRecord, found: tuple[EquationAt, ...], settings: Sett
 
 def _valued(record: ScanRecord, item: Valued, settings: Settings) -> Ranked:
     href = settings.url(f"/scans/{record.slug}/search")
-    return Ranked(item.row, _thumbnail(record, item.row, settings), f"{href}?row={item.row}", item.value)
-
-
-def _thumbnail(record: ScanRecord, row: int, settings: Settings) -> str:
-    return settings.url(f"/api/galleries/{record.gallery}/images/{row}/thumbnail")
+    return Ranked(item.row, thumbnail(settings, record.gallery, item.row), f"{href}?row={item.row}", item.value)
