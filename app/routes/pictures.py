@@ -64,16 +64,6 @@ def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
     return [known.label for known in pack.metadata(rows)]
 
 
-def was_seen(
-    services: Services, checkpoint: str, *, gallery: str | None, row: int | None, upload: str | None, jpeg: bytes
-) -> bool | None:
-    """Whether a network was trained on a row, an upload or an image sent along; None where that is not known."""
-    if gallery is not None and row is not None:
-        seen = services.seen.find(checkpoint, gallery)
-        return None if seen.rows is None else row in seen
-    return services.seen.image(checkpoint, jpeg, sha256=upload or "0")
-
-
 def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
     """Where a row's JSON, page, image and thumbnail are."""
     here = f"/api/galleries/{gallery}/images/{row}"
