@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.failures import Busy, DomainError
-from app.jobs.records import JobRecord
 from app.routes.crops import Shot, shot
 from app.routes.pictures import Picture, Tile, labels, thumbnail
 from app.routes.queries import Name, Row, UploadName, address
@@ -17,7 +16,6 @@ from app.services.counting.service import Counted
 from app.services.filters.panels import data_address
 from app.services.galleries.truth import Grid
 from app.services.home.first_screen import Stage, Subject, stage, subject
-from app.services.jobs.view import JobView, view
 from app.services.scans.service import OpenScan
 from app.services.search.service import Found
 from app.services.search.side_by_side import Image, SpaceRow
@@ -157,10 +155,6 @@ class FirstLook:
     def waits(self) -> bool:
         """Whether the page will say more if it is asked again."""
         return self.count.live or self.units.live or self.search_live or self.filters_live
-
-    def seen(self, job: JobRecord) -> JobView:
-        """A job as people look at it."""
-        return view(job)
 
 
 def first_look(services: Services, settings: Settings, params: HomeParams) -> FirstLook | None:

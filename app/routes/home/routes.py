@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import CountImageDep, ServicesDep, SettingsDep
 from app.failures import Conflict
 from app.jobs.records import JobRecord
+from app.routes.home.pages import home_context
 from app.routes.home.panels import HomeParams, first_look
 from app.routes.home.shapes import panels_json
 from app.services.home.first_screen import counting_checkpoint
@@ -34,7 +35,7 @@ def home(request: Request, params: Home, services: ServicesDep, settings: Settin
     overview = WorkspaceService(services.store).overview()
     look = first_look(services, settings, params)
     others = [] if look is None else services.checkpoints.others(look.stage.checkpoint.slug)
-    return page(request, "home.html", overview=overview, look=look, others=others, view=view, sample=SAMPLE)
+    return page(request, home_context(overview, look, others, settings))
 
 
 @router.get("/api")
