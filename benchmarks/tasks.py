@@ -223,7 +223,7 @@ def students(services: Services, cards: Sequence[Card], found: Results) -> Itera
     yield "|---|---|---|---|---|---|---|"
     for card in cards:
         told, figure = card.provenance, card.measures["network"]["accuracy"]
-        measured = services.clusterings.reader(told["clustering"]).info.against_labels
+        measured = services.clusterings.open(told["clustering"]).info.against_labels
         pure = "" if measured is None else f"{measured['purity']:.3f}, {measured['ami']:.3f}"
         labels = AT_RANDOM if told["labels"] == AT_RANDOM else f"{told['teacher']}, {told['teacher_layer']}"
         right = f"{figure['value']:.3f} {interval(figure['interval'])} | {figure['value'] / told['majority']:.1f}"

@@ -97,13 +97,3 @@ def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
 def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
     """The label of each row, where it has one."""
     return [known.label for known in pack.metadata(rows)]
-
-
-def was_seen(
-    services: Services, checkpoint: str, *, gallery: str | None, row: int | None, upload: str | None, jpeg: bytes
-) -> bool | None:
-    """Whether a network was trained on a row, an upload or an image sent along; None where that is not known."""
-    if gallery is not None and row is not None:
-        seen = services.seen.find(checkpoint, gallery)
-        return None if seen.rows is None else row in seen
-    return services.seen.image(checkpoint, jpeg, sha256=upload or "0")

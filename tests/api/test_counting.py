@@ -229,7 +229,7 @@ def test_best_and_worst_are_ranked_within_thirds_of_the_magnitude(
 ) -> None:
     found = web.get(f"{where}/equations", params={"gallery": workspace.gallery}).json()
     assert found["scan"] == workspace.scan
-    equations = server.services.scans.reader(workspace.scan).equation
+    equations = server.services.scans.open(workspace.scan).reader.equation
     size = np.linalg.norm(equations.total, axis=1)
     order = np.argsort(size, kind="stable")
     for band, rows in zip(found["bands"], np.array_split(order, 3), strict=True):

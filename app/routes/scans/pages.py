@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.routes.crops import Shot, shot
 from app.routes.pictures import thumbnail
 from app.services.scans.overview import Counts, EquationAt, Overview, Residuals, Valued
-from app.services.scans.service import ScanRecord
+from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, histogram
@@ -47,9 +47,9 @@ def show_scans(request: Request, services: Services, *, limit: int, cursor: str 
     )
 
 
-def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
+def show_scan(request: Request, services: Services, scan: OpenScan) -> HTMLResponse:
     """One scan as a whole; `?norm=l1` ranks by the total count."""
-    settings, record = services.settings, services.scans.get(scan)
+    settings, record = services.settings, scan.record
     found = services.scans.overview(scan)
     norm = "l1" if request.query_params.get("norm") == "l1" else "l2"
     ranking = found.l1 if norm == "l1" else found.l2
@@ -58,9 +58,9 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         "scan.html",
         record=record,
         others=services.checkpoints.others(record.checkpoint),
-        info=services.scans.reader(scan).info,
+        info=scan.info,
         found=found,
-        glimpses=_glimpses(services, record, found),
+        glimpses=_glimpses(services, scan, found),
         norm=norm,
         ranking=ranking,
         highest=[_valued(record, item, settings) for item in ranking.highest] if ranking else [],
@@ -69,20 +69,20 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         residual=_residual_chart(found.residuals) if found.residuals else None,
         best=_equations(record, found.residuals.best, settings) if found.residuals else [],
         worst=_equations(record, found.residuals.worst, settings) if found.residuals else [],
-        trained_on=services.scans.trained_on(record),
-        seen=services.search_aids.seen(services.scans.reader(scan)),
-        sweeps="counts" in record.layers and services.tuning.has_sweeps(record.gallery),
+        trained_on=services.scans.trained_on(scan),
+        seen=services.search_aids.seen(scan),
+        sweeps="counts" in record.layers and services.tuning.has_sweeps(scan.pack),
     )
 
 
-def _glimpses(services: Services, record: ScanRecord, found: Overview) -> dict[str, list[tuple[int, Shot]]]:
+def _glimpses(services: Services, scan: OpenScan, found: Overview) -> dict[str, list[tuple[int, Shot]]]:
     """The best crop of the units of each layer that fire highest."""
     shots: dict[str, list[tuple[int, Shot]]] = {}
     for summary in found.layers:
         name = summary.layer.name
-        units = services.units.page(record.slug, name, sort="max", limit=GLIMPSE, best=1).units
+        units = services.units.page(scan, name, sort="max", limit=GLIMPSE, best=1).units
         shots[name] = [
-            (item.unit, shot(record.gallery, item.top[0], services.settings, shown=CROP)) for item in units if item.top
+            (item.unit, shot(scan.gallery, item.top[0], services.settings, shown=CROP)) for item in units if item.top
         ]
     return shots
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.routes.pictures import thumbnail
+from app.services.scans.service import OpenScan
 from app.services.scans.tuning import Tuning
 from app.services.services import Services
 from app.settings import Settings
@@ -184,7 +185,7 @@ class View:
         return UnitRow(unit, self.link(unit=unit), unit == self.params.unit, mean, tuple(cells))
 
 
-def show_tuning(request: Request, services: Services, scan: str, params: TuningParams) -> HTMLResponse:
+def show_tuning(request: Request, services: Services, scan: OpenScan, params: TuningParams) -> HTMLResponse:
     """All sweeps of one scan. Raises NotFound for a unit that is not active."""
     found = services.tuning.tuning(scan)
     view = View(found, params, services.settings)

@@ -12,8 +12,8 @@ from app.failures import BadQuery, Conflict
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
 from app.recent import Recent
-from app.services.checkpoints.service import CheckpointsService
-from app.services.galleries.service import GalleriesService
+from app.services.checkpoints.service import OpenCheckpoint
+from app.services.galleries.service import stored
 from app.services.networks import checkpoint_network
 from app.services.uploads import QueryImage
 from models.active_units import active
@@ -21,6 +21,7 @@ from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
 from models.counting.measures import MARGIN
 from models.counting.mismatch import MismatchedImages, PairLoss, Rank, mismatched_images, pair_loss
+from models.galleries.packs import Pack
 from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
@@ -97,21 +98,16 @@ class Counted:
 class CountingService:
     """Counts through the predictor, always in fp32."""
 
-    def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService, predictor: Predictor) -> None:
-        self._checkpoints = checkpoints
-        self._galleries = galleries
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._references = Recent[NetworkRef, Reference | None](KEPT)
         self._answers = Recent[tuple[object, ...], CountAnswer](KEPT)
 
-    def gallery_image(self, gallery: str, row: int) -> QueryImage:
-        """An image of a gallery as one to ask about. Raises NotFound."""
-        known = self._galleries.image(gallery, row)
-        return QueryImage(self._galleries.jpeg(gallery, row), known.jpeg_width, known.jpeg_height)
-
-    def count(self, checkpoint: str, image: QueryImage, *, kernel: Kernel = "area", box: Box | None = None) -> Counted:
+    def count(
+        self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", box: Box | None = None
+    ) -> Counted:
         """Both sides of the equation for the checkpoint's crop, or for a box. Raises Conflict where it cannot count."""
-        network, margin = self._network(checkpoint)
+        network, margin = _network(checkpoint)
         if box is not None:
             box = _on_image(box, image)
         answer = self._answer(network, image, kernel, box)
@@ -126,23 +122,14 @@ class CountingService:
         )
 
     def curve(
-        self, checkpoint: str, image: QueryImage, *, kernel: Kernel = "area", areas: Sequence[float] = AREAS
+        self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", areas: Sequence[float] = AREAS
     ) -> tuple[CurvePoint, ...]:
         """How much nested crops about the centre count."""
-        return self._predictor.curve(self._network(checkpoint)[0], image.jpeg, areas, kernel=kernel)
+        return self._predictor.curve(_network(checkpoint)[0], image.jpeg, areas, kernel=kernel)
 
-    def reference(self, checkpoint: str) -> Reference | None:
+    def reference(self, checkpoint: OpenCheckpoint) -> Reference | None:
         """Both sides of the checkpoint's held-out images, where its training kept any."""
-        network, _ = self._network(checkpoint)
-        return self._reference(network)
-
-    def _network(self, checkpoint: str) -> tuple[NetworkRef, float]:
-        """Which weights to ask, and the margin M that they were trained with."""
-        record = self._checkpoints.get(checkpoint)
-        card = self._checkpoints.read_card(record)
-        if not card.has_counts:
-            raise Conflict("no_counts", f"The checkpoint {checkpoint} has no counting head, so it counts nothing.")
-        return checkpoint_network(record), float(card.config.get("margin", MARGIN))
+        return self._reference(_network(checkpoint)[0])
 
     def _answer(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
         key = (network, hashlib.sha256(image.jpeg).digest(), kernel, box)
@@ -156,6 +143,20 @@ class CountingService:
 
     def _reference(self, network: NetworkRef) -> Reference | None:
         return self._references.get(network, lambda: read_reference(Path(network.folder)))
+
+
+def gallery_image(gallery: str, pack: Pack, row: int) -> QueryImage:
+    """An image of a gallery's pack as one to ask about. Raises NotFound."""
+    known, jpeg = stored(gallery, pack, row)
+    return QueryImage(jpeg, known.jpeg_width, known.jpeg_height)
+
+
+def _network(checkpoint: OpenCheckpoint) -> tuple[NetworkRef, float]:
+    """Which weights to ask, and the margin M that they were trained with."""
+    record, card = checkpoint.record, checkpoint.card
+    if not card.has_counts:
+        raise Conflict("no_counts", f"The checkpoint {record.slug} has no counting head, so it counts nothing.")
+    return checkpoint_network(record), float(card.config.get("margin", MARGIN))
 
 
 def active_units(answer: CountAnswer) -> tuple[int, ...]:

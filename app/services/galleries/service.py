@@ -3,7 +3,7 @@
 import builtins
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,7 +110,7 @@ class GalleriesService:
     def create(self, new: NewGallery) -> Submitted:
         """Make a gallery, or find the one of that name and source. Raises Conflict where the name is taken."""
         slug, source = slug_of(new.name), checked(self._settings, new.source)
-        existing = self._find(slug)
+        existing = self.find(slug)
         if existing is None:
             job, created = self._jobs.submit("import", new.model_dump(exclude_none=True))
             return Submitted(self.get(slug), job, created)
@@ -161,10 +161,22 @@ class GalleriesService:
 
     def get(self, slug: str) -> GalleryRecord:
         """The gallery of that slug. Raises NotFound."""
-        found = self._find(slug)
+        found = self.find(slug)
         if found is None:
             raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
         return found
+
+    def find(self, slug: str) -> GalleryRecord | None:
+        """The gallery of that slug, where there is one."""
+        with self._store.read() as session:
+            row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
+        return None if row is None else self._record(row)
+
+    def named(self, slugs: Iterable[str]) -> dict[str, GalleryRecord]:
+        """Those of the galleries that are here, by slug."""
+        query = select(GalleryRow).where(GalleryRow.slug.in_(set(slugs)))
+        with self._store.read() as session:
+            return {row.slug: self._record(row) for row in session.scalars(query)}
 
     def job(self, gallery: GalleryRecord) -> JobRecord | None:
         """The gallery's latest import."""
@@ -178,7 +190,7 @@ class GalleriesService:
 
     def pack(self, slug: str) -> Pack:
         """The gallery's pack as far as finished imports have filled it; shared, do not close. Raises NotFound."""
-        return self._open(self.get(slug))
+        return self.open(self.get(slug))
 
     def images(
         self,
@@ -237,19 +249,13 @@ class GalleriesService:
             found = [SkippedFile(**json.loads(line)) for line in islice(lines, start, start + limit + 1)]
         return SkippedPage(tuple(found[:limit]), str(start + limit) if len(found) > limit else None)
 
-    def _find(self, slug: str) -> GalleryRecord | None:
-        with self._store.read() as session:
-            row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
-        return None if row is None else self._record(row)
-
     def _holding(self, slug: str, row: int) -> Pack:
         pack = self.pack(slug)
-        if not 0 <= row < len(pack):
-            raise NotFound("unknown_row", f"The gallery {slug} has no row {row}; it has {len(pack)} images.")
+        _check_row(slug, pack, row)
         return pack
 
-    def _open(self, gallery: GalleryRecord) -> Pack:
-        """The shared pack of these very shards; a gallery that has grown gets a new one, and the old one leaves.
+    def open(self, gallery: GalleryRecord) -> Pack:
+        """The shared pack of these very shards, do not close; a gallery that has grown gets a new one.
 
         Not an `app.recent.Recent`, which would keep every stage of a gallery that grows beside the others' packs.
         """
@@ -271,10 +277,26 @@ class GalleriesService:
             folder=self._store.path(row.folder),
             rows=row.rows,
             skipped=row.skipped,
-            shards=tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards),
+            shards=_shards(row.shards),
             job_id=row.job_id,
             created_at=row.created_at,
         )
+
+
+def stored(slug: str, pack: Pack, row: int) -> tuple[PackRow, bytes]:
+    """What is known of one image of a gallery, and its JPEG. Raises NotFound, and Conflict where files are damaged."""
+    _check_row(slug, pack, row)
+    with _whole(slug):
+        return pack.row(row), pack.jpeg(row)
+
+
+def _check_row(slug: str, pack: Pack, row: int) -> None:
+    if not 0 <= row < len(pack):
+        raise NotFound("unknown_row", f"The gallery {slug} has no row {row}; it has {len(pack)} images.")
+
+
+def _shards(listed: Iterable[dict[str, Any]]) -> tuple[Shard, ...]:
+    return tuple(Shard(shard["file"], shard["rows"], shard["sha256"]) for shard in listed)
 
 
 @contextmanager

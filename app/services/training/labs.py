@@ -191,7 +191,7 @@ def _unseen_error(services: Services, job: JobRecord) -> float | None:
     if job.state != "done" or job.output is None:
         return None
     try:
-        card = services.checkpoints.card(job.output.slug)
+        card = services.checkpoints.open(job.output.slug).card
     except (NotFound, Conflict):
         return None
     errors = {error.name: error.cell.value for error in kernel_errors(card, card.measures)}
