@@ -5,18 +5,17 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
+from app import children
 from app.jobs import logs
 from app.jobs.devices import Device
 from app.jobs.lifeline import Lifeline
 from app.jobs.run import LOCK, LOG
 
-ENTRY = (sys.executable, "-m", "app.jobs.run")
-ROOT = Path(__file__).resolve().parents[3]  # where `app` and `models` are found
+ENTRY = ("-m", "app.jobs.run")
 NICE = 10
 ORPHAN_WAIT = 3.0  # seconds for the process of a dead supervisor to notice that its lifeline has ended
 
@@ -65,15 +64,14 @@ class LocalExecutor:
         lifeline = Lifeline.open()
         try:
             with (folder / LOG).open("ab") as log:
-                process = subprocess.Popen(
-                    (*self._entry, str(folder)),
-                    stdin=subprocess.DEVNULL,
+                process = children.start(
+                    *self._entry,
+                    str(folder),
                     stdout=log,
                     stderr=log,
-                    cwd=ROOT,
-                    env=_environment(device, lifeline),
+                    environment=_environment(device, lifeline),
                     pass_fds=(lifeline.given,),
-                    start_new_session=True,
+                    own_session=True,
                 )
         except OSError:
             lifeline.close()

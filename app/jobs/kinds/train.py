@@ -7,7 +7,6 @@ import platform
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from models.training.loop import FitConfig, fit, saved_state
 from models.training.snapshots import FOLDER as SNAPSHOTS
 from models.training.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
 from models.training.validation import Validator
+from models.versions import versions
 
 CURVE_POINTS = 400
 STARTED = "started.json"
@@ -244,7 +244,7 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
         "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else platform.machine(),
         "seconds": state.get("seconds"),
         "attempt": job.attempt,
-        "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
+        "versions": versions("torch", "torchvision"),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **({NAMED.get(config.targets_from, "classes"): list(data.names)} if data.names else {}),
         **({"majority": round(data.majority, 6)} if data.majority else {}),

@@ -8,7 +8,8 @@ from app.jobs.records import JobRecord
 from app.services.checkpoints.measures import kernel_errors
 from app.services.services import Services
 from app.services.training.progress import collapsed, validation_log
-from models.counting.labs import LABS, SOUND, TASK, Lab, changed
+from models.counting.labs import LABS, SOUND, TASK, Lab
+from models.recipes import differences
 from models.training.validation_log import ValidationLog
 
 MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
@@ -94,7 +95,8 @@ def labs_view(services: Services, gallery: str | None) -> LabsView:
     runs = {recipe: _run(services, job) for recipe, job in newest.items()}
     sound = runs.get(SOUND)
     labs = tuple(
-        LabView(lab, changed(lab.recipe), runs.get(lab.recipe), sentence(runs.get(lab.recipe), sound)) for lab in LABS
+        LabView(lab, differences(TASK, SOUND, lab.recipe), runs.get(lab.recipe), sentence(runs.get(lab.recipe), sound))
+        for lab in LABS
     )
     return LabsView(gallery, galleries, sound, labs)
 

@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict, NotFound
-from app.jobs.spec import Output
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.inputs import Input, validated
 from app.services.jobs.submissions.prepared import Prepared
@@ -72,8 +71,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     slug = _slug(asked)
     return Prepared(
         spec=asked.model_dump(mode="json"),
-        output=Output("clustering", slug, f"clusters/{slug}"),
-        lane="device",
+        slug=slug,
+        path=f"clusters/{slug}",
         inputs=inputs if centres is None else {**inputs, "centres": centres.folder},
         needs=tuple(job for job in waits if job is not None),
         fingerprints=prints,

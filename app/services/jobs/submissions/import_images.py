@@ -122,8 +122,8 @@ def _create(settings: Settings, new: NewGallery) -> Prepared:
     return Prepared(
         spec={"name": new.name.strip(), "source": _public(source)},
         fingerprints=_fingerprints(source),
-        output=Output("gallery", slug, f"galleries/{slug}"),
-        lane="light",
+        slug=slug,
+        path=f"galleries/{slug}",
         inputs=_inputs(settings, slug, source),
         keep_slug=True,
         on_submit=register,
@@ -146,8 +146,8 @@ def _grow(store: Store, settings: Settings, growth: Growth) -> Prepared:
     return Prepared(
         spec={"gallery": row.slug, "source": _public(source)},
         fingerprints=_fingerprints(source),
-        output=Output("gallery", row.slug, row.folder),
-        lane="light",
+        slug=row.slug,
+        path=row.folder,
         inputs=_inputs(settings, row.slug, source),
         needs=() if job is None or job.state == "done" else (job.id,),  # rows of two imports must not interleave
         keep_slug=True,

@@ -7,7 +7,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.cluster import clustering_input
 from app.services.jobs.submissions.inputs import Input, gallery_input, validated
 from app.services.jobs.submissions.prepared import Prepared
@@ -52,8 +51,8 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     slug = f"{asked.task}-{asked.gallery}"
     return Prepared(
         spec={**asked.model_dump(mode="json"), "config": config_dict(config)},
-        output=Output("checkpoint", slug, f"checkpoints/{slug}"),
-        lane="device",
+        slug=slug,
+        path=f"checkpoints/{slug}",
         inputs={"gallery": gallery.folder, **({} if clustering is None else {"clustering": clustering.folder})},
         needs=tuple(made.job for made in (gallery, clustering) if made is not None and made.job is not None),
         fingerprints={
