@@ -147,6 +147,7 @@ STILL_TWICE = {
     "Growth",
     "Line",
     "Overview",
+    "Pair",
     "PanelUnit",
     "Prepared",
     "Progress",

@@ -138,15 +138,6 @@ def reach(encoder: nn.Module, module_names: Iterable[str], side: int) -> dict[st
     return {name: found[name] for name in wanted}
 
 
-def smallest_side(encoder: nn.Module, module_names: Iterable[str]) -> int:
-    """The smallest input for which every named module keeps at least one cell."""
-    names = list(module_names)
-    side = 1
-    while not all(reach(encoder, names, side).values()):
-        side += 1
-    return side
-
-
 def _end_of_last_cell(windows: list[tuple[Window, int]], cells: int) -> int:
     end = cells
     for window, side in reversed(windows):

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Metric = Literal["l2", "cosine"]
-METRICS: tuple[Metric, ...] = ("l2", "cosine")
 EXACT_ROWS = 200_000
 NEIGHBOURS_PER_NODE = 32
 BUILD_EFFORT = 100
