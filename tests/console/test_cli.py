@@ -67,12 +67,14 @@ def test_the_help_names_every_command() -> None:
         assert re.search(rf"^\W*{name}\b", text, re.M)
 
 
+@pytest.mark.jobs
 def test_a_folder_is_imported_with_its_labels(pets: Path) -> None:
     with opened(Settings(workspace=pets)) as services:
         assert services.galleries.get("pets").rows == 4
         assert services.galleries.facets("pets").labels == {"cats": 2, "dogs": 2}
 
 
+@pytest.mark.jobs
 def test_the_same_import_again_is_there_already(pets: Path) -> None:
     status, text = run("import", pets.parent / "photos", "--name", "Pets", "--workspace", pets, "--detach")
     assert status == 0 and "the same was submitted before" in text
@@ -163,6 +165,7 @@ def test_the_doctor_sees_a_damaged_database_and_forgotten_files(tmp_path: Path) 
     assert left_over(tmp_path) == Check("temporary files", "warn", "left over, safe to delete: galleries/.pets.1.tmp")
 
 
+@pytest.mark.jobs
 def test_the_doctor_sees_a_pack_that_was_changed(pets: Path, tmp_path: Path) -> None:
     shutil.copytree(pets, tmp_path / "w")
     shard = next((tmp_path / "w" / "galleries" / "pets").glob("*.arrow"))
