@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What the caller's Python was told is none of ours: .venv stands alone, and only uv itself is found in .bootstrap.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
 # Compiled once here: a torch process starts in half the time, also where Python may not write its caches.
 INSTALL := $(UV) pip install --compile-bytecode --python $(BIN)/python -c requirements.lock
 
 .DEFAULT_GOAL := check
-.PHONY: check lint types test wheel demo format docs lock clean
+.PHONY: check lint types quick test wheel demo format docs lock clean
 
 check: lint types test
 
@@ -19,8 +19,12 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/mypy
 
-test: .venv/.dev
-	$(BIN)/python -m pytest $(ARGS)
+# What needs no torch, no browser and no processes of its own: for between two edits.
+quick: .venv/.dev
+	$(BIN)/python -m pytest --quick $(ARGS)
+
+test: quick
+	$(BIN)/python -m pytest -m "browser or jobs or torch" $(ARGS)
 
 wheel: .bootstrap/.stamp
 	PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m tests.wheel
@@ -40,6 +44,7 @@ lock: .bootstrap/.stamp
 
 clean:
 	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache
+	find app models tests benchmarks -name __pycache__ -prune -exec rm -r {} +
 
 .bootstrap/.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

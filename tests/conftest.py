@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 PREDICTOR_START = 120.0
+pytest_plugins = ["tests.marks"]
 
 for name in [name for name in os.environ if name.startswith("TESSERA_")]:
     del os.environ[name]
@@ -115,14 +116,14 @@ class Server:
 @pytest.fixture(scope="session")
 def server(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the whole run; no supervisor, and a predictor only where `predictor` is asked for."""
-    from tests.making import fill
+    from tests.making import filled_elsewhere
 
     listener = bind("127.0.0.1", 0)
     settings = Settings(
         workspace=tmp_path_factory.mktemp("used"), roots=(photos.parent,), port=listener.getsockname()[1]
     )
+    workspace = filled_elsewhere(settings.workspace, photos)
     app = application(settings)
-    workspace = fill(app.state.services, photos)
     with live(app, listener) as url:
         yield Server(url, app, workspace)
 

@@ -1,8 +1,12 @@
 """Makes what tests look at: photos, and a workspace whose jobs run in this process, one after the other."""
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -17,6 +21,7 @@ from app.services.checkpoints.bundled import ensure_random_init
 from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.services.services import Services
 
+ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("beach", "forest", "night", "street")
 CHANNELS = (24, 64, 96, 96, 64)  # of conv1 to conv5 in a quarter of AlexNet
 TINY = {"crop": 64, "region": 96, "width": 0.25, "hidden": 16, "units": 8, "batch_size": 8, "steps": 3, "held_out": 8}
@@ -33,6 +38,10 @@ class Workspace:
     scan: str
     rows: int
     clustering: str
+
+    @classmethod
+    def told(cls, found: dict[str, Any]) -> "Workspace":
+        return cls(**{**found, "path": Path(found["path"]), "photos": Path(found["photos"])})
 
 
 def photo(seed: int, width: int = 160, height: int = 128) -> Image.Image:
@@ -80,6 +89,14 @@ def fill(services: Services, photos: Path) -> Workspace:
     return Workspace(
         services.store.workspace, photos, gallery, train.output.slug, scan.output.slug, rows, group.output.slug
     )
+
+
+def filled_elsewhere(path: Path, photos: Path) -> Workspace:
+    """What `fill` makes, by a process of its own: the caller needs no torch."""
+    command = [sys.executable, "-m", "tests.filling", str(path), str(photos)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return Workspace.told(json.loads(ran.stdout))
 
 
 PROBE = {"layers": ["conv1", "counts"], "side": 64, "views": 2, "steps": 4, "batch": 16}

@@ -5,66 +5,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from app.jobs.catalogue import KINDS
+from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, name_of, named, reached, source, tree
 
-ROOT = Path(__file__).resolve().parents[1]
-CODE = sorted(path for folder in ("app", "models", "tessera") for path in (ROOT / folder).rglob("*.py"))
-WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
 MAX_FILE, MAX_FUNCTION = 400, 60
-HEAVY = {"torch", "torchvision"}
 PRINTERS = {"app/cli.py"}  # the command line is where people read output
-
-
-def named(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def name_of(path: Path) -> str:
-    return named(path.with_suffix("")).replace("/", ".").removesuffix(".__init__")
-
-
-@cache
-def source(path: Path) -> str:
-    return path.read_text("utf-8")
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(source(path), filename=str(path))
-
-
-@cache
-def imports(path: Path, *, anywhere: bool = True) -> set[str]:
-    """Dotted names a module imports; type-checking blocks and, unless `anywhere`, functions are left out."""
-    found: set[str] = set()
-    for node in walk(tree(path), into_functions=anywhere):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def walk(node: ast.AST, *, into_functions: bool) -> Iterator[ast.stmt]:
-    """The statements below a node that run, in no order; nothing below an expression can import."""
-    todo = [node]
-    while todo:
-        for child in ast.iter_child_nodes(todo.pop()):
-            if isinstance(child, ast.expr):
-                continue
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                continue
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not into_functions:
-                continue
-            todo.append(child)
-            if isinstance(child, ast.stmt):
-                yield child
 
 
 def offenders(folder: str, *forbidden: str, but: tuple[str, ...] = ()) -> list[str]:
@@ -134,9 +82,9 @@ def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("folder", ["models", "app", "app/services", "app/routes"])
-def test_the_rooms_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
-    assert rings(folder) == []
+def test_the_rooms_of_a_folder_import_each_other_in_no_circle() -> None:
+    folders = ("models", "app", "app/services", "app/routes")
+    assert {folder: rings(folder) for folder in folders if rings(folder)} == {}
 
 
 # Names that two classes of the application still share; every other class has a name of its own.
@@ -171,17 +119,9 @@ def test_a_class_name_means_one_thing() -> None:
 
 def test_nothing_of_the_server_imports_torch_at_start() -> None:
     """What app.main and the submissions reach by imports at module level, followed without running anything."""
-    by_name = {name_of(path): path for path in CODE}
-    todo, seen = ["app.main", *(kind.submission for kind in KINDS.values())], set[str]()
-    while todo:
-        module = todo.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        names = imports(by_name[module], anywhere=False)
-        assert not {name.split(".")[0] for name in names} & HEAVY, f"{module} imports torch"
-        todo += [name for name in names if name in by_name]
-    assert "app.services.checkpoints.service" in seen and "models.card" in seen
+    found = reached("app.main", *(kind.submission for kind in KINDS.values()))
+    assert [module for module, names in found.items() if is_heavy(names)] == []
+    assert "app.services.checkpoints.service" in found and "models.card" in found
 
 
 def test_the_server_process_has_no_torch_in_it() -> None:

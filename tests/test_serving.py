@@ -42,6 +42,7 @@ def busy_port() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
+@pytest.mark.jobs
 def test_a_server_takes_the_next_free_port_answers_and_leaves_with_zero(tmp_path: Path) -> None:
     with busy_port() as taken, serving(tmp_path / "w", taken.getsockname()[1]) as (process, url):
         port = int(url.rstrip("/").rsplit(":", 1)[1])

@@ -49,6 +49,7 @@ def chain(client: Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.torch
 def test_one_call_runs_the_whole_chain(client: Client, chain: dict[str, Any]) -> None:
     assert chain["state"] == "done"
     assert [link["step"] for link in chain["chain"]] == ["pretrain", "scan", "cluster", "student"]
@@ -64,6 +65,7 @@ def test_one_call_runs_the_whole_chain(client: Client, chain: dict[str, Any]) ->
     assert student["measures"]["chance"]["accuracy"]["value"] == pytest.approx(largest, abs=1e-5) != 1 / 3
 
 
+@pytest.mark.torch
 def test_the_student_is_tested_on_images_that_made_no_centre(client: Client, chain: dict[str, Any]) -> None:
     folder = client.app.state.services.store.workspace
     card = read_card(folder / "checkpoints" / chain["chain"][-1]["artefact"]["slug"])
@@ -72,12 +74,14 @@ def test_the_student_is_tested_on_images_that_made_no_centre(client: Client, cha
     assert card.provenance["images_held_out"] == 2
 
 
+@pytest.mark.torch
 def test_the_same_call_is_the_same_chain(client: Client, chain: dict[str, Any]) -> None:
     again = client.post("/api/chains", json=HOG)
     assert again.status_code == 200 and again.json()["id"] == chain["id"]
     assert [item["id"] for item in client.get("/api/chains").json()["chains"]].count(chain["id"]) == 1
 
 
+@pytest.mark.torch
 def test_pseudo_labels_cross_galleries(client: Client, chain: dict[str, Any]) -> None:
     begin = chain["chain"][2]["artefact"]["slug"]
     spec = {"clustering": begin, "target_gallery": "beaches", "student": STUDENT}
@@ -144,6 +148,7 @@ def test_what_cannot_work_is_refused_before_anything_is_queued(
     assert client.get("/api/jobs", params={"limit": 1}).json()["jobs"][0]["id"] == before
 
 
+@pytest.mark.torch
 def test_the_student_may_be_probed_on_a_third_gallery(client: Client, chain: dict[str, Any]) -> None:
     spec = {"clustering": chain["chain"][2]["artefact"]["slug"], "probe": "photos", "student": STUDENT | {"seed": 4}}
     found = client.post("/api/chains", json=spec).json()

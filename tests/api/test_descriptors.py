@@ -21,6 +21,7 @@ def hog(server: Server, web: httpx.Client, workspace: Workspace) -> str:
     return f"hog-on-{workspace.gallery}"
 
 
+@pytest.mark.torch
 def test_hog_is_a_checkpoint_that_learned_nothing(web: httpx.Client, hog: str) -> None:  # noqa: ARG001
     card = web.get("/api/checkpoints/hog").json()
     assert card["architecture"] == "hog" and card["provenance"]["learned_weights"] == 0
@@ -30,6 +31,7 @@ def test_hog_is_a_checkpoint_that_learned_nothing(web: httpx.Client, hog: str) -
     assert web.get("/api/checkpoints/hog/filters").status_code == 409
 
 
+@pytest.mark.torch
 def test_a_scan_of_hog_holds_what_hog_says(web: httpx.Client, workspace: Workspace, hog: str) -> None:
     glyph = web.get("/api/checkpoints/hog/glyphs", params={"gallery": workspace.gallery, "row": 7}).json()
     stored = ScanReader(workspace.path / "scans" / hog).embedding("hog", 7)
@@ -40,12 +42,14 @@ def test_a_scan_of_hog_holds_what_hog_says(web: httpx.Client, workspace: Workspa
         assert web.get(path).status_code == 200, path
 
 
+@pytest.mark.torch
 def test_an_image_is_its_own_nearest_neighbour_in_hog(web: httpx.Client, hog: str) -> None:
     found = web.get(f"/api/scans/{hog}/search", params={"row": 3, "layer": "hog", "k": 3}).json()["neighbors"]
     assert len(found) == 3 and 3 not in {item["row"] for item in found}
     assert web.get(f"/scans/{hog}/search?row=3").status_code == 200
 
 
+@pytest.mark.torch
 def test_centres_of_hog_are_drawn(web: httpx.Client, hog: str) -> None:
     page = web.get(f"/clusters/{hog}-hog-k4")
     assert page.status_code == 200 and page.text.count('class="glyph"') == 4

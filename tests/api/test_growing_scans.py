@@ -14,6 +14,8 @@ from app.store.tables import CheckpointRow, GalleryRow
 from tests.conftest import Client, Clients, Server
 from tests.making import run_jobs, write_photos
 
+pytestmark = pytest.mark.torch
+
 SCAN = {"checkpoint": "counting-photos", "gallery": "few", "layers": ["conv1", "conv5"]}
 
 

@@ -16,6 +16,8 @@ from tests.api.shapes import fits, natural, number, one_of, or_null, share
 from tests.conftest import Client, Server
 from tests.making import Workspace, probe_both
 
+pytestmark = pytest.mark.torch
+
 SCORE = {"value": share, "interval": [share], "n": natural, "spread": or_null(number), "seeds": [share]}
 
 

@@ -20,6 +20,7 @@ from app.settings import Settings
 from tests.conftest import Server, application, live
 from tests.making import CHANNELS, Workspace
 
+pytestmark = pytest.mark.jobs
 METHODS = ("get", "post", "put", "patch", "delete")
 # What no refusal may hold: a place of this machine, or a piece of a stack trace.
 GIVEN_AWAY = re.compile(r"Traceback|File \\?\"|\.py\b|site-packages|(?<![\w.])/(?:tmp|root|home|Users|private|var)/")

@@ -30,8 +30,8 @@ def make(job: JobContext) -> None:
 
 
 def stubborn(job: JobContext) -> None:
-    """Never look up: only SIGKILL ends it."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Hear that it shall end and go on: only SIGKILL ends it."""
+    signal.signal(signal.SIGTERM, lambda *_: job.log("heard"))
     job.log("deaf")
     while True:
         sleep(0.05)

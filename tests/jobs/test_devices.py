@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.torch
 def test_training_scans_evaluations_and_answers_do_not_mind_the_device() -> None:
     walk = Path(__file__).with_name("device_walk.py")
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(walk)]

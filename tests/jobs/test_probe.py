@@ -34,6 +34,7 @@ def read(place: Path, row: str) -> Probe:
     return found
 
 
+@pytest.mark.torch
 def test_every_control_is_a_row_of_the_same_table(place: Path, workspace: Workspace) -> None:
     found = read(place, workspace.checkpoint)
     names = {path.name for path in place.iterdir()}
@@ -46,6 +47,7 @@ def test_every_control_is_a_row_of_the_same_table(place: Path, workspace: Worksp
         assert row.protocol == found.protocol
 
 
+@pytest.mark.torch
 def test_every_score_has_its_images_its_interval_and_its_spread(place: Path, workspace: Workspace) -> None:
     found = read(place, workspace.checkpoint)
     assert [layer.name for layer in found.layers] == ["conv1", "counts"]
@@ -58,10 +60,12 @@ def test_every_score_has_its_images_its_interval_and_its_spread(place: Path, wor
     assert found.weights_sha256 and found.seen is not None
 
 
+@pytest.mark.torch
 def test_random_init_is_its_own_control(place: Path) -> None:
     assert set(read(place, "random-init").controls) == {"_pixels", "_colours", "_hog"}
 
 
+@pytest.mark.torch
 def test_the_same_again_is_the_same_job_and_other_layers_are_another(
     services: Services, workspace: Workspace, place: Path
 ) -> None:
@@ -124,6 +128,7 @@ def test_a_file_that_cannot_be_read_is_no_result(tmp_path: Path) -> None:
         assert probe_results.read(tmp_path) is None
 
 
+@pytest.mark.torch
 def test_a_result_survives_its_file(place: Path, workspace: Workspace) -> None:
     found = read(place, workspace.checkpoint)
     raw = json.loads((place / workspace.checkpoint / "probe.json").read_text())

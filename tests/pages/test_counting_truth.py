@@ -99,6 +99,7 @@ def test_photos_have_no_truth_and_their_page_no_table(bench: Client, workspace: 
     assert "Against the truth" not in page(bench, workspace, 0, workspace.gallery)
 
 
+@pytest.mark.torch
 def test_without_a_scan_the_page_offers_one_and_with_it_says_who_follows_the_number(
     bench: Client, workspace: Workspace
 ) -> None:

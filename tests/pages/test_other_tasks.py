@@ -11,6 +11,8 @@ from tests.conftest import Client, application
 from tests.making import run_jobs
 from tests.pages.test_walk import HTML, walk
 
+pytestmark = pytest.mark.torch
+
 CONFIG = {"crop": 64, "region": 72, "hidden": 16, "batch_size": 8, "steps": 3, "held_out": 8}
 
 

@@ -9,6 +9,8 @@ from playwright.sync_api import Page
 from tests.conftest import Server
 from tests.making import Workspace, probe_both
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module", autouse=True)
 def probed(server: Server, workspace: Workspace) -> None:

@@ -166,6 +166,7 @@ def test_photos_have_no_tuning_curves(web: httpx.Client, workspace: Workspace) -
     assert "/tuning" not in web.get(f"/scans/{workspace.scan}").text
 
 
+@pytest.mark.torch
 def test_a_scan_job_measures_the_scenes_it_saw(scanned: Scanned, workspace: Workspace) -> None:
     """A real network over the squares: the job leaves what the page needs beside the scan."""
     services = scanned.client.app.state.services

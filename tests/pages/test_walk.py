@@ -162,6 +162,7 @@ def test_below_a_base_path_every_address_carries_it(server: Server, workspace: W
         assert bare.findall(shown) == [], address
 
 
+@pytest.mark.jobs
 def test_the_server_never_loads_torch_whatever_is_asked(workspace: Workspace, tmp_path: Path) -> None:
     """Every page, and every address of the interface that reads, in a server that is a process of its own."""
     if not Path("/proc/self/maps").exists():

@@ -4,7 +4,7 @@ import os
 import re
 import resource
 import struct
-import time
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -70,10 +70,9 @@ def test_nothing_in_the_code_loads_without_protection() -> None:
 def test_an_expanded_tensor_is_refused_before_its_data_is_touched(tmp_path: Path) -> None:
     path = saved(tmp_path / "x", {"a.weight": torch.zeros(1).expand(200_000, 200_000)})
     assert path.stat().st_size < 4096
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = refusal(path)
     assert refused.code == "expanded_tensor" and "40,000,000,000 values of which 1 are stored" in str(refused)
-    assert time.monotonic() - began < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024  # kilobytes
     with pytest.raises(UnreadableWeights):
         read_tensors(path, "weights")
@@ -136,8 +135,10 @@ def test_bad_safetensors_are_refused(tmp_path: Path, what: str) -> None:
 def test_bombs_are_refused_by_what_they_claim(tmp_path: Path) -> None:
     bomb = rezipped(saved(tmp_path / "x.pth", small_state()), zeros=50 << 20)
     assert bomb.stat().st_size < 1 << 20
-    began = time.monotonic()
-    assert refusal(bomb).code == "not_a_checkpoint" and time.monotonic() - began < 2
+    tracemalloc.start()
+    code, (_, peak) = refusal(bomb).code, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert code == "not_a_checkpoint" and peak < 10 << 20  # it would unpack to 50 MB
     np.savez_compressed(tmp_path / "y.npz", a=np.zeros(10 << 20, np.float32))
     assert refusal(tmp_path / "y.npz").code == "not_a_checkpoint"
 
@@ -199,12 +200,13 @@ def test_what_is_no_regular_file_neither_hangs_nor_is_read(tmp_path: Path) -> No
     assert refusal(tmp_path / "nothing").code == "input_missing"
 
 
-def test_a_huge_file_is_refused_by_its_size_alone(tmp_path: Path) -> None:
+def test_a_huge_file_is_refused_by_its_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "x.pth").open("wb") as stream:
         stream.truncate(10 << 30)  # sparse: ten gigabytes that take no room
-    began = time.monotonic()
+    read: list[int] = []
+    monkeypatch.setattr(os, "pread", lambda _, length, __: read.append(length) or b"")
     assert refusal(tmp_path / "x.pth", limit=2 << 30).code == "file_too_large"
-    assert time.monotonic() - began < 0.5
+    assert read == []
 
 
 def _valid(folder: Path) -> list[bytes]:

@@ -1,12 +1,12 @@
 import io
 import resource
-import time
 import zlib
 from struct import pack as bits
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models.galleries.images import BadImage, OpenedImage, open_image, store_image
 
@@ -99,11 +99,25 @@ def test_a_side_over_the_limit_is_refused_and_a_long_one_within_it_is_not() -> N
         assert thumb.size == (1, 128)
 
 
-def test_a_bomb_is_refused_from_its_header_at_once() -> None:
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of the frame, each time one is decoded."""
+    frames: list[int] = []
+    load = ImageFile.ImageFile.load
+
+    def heard(image: ImageFile.ImageFile) -> Any:
+        frames.append(image.tell())
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", heard)
+    return frames
+
+
+def test_a_bomb_is_refused_from_its_header_alone(decoded: list[int]) -> None:
     data = blank_png(50_000, 50_000, lines=10)
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert refusal(data) == "too_many_pixels"
-    assert time.perf_counter() - start < 0.1
+    assert decoded == []
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
 
 
@@ -199,11 +213,10 @@ def test_what_is_appended_to_a_picture_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+def test_of_an_animation_the_first_frame_alone_is_decoded(kind: str, decoded: list[int]) -> None:
     frames = [plain(32, 32, (5 * n, 0, 255 - 5 * n)) for n in range(50)]
-    start = time.perf_counter()
     opened = open_image(encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=20, lossless=True))
-    assert time.perf_counter() - start < 1
+    assert set(decoded) == {0}
     assert opened.warnings == ("frames_ignored: 49",)
     assert np.abs(np.subtract(pixel(opened), (0, 0, 255))).max() <= 2
 

@@ -10,7 +10,7 @@ import torch
 from tests.models.foreign.files import saved
 from tests.models.foreign.networks import CifarNet
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_file_is_told_about_and_registered(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from app.settings import Settings
 from models.card import WEIGHTS, file_sha256, read_card, write_card
 from tests.conftest import Server
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from app.inspector.client import QUEUE, Inspector
 from app.inspector.limits import seconds_for
 from tests.models.foreign.files import saved, small_state
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1 << 30
 
 
