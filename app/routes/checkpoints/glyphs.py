@@ -1,11 +1,16 @@
 """HOG glyphs of an image: the page and its JSON twin."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from app.deps import MAX_ID, ServicesDep, SettingsDep
+from app.services.services import Services
+from app.web.frame import PageContext
 from app.web.glyphs import glyph_svg
 from app.web.responses import Json
 from app.web.templating import page
@@ -28,17 +33,77 @@ def glyphs(
     return Json({"gallery": gallery, "row": row, "box": list(found.box), "strengths": strengths, "links": links})
 
 
+@dataclass(frozen=True)
+class GlyphView:
+    """One image with its glyphs; `before` and `after` are the addresses of those beside it in the gallery."""
+
+    gallery: str
+    row: str
+    last: int
+    json: str
+    note: str
+    src: str
+    alt: str
+    drawn: Markup
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class GlyphsContext(PageContext):
+    """The page of a descriptor's glyphs; `glyph` is None where there is no photo to draw."""
+
+    template: ClassVar[str] = "glyphs.html"
+    name: str
+    here: str
+    lead: str
+    galleries: Sequence[str]
+    glyph: GlyphView | None
+
+
 @router.get("/checkpoints/{checkpoint}/glyphs", include_in_schema=False)
 def glyphs_page(
-    request: Request, checkpoint: str, services: ServicesDep, gallery: GalleryQuery | None = None, row: RowQuery = 0
+    request: Request,
+    checkpoint: str,
+    services: ServicesDep,
+    gallery: GalleryQuery | None = None,
+    row: RowQuery = 0,
 ) -> HTMLResponse:
+    filled = [item.slug for item in services.galleries.list(limit=100).galleries if item.rows]
+    return page(request, _context(services, checkpoint, filled, gallery or next(iter(filled), None), row))
+
+
+def _context(
+    services: Services, checkpoint: str, filled: Sequence[str], gallery: str | None, row: int
+) -> GlyphsContext:
     record = services.checkpoints.get(checkpoint)
-    filled = [item for item in services.galleries.list(limit=100).galleries if item.rows]
-    chosen = gallery or (filled[0].slug if filled else None)
-    found = None if chosen is None else services.descriptors.glyph(checkpoint, chosen, row)
-    known = None if found is None else services.galleries.image(found.gallery, row)
-    last = 0 if found is None else services.galleries.get(found.gallery).rows - 1
-    drawn = None if found is None else glyph_svg(found.strengths, f"oriented edges of row {row}")
-    card = services.checkpoints.read_card(record)
-    context = {"found": found, "known": known, "drawn": drawn, "galleries": filled, "last": last}
-    return page(request, "glyphs.html", record=record, card=card, view=context)
+    how = services.checkpoints.read_card(record).encoder
+    return GlyphsContext(
+        name=record.name,
+        here=services.settings.url(f"/checkpoints/{record.slug}"),
+        lead=(
+            f"What HOG keeps of a photo: how strong edges of {how['orientations']} orientations are, in cells of "
+            f"{how['cell']} px of a gray square of {how['side']} px. Nothing was learned."
+        ),
+        galleries=filled,
+        glyph=None if gallery is None else _view(services, record.slug, gallery, row),
+    )
+
+
+def _view(services: Services, checkpoint: str, gallery: str, row: int) -> GlyphView:
+    found, url = services.descriptors.glyph(checkpoint, gallery, row), services.settings.url
+    known = services.galleries.image(found.gallery, row)
+    last = services.galleries.get(found.gallery).rows - 1
+    here = f"{url(f'/checkpoints/{checkpoint}/glyphs')}?gallery={found.gallery}"
+    return GlyphView(
+        gallery=found.gallery,
+        row=str(found.row),
+        last=last,
+        json=f"{url(f'/api/checkpoints/{checkpoint}/glyphs')}?gallery={found.gallery}&row={found.row}",
+        note=f"row {found.row} of {found.gallery}",
+        src=url(f"/api/galleries/{found.gallery}/images/{found.row}/image"),
+        alt=known.label or known.path,
+        drawn=glyph_svg(found.strengths, f"oriented edges of row {row}"),
+        before=f"{here}&row={found.row - 1}" if found.row > 0 else "",
+        after=f"{here}&row={found.row + 1}" if found.row < last else "",
+    )
