@@ -183,12 +183,12 @@ def test_an_item_tells_of_its_scene_once_it_is_drawn() -> None:
     source = CountablesSource(0, 3, "train", sweeps=False)
     item = list(source.items())[1]
     assert isinstance(item, Item)
-    told = source.load(item).told(item)
-    assert told.scene is not None
-    assert told.truth is not None
-    assert json.loads(told.scene)["seed"] == scene_seed("train", 0, 1)
-    assert told.split == json.loads(told.scene)["split"] == "train"
-    assert len(json.loads(told.truth)["objects"]) == json.loads(told.scene)["number"]
+    completed = source.load(item).completed(item)
+    assert completed.scene is not None
+    assert completed.truth is not None
+    assert json.loads(completed.scene)["seed"] == scene_seed("train", 0, 1)
+    assert completed.split == json.loads(completed.scene)["split"] == "train"
+    assert len(json.loads(completed.truth)["objects"]) == json.loads(completed.scene)["number"]
 
 
 def test_number_at_fixed_size_only_adds_objects() -> None:
