@@ -275,7 +275,7 @@ def add_checkpoint(
 ) -> None:
     """Look into a file of weights, say what it is and what was matched, and register it as a checkpoint."""
     from app.console.foreign import add_checkpoint as run
-    from app.services.foreign_checkpoints import NewCheckpoint
+    from app.services.foreign.checkpoints import NewCheckpoint
 
     new = NewCheckpoint(
         inspection="",

@@ -15,34 +15,24 @@ import app.threads  # noqa: F401
 from app.inspector.client import Inspector
 from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
-from app.routes import (
-    chains,
-    checkpoints,
-    clusters,
-    compare,
-    counting,
-    evaluations,
-    exports,
-    filters,
-    galleries,
-    glyphs,
-    home,
-    inspection_pages,
-    inspections,
-    jobs,
-    labs,
-    login,
-    meta,
-    results,
-    sanity,
-    scans,
-    search,
-    tasks,
-    truth,
-    tuning,
-    units,
-    uploads,
-)
+from app.routes import login, meta, uploads
+from app.routes.chains import routes as chains
+from app.routes.checkpoints import compare, evaluations, exports, filters, glyphs
+from app.routes.checkpoints import routes as checkpoints
+from app.routes.counting import routes as counting
+from app.routes.foreign import pages as inspection_pages
+from app.routes.foreign import routes as inspections
+from app.routes.foreign import sanity
+from app.routes.galleries import routes as galleries
+from app.routes.galleries import truth
+from app.routes.home import routes as home
+from app.routes.jobs import routes as jobs
+from app.routes.results import routes as results
+from app.routes.scans import clusters, tuning
+from app.routes.scans import routes as scans
+from app.routes.search import routes as search
+from app.routes.training import labs, tasks
+from app.routes.units import routes as units
 from app.services.assembly import build_services
 from app.settings import Settings
 from app.web import errors

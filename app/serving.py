@@ -55,7 +55,7 @@ def serve(settings: Settings, announce: Announce | None = None, *, start_childre
     host without a token, Conflict where no port is free.
     """
     from app.main import create_app  # `running_url` is asked by commands that need no application
-    from app.services.bundled import ensure_random_init, register_bundled
+    from app.services.checkpoints.bundled import ensure_random_init, register_bundled
 
     tell = announce or _say
     check_exposure(settings)

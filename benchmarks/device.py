@@ -24,15 +24,16 @@ import torch
 from benchmarks.photos import photos
 from benchmarks.scan import make_checkpoint, make_pack
 from benchmarks.training import bare, ours, wait
-from models import checkpoints
 from models.card import write_card
+from models.checkpoints import storage as checkpoints
 from models.galleries.packs import Pack
 from models.network import exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.scans.images import ScanImages
 from models.scans.scanning import BATCH, Eyes, Plan, scan
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import ResidentRegions, generator
+from models.training.batches import ResidentRegions
 
 DISTINCT = 512  # photos; the pack repeats them
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.neighbours import untrained
-from models import checkpoints
 from models.card import read_card, write_card
+from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import evaluate, held_out_regions
 from models.galleries.packs import Pack
 from models.recipes import build_config

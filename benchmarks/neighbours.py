@@ -16,17 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models import checkpoints
 from models.card import read_card, write_card
-from models.counting.equation import count_view, trunk_square, views
+from models.checkpoints import storage as checkpoints
+from models.counting.equation import views
+from models.crops import count_view, trunk_square
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
 from models.network import Network
 from models.recipes import build_config
 from models.resampling import fit_square
 from models.search.neighbours import knn_accuracy, precision
+from models.seeds import generator
 from models.tasks import TASKS
-from models.training.batches import generator
 
 BATCH = 64
 LAYERS = ("conv5", "counts")

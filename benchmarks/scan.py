@@ -22,14 +22,14 @@ from torch import Tensor
 from torchvision import transforms
 
 from benchmarks.photos import photos
-from models import checkpoints
 from models.card import Card, Preprocess, write_card
+from models.checkpoints import storage as checkpoints
 from models.encoders import ENCODERS, layers
+from models.encoders.initialisation import he
 from models.galleries.images import store_image
 from models.galleries.packs import SHARD_ROWS, Pack, PackRow, write_manifest, write_shard
 from models.scans.scanning import Plan, scan
-from models.training.batches import generator
-from models.training.initialisation import he
+from models.seeds import generator
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAMES = [f"relu{i}" for i in range(1, 6)]

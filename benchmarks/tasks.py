@@ -15,7 +15,7 @@ from typing import Any
 
 from app.console.foreground import follow, opened, supervised
 from app.jobs.records import JobRecord
-from app.services.results import Results, Row
+from app.services.results.service import Results, Row
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card

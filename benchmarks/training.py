@@ -24,9 +24,10 @@ from torch import Tensor
 from models.network import resolve_precision
 from models.recipes import RECIPES, build_config
 from models.recipes.base import ImageConfig, types
+from models.seeds import generator
 from models.tasks import TASKS
 from models.tasks.base import Task, Views
-from models.training.batches import Batches, ResidentRegions, generator
+from models.training.batches import Batches, ResidentRegions
 from models.training.loop import FitConfig, autocast, fit
 
 ENDLESS = 1_000_000_000

@@ -83,7 +83,7 @@ def like(card: Path | None) -> tuple[CountingConfig, float] | None:
 
 
 def _tensors(config: CountingConfig, seed: int, conv1_scale: float) -> Iterator[tuple[str, NDArray[np.float16]]]:
-    """Names and values as `models.checkpoints.save_weights` keeps them."""
+    """Names and values as `models.checkpoints.storage.save_weights` keeps them."""
     channels = (3, *WIDTHS)
     for place, (kernel, width) in enumerate(zip(KERNELS, WIDTHS, strict=True)):
         fan_in = channels[place] * kernel**2

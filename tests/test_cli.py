@@ -19,7 +19,7 @@ from app.console.commands import explain, overrides
 from app.console.doctor import Check, database, left_over, torch_works, workspace
 from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
-from app.services import bundled
+from app.services.checkpoints import bundled
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tests.models.foreign.files import saved
-from tests.models.foreign_networks import CifarNet
+from tests.models.foreign.networks import CifarNet
 
 ROOT = Path(__file__).resolve().parents[1]
 

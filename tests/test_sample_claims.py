@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from app.services.bundled import bundled_folders
-from models import checkpoints
+from app.services.checkpoints.bundled import bundled_folders
 from models.card import Card, read_card, read_reference
+from models.checkpoints import storage as checkpoints
 from models.countables.scenes import draw
 from models.countables.source import scene_seed
 from models.counting.evaluation import sides
 from models.counting.evaluations import read_all
 from models.counting.gates import judge
 from models.counting.measures import MEASURES, Sides
+from models.crops import region
 from models.filters.measures import measure as filter_measures
 from models.network import Network
-from models.training.batches import region
 
 SCENES = 48
 FOLDERS = pytest.mark.parametrize("folder", bundled_folders(), ids=lambda folder: folder.name)

@@ -11,10 +11,10 @@ from app.console import terminal
 from app.console.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
 from app.failures import BadQuery, DomainError
 from app.jobs.records import JobRecord
-from app.services.counting import Kernel
-from app.services.search import Asked
+from app.services.counting.service import Kernel
+from app.services.jobs.submissions.import_images import NewGallery
+from app.services.search.service import Asked
 from app.services.services import Services
-from app.services.submissions.import_images import NewGallery
 from app.settings import Settings
 from models.search.index import Metric
 
@@ -138,7 +138,7 @@ def _tell_gallery(services: Services, slug: str) -> None:
 
 
 def _job_json(services: Services, job: JobRecord) -> dict[str, Any]:
-    from app.routes.jobs import job_json
+    from app.routes.jobs.routes import job_json
 
     return cast(dict[str, Any], job_json(job, services.settings))
 
@@ -201,7 +201,7 @@ def show_neighbours(
             assert image is not None
             found = services.search.by_image(scan, services.uploads.read(image.read_bytes()).jpeg, asked)
         if as_json:
-            from app.routes.search import found_json
+            from app.routes.search.routes import found_json
 
             terminal.data(found_json(scan, found, settings))
             return
@@ -221,7 +221,7 @@ def show_count(settings: Settings, checkpoint: str, image: Path, *, kernel: str,
         query = services.uploads.read(image.read_bytes())
         counted = services.counting.count(checkpoint, query, kernel=cast(Kernel, kernel))
         if as_json:
-            from app.routes.count_json import counted_json
+            from app.routes.counting.shapes import counted_json
 
             terminal.data(counted_json(checkpoint, counted, settings))
             return

@@ -16,10 +16,10 @@ from app.jobs.folders import job_folder
 from app.jobs.kinds import import_images
 from app.jobs.records import JobRecord
 from app.jobs.spec import JobSpec
-from app.services.bundled import ensure_random_init, register_bundled
+from app.services.checkpoints.bundled import ensure_random_init, register_bundled
+from app.services.home.first_screen import scene_checkpoint
+from app.services.jobs.submissions.import_images import CountablesFrom, NewGallery, SampleFrom
 from app.services.services import Services
-from app.services.showcase import scene_checkpoint
-from app.services.submissions.import_images import CountablesFrom, NewGallery, SampleFrom
 from app.settings import Settings
 from app.store.tables import JobRow
 

@@ -11,7 +11,7 @@ from app.jobs.records import JobRecord
 from app.jobs.states import ENDED
 from app.predictor.client import Predictor
 from app.services.assembly import build_services
-from app.services.bundled import ensure_random_init
+from app.services.checkpoints.bundled import ensure_random_init
 from app.services.services import Services
 from app.settings import Settings
 

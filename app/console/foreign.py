@@ -7,9 +7,9 @@ from typing import Any
 from app.console import terminal
 from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
-from app.services.foreign_checkpoints import NewCheckpoint
-from app.services.inspections import InspectionRecord
-from app.services.published_files import FOLDER
+from app.services.foreign.checkpoints import NewCheckpoint
+from app.services.foreign.inspections import InspectionRecord
+from app.services.foreign.library_files import FOLDER
 from app.services.services import Services
 from app.settings import Settings
 from models.card import FILTERS_ONLY
@@ -60,7 +60,7 @@ def _add(services: Services, record: InspectionRecord, new: NewCheckpoint, *, as
             raise BadQuery(error.code, error.message.replace("`candidate`", "--candidate"), error.detail) from None
         raise
     if as_json:
-        from app.routes.checkpoints import summary
+        from app.routes.checkpoints.routes import summary
 
         terminal.data({**summary(added.checkpoint, services.settings), "created": added.created})
     else:
@@ -70,7 +70,7 @@ def _add(services: Services, record: InspectionRecord, new: NewCheckpoint, *, as
 
 def _tell_json(record: InspectionRecord, settings: Settings, *, as_json: bool) -> None:
     if as_json:
-        from app.routes.inspections import inspection_json
+        from app.routes.foreign.routes import inspection_json
 
         terminal.data(inspection_json(record, settings))
 

@@ -18,14 +18,14 @@ from app.predictor.messages import (
     PoseRequest,
     Request,
 )
-from models import inference
 from models.answers import EmbedAnswer
 from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
-from models.checkpoints import load, load_task
+from models.checkpoints import inference
+from models.checkpoints.posing import pose, unanswered
+from models.checkpoints.storage import load, load_task
 from models.descriptors.base import Descriptor
 from models.descriptors.files import descriptor_of
 from models.network import Network, exact_fp32
-from models.posing import pose, unanswered
 from models.tasks.base import Task
 
 RESIDENT = 4

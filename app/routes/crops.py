@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.services.unit_images import TopImage
+from app.services.units.images import TopImage
 from app.settings import Settings
 from models.geometry import Box
 

@@ -1,13 +1,19 @@
 """About the server itself: is it well, what does it count, what can it be asked."""
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from app.deps import ServicesDep
-from app.services.workspace import WorkspaceService
+from app.deps import ServicesDep, SettingsDep
+from app.services.home.workspace import WorkspaceService
+from app.settings import Settings
 from app.web import api_reference
+from app.web.api_reference import Operation
+from app.web.frame import PageContext
 from app.web.metrics import Requests, metric
 from app.web.responses import Json
 from app.web.templating import page
@@ -16,6 +22,32 @@ from models.versions import own_version
 router = APIRouter(include_in_schema=False)
 
 FORMAT = "text/plain; version=0.0.4"
+
+
+@dataclass(frozen=True)
+class DocsOperation:
+    """One method of one address; `example` is the address that a reader may open as it is, where there is one."""
+
+    operation: Operation
+    style: str
+    headline: str
+    example: str
+
+
+@dataclass(frozen=True)
+class DocsGroup:
+    """The operations about one resource."""
+
+    name: str
+    title: str
+    operations: Sequence[DocsOperation]
+
+
+@dataclass(frozen=True)
+class DocsContext(PageContext):
+    template: ClassVar[str] = "docs.html"
+    groups: Sequence[DocsGroup]
+    asks_token: bool
 
 
 @router.get("/healthz")
@@ -50,6 +82,25 @@ def resident_bytes() -> int:
 
 
 @router.get("/docs")
-def docs(request: Request) -> HTMLResponse:
+def docs(request: Request, settings: SettingsDep) -> HTMLResponse:
     """The REST interface, from /openapi.json."""
-    return page(request, "docs.html", groups=api_reference.groups(request.app.openapi()))
+    groups = docs_groups(api_reference.groups(request.app.openapi()), settings)
+    return page(request, DocsContext(groups, asks_token=settings.token is not None))
+
+
+def docs_groups(found: Mapping[str, Sequence[Operation]], settings: Settings) -> list[DocsGroup]:
+    """Operations as their page shows them."""
+    return [
+        DocsGroup(name, name.capitalize(), [_docs_operation(operation, settings) for operation in operations])
+        for name, operations in found.items()
+    ]
+
+
+def _docs_operation(operation: Operation, settings: Settings) -> DocsOperation:
+    can_be_opened = operation.method == "GET" and "{" not in operation.path
+    return DocsOperation(
+        operation,
+        style=operation.method.lower(),
+        headline=operation.text.split("\n")[0],
+        example=settings.url(operation.path) if can_be_opened else "",
+    )

@@ -72,3 +72,14 @@ def was_seen(
         seen = services.seen.find(checkpoint, gallery)
         return None if seen.rows is None else row in seen
     return services.seen.image(checkpoint, jpeg, sha256=upload or "0")
+
+
+def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
+    """Where a row's JSON, page, image and thumbnail are."""
+    here = f"/api/galleries/{gallery}/images/{row}"
+    return {
+        "self": settings.url(here),
+        "page": settings.url(f"/galleries/{gallery}/images/{row}"),
+        "image": settings.url(f"{here}/image"),
+        "thumbnail": settings.url(f"{here}/thumbnail"),
+    }

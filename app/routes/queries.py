@@ -5,16 +5,21 @@ from dataclasses import fields
 from typing import Annotated
 from urllib.parse import urlencode
 
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.deps import MAX_ID, box_from_text
-from app.services.counting import Kernel
-from app.services.search import Asked
-from app.services.search_panel import BESIDE
-from app.services.seen import Which
+from app.failures import BadQuery
+from app.services.counting.service import Kernel
+from app.services.galleries.seen import Which
+from app.services.search.service import Asked
+from app.services.search.side_by_side import BESIDE
 from app.services.uploads import NAME
 from models.geometry import Box
 from models.search.index import Metric
+
+BoxQuery = Annotated[str | None, Query(max_length=200, description="x0,y0,x1,y1 in pixels of the stored image")]
+LinesQuery = Annotated[str | None, Query(max_length=100, description="x,y: where two lines cut the image into tiles")]
 
 
 def _empty_is_none(value: object) -> object:
@@ -102,3 +107,16 @@ def address(path: str, params: BaseModel, changes: Mapping[str, object]) -> str:
     given = {name: int(value) if isinstance(value, bool) else value for name, value in kept.items()}
     query = urlencode({name: value for name, value in given.items() if value is not None}, safe=",")
     return f"{path}?{query}" if query else path
+
+
+def lines_from_text(text: str | None) -> tuple[float, float] | None:
+    """`x,y` in pixels. Raises BadQuery."""
+    if not text:
+        return None
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise BadQuery("bad_lines", "`lines` is two numbers: x,y.") from None
+    if not (abs(x) < 1e9 and abs(y) < 1e9):
+        raise BadQuery("bad_lines", "`lines` is two finite numbers: x,y.")
+    return x, y

@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.services.chains import ChainsService
-    from app.services.checkpoints import CheckpointsService
-    from app.services.clusterings import ClusteringsService
-    from app.services.counting import CountingService
-    from app.services.descriptors import DescriptorsService
-    from app.services.evaluations import EvaluationsService
-    from app.services.exports import ExportsService
-    from app.services.filter_panels import FilterPanels
-    from app.services.foreign_checkpoints import ForeignCheckpoints
-    from app.services.galleries import GalleriesService
-    from app.services.inspections import InspectionsService
-    from app.services.jobs import JobsService
-    from app.services.puzzles import PuzzlesService
-    from app.services.responses import ResponsesService
-    from app.services.results import ResultsService
-    from app.services.scans import ScansService
-    from app.services.search import SearchService
-    from app.services.search_aids import SearchAids
-    from app.services.search_panel import SearchPanels
-    from app.services.seen import SeenService
-    from app.services.truth import TruthService
-    from app.services.tuning import TuningService
-    from app.services.units import UnitsService
+    from app.services.chains.service import ChainsService
+    from app.services.checkpoints.exports import ExportsService
+    from app.services.checkpoints.service import CheckpointsService
+    from app.services.counting.service import CountingService
+    from app.services.evaluations.service import EvaluationsService
+    from app.services.filters.descriptors import DescriptorsService
+    from app.services.filters.panels import FilterPanels
+    from app.services.foreign.checkpoints import ForeignCheckpoints
+    from app.services.foreign.inspections import InspectionsService
+    from app.services.galleries.seen import SeenService
+    from app.services.galleries.service import GalleriesService
+    from app.services.galleries.truth import TruthService
+    from app.services.jobs.service import JobsService
+    from app.services.results.service import ResultsService
+    from app.services.scans.clusterings import ClusteringsService
+    from app.services.scans.service import ScansService
+    from app.services.scans.tuning import TuningService
+    from app.services.search.defaults import SearchAids
+    from app.services.search.service import SearchService
+    from app.services.search.side_by_side import SearchPanels
+    from app.services.training.puzzles import PuzzlesService
+    from app.services.units.responses import ResponsesService
+    from app.services.units.service import UnitsService
     from app.services.uploads import UploadsService
     from app.settings import Settings
     from app.store.engine import Store

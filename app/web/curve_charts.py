@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from app.services.curve_groups import CurveGroup
+from app.services.checkpoints.curves import CurveGroup
 from app.web.charts import line_chart
 
 

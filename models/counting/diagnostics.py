@@ -3,35 +3,15 @@
 Noroozi, Pirsiavash, Favaro, ICCV 2017, figures 3-6: magnitude grows with the region for images that hold much.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.counting.measures import ACTIVE, Doubles, bootstrapped
+from models.counting.measures import ACTIVE
+from models.statistics import Doubles, bootstrapped, correlation, paired, spearman
 
 TOP = 8
-
-
-def ranks(values: Doubles) -> Doubles:
-    """Ranks from 0; ties share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    shared: Doubles = (ends - (counts + 1) / 2)[inverse]
-    return shared
-
-
-def correlation(one: Doubles, two: Doubles) -> float | None:
-    """Pearson's r; None where one of them does not vary."""
-    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
-        return None
-    return float(np.corrcoef(one, two)[0, 1])
-
-
-def spearman(one: Doubles, two: Doubles) -> float | None:
-    """Pearson's r of the ranks."""
-    return correlation(ranks(one), ranks(two))
 
 
 def brightness(magnitude: Doubles, crops: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
@@ -42,13 +22,6 @@ def brightness(magnitude: Doubles, crops: NDArray[np.uint8]) -> dict[str, dict[s
         "magnitude_and_intensity": paired(correlation, magnitude, light),
         "magnitude_and_contrast": paired(correlation, magnitude, contrast),
     }
-
-
-def paired(
-    of: Callable[[Doubles, Doubles], float | None], one: Doubles, two: Doubles, *, seed: int = 0
-) -> dict[str, Any]:
-    """A cell of a measure of two series, pairs drawn again together."""
-    return bootstrapped(lambda rows: of(one[rows], two[rows]), len(one), seed=seed)
 
 
 def unit_difference(counts: Doubles) -> dict[str, dict[str, Any]]:

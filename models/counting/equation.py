@@ -2,13 +2,30 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from models.card import Preprocess
-from models.geometry import Box, count_crop, trunk_box
 from models.network import Network
-from models.resampling import fit_square
-from models.tasks.counting import stack
+from models.resampling import halve, standardise
+
+
+def tiles(images: Tensor) -> Tensor:
+    """Cut the 2x2 grid, row by row: (B, C, 2s, 2s) -> (B, 4, C, s, s)."""
+    b, c, height, width = images.shape
+    cells = images.reshape(b, c, 2, height // 2, 2, width // 2)
+    return cells.permute(0, 2, 4, 1, 3, 5).reshape(b, 4, c, height // 2, width // 2)
+
+
+def stack(pixels: Tensor, kernel: str, *, per_input: bool = False) -> Tensor:
+    """D(x) and the four tiles of normalised crops: (B, 3, 2s, 2s) float in 0..1 -> (B, 5, 3, s, s).
+
+    The paper normalises "the image": here the crop, before D and T_j, so that all five share one affine map;
+    `per_input` normalises each of the five by itself instead (it amplifies flat tiles).
+    """
+    if not per_input:
+        pixels = standardise(pixels)
+    views = torch.cat([halve(pixels, kernel)[:, None], tiles(pixels)], dim=1)  # (B, 5, 3, s, s)
+    return standardise(views.flatten(0, 1)).view_as(views) if per_input else views
 
 
 @dataclass(frozen=True)
@@ -38,34 +55,3 @@ def count_views(network: Network, shown: Tensor) -> Equation:
     """Both sides of the equation for views (B, 5, 3, s, s)."""
     counts = network.run_counts(shown.flatten(0, 1)).float().cpu().view(len(shown), 5, -1)  # (5 B, K) -> (B, 5, K)
     return Equation(counts[:, 0], counts[:, 1:])
-
-
-def crop_image(image: Tensor, box: Box, side: int) -> tuple[Tensor, bool]:
-    """The square `box` of an image (3, H, W) uint8 at `side` pixels, and whether it had to be enlarged."""
-    x0, y0, x1, y1 = (int(value) for value in box)
-    return fit_square(image[:, y0:y1, x0:x1], side), x1 - x0 < side
-
-
-def count_view(image: Tensor, how: Preprocess, box: Box | None = None) -> tuple[Tensor, Box, bool]:
-    """What the count path reads of an image (3, H, W): the crop (3, crop, crop), its box, whether it was enlarged."""
-    square = count_crop(image.shape[2], image.shape[1], crop=how.crop, region=how.region, box=box)
-    crop, enlarged = crop_image(image, square, how.crop)
-    return crop, square, enlarged
-
-
-def trunk_square(image: Tensor, how: Preprocess, *, whole: bool = False) -> tuple[Tensor, Box, bool]:
-    """What the conv trunk reads of an image (3, H, W): its native central square, or the middle `trunk_size` of it.
-
-    A square smaller than the network's smallest input is enlarged to it, and said so; `whole` brings the whole square
-    to that size instead of taking its middle.
-    """
-    size = None if whole else how.trunk_size
-    box = trunk_box(image.shape[2], image.shape[1], size=size, resize=how.resize)
-    x0, y0, x1, y1 = (int(edge) for edge in box)
-    side, least = x1 - x0, how.trunk_size or how.size
-    return fit_square(image[:, y0:y1, x0:x1], how.trunk_size or max(side, least)), box, side < least
-
-
-def squared_residual(equation: Equation) -> Tensor:
-    """|phi(Dx) - sum_j phi(T_j x)|^2 of each image: (B,)."""
-    return (equation.whole - equation.total).square().sum(dim=1)

@@ -8,19 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.card import Card, Reference
-from models.counting.diagnostics import brightness, crop_growth, paired, spearman, unit_difference
-from models.counting.equation import count_crops, crop_image
-from models.counting.measures import Doubles, Sides, bootstrapped, growth_exponent, measure
+from models.card import Reference
+from models.counting.diagnostics import brightness, crop_growth, unit_difference
+from models.counting.equation import count_crops
+from models.counting.measures import Sides, growth_exponent, measure
+from models.crops import centre, crop_image, region
 from models.filters.measures import measure as filter_measures
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
 from models.network import Network
 from models.preprocessing import normalise
-from models.recipes import read_config
 from models.recipes.counting import KERNELS
-from models.tasks import TASKS
-from models.training.batches import centre, generator, region
+from models.seeds import generator
+from models.statistics import Doubles, bootstrapped, paired, spearman
 
 BATCH = 64
 AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -97,19 +97,6 @@ def first_layer_roughness(network: Network, seed: int) -> dict[str, Any]:
     assert isinstance(filters, Tensor)
     ratios = filter_measures(filters.detach().float().cpu().numpy()).tv_ratio
     return bootstrapped(lambda units: float(np.median(ratios[units])), len(ratios), seed=seed)
-
-
-def untrained(card: Card, device: str) -> Network:
-    """A checkpoint's network before its first step, drawn again from the seed on its card.
-
-    Raises ValueError for a card that names no task of ours.
-    """
-    if card.task not in TASKS:
-        raise ValueError(f"{card.name} was trained on a task that is not known here, so its start cannot be drawn")
-    config = read_config(card.task, card.config)
-    task = TASKS[card.task].build(config, generator(int(card.provenance.get("seed", 0)), 0, 0))
-    task.rescale(float(card.provenance.get("conv1_scale", 1.0)))
-    return Network(card, task.encoder, task.head, device, torch.float32)
 
 
 def evaluate(

@@ -7,15 +7,14 @@ code. Intervals are 95 % percentile bootstraps over images (Efron, Tibshirani, "
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
+from models.statistics import RESAMPLES, Doubles
+
 MARGIN = 10.0
 ACTIVE = 1e-3  # a unit is active if its mean exceeds this share of the largest mean
-RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -168,16 +167,6 @@ def measure(sides: Sides, *, seed: int = 0) -> dict[str, dict[str, float | int |
         interval = [float(q) for q in np.percentile(values, [2.5, 97.5])] if len(values) == RESAMPLES else None
         report[name] = {"value": of(sides), "interval": interval, "n": n}
     return report
-
-
-def bootstrapped(of: Callable[[NDArray[np.int64]], float | None], n: int, *, seed: int = 0) -> dict[str, Any]:
-    """A cell of `of(rows)`: its value on all `n` rows, and the interval over rows drawn again with replacement."""
-    rng = np.random.default_rng(seed)
-    value = of(np.arange(n)) if n else None
-    draws = [of(rng.integers(0, n, n)) for _ in range(RESAMPLES)] if n > 1 and value is not None else []
-    values = [draw for draw in draws if draw is not None]
-    interval = [float(q) for q in np.percentile(values, [2.5, 97.5])] if len(values) > RESAMPLES // 2 else None
-    return {"value": value, "interval": interval, "n": n}
 
 
 def growth_exponent(

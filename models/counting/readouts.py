@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from models.atomic import write_json
 from models.countables.truth import count
-from models.counting.measures import bootstrapped
 from models.galleries.packs import Pack
 from models.geometry import Box
+from models.statistics import bootstrapped
 
 FOLDER: Final = "readouts"
 FORMAT: Final = 1

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from models.card import Preprocess
 from models.countables.truth import count
 from models.counting.controls import edge_energy, gray_of
-from models.counting.diagnostics import paired, spearman
-from models.counting.measures import ACTIVE, Doubles
+from models.counting.measures import ACTIVE
 from models.galleries.packs import Pack
 from models.geometry import Box, count_crop
+from models.statistics import Doubles, paired, spearman
 
 LEAST = 16  # images with a known number: below that a rank correlation says nothing
 

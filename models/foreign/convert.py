@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models.atomic import write_json
 from models.card import CHANNELS, REPORT, Card, LayerCard, Preprocess, write_card
-from models.checkpoints import write_weights
+from models.checkpoints.storage import write_weights
 from models.encoders import layers
 from models.foreign.mapping import NAMED, build, state_dict
 from models.foreign.reading import read_tensors

@@ -10,17 +10,18 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from models import checkpoints
 from models.card import Card
-from models.counting.equation import count_view, views
+from models.checkpoints import storage as checkpoints
+from models.counting.equation import views
+from models.crops import count_view
 from models.descriptors.hog import Hog, HogSettings
+from models.encoders.initialisation import he
 from models.geometry import central_square
 from models.network import Network
 from models.probes.protocol import cells, short_for
 from models.resampling import fit_square
 from models.search.control_spaces import picture_vectors
-from models.training.batches import generator
-from models.training.initialisation import he
+from models.seeds import generator
 
 CROPS = 7  # the stream that crops are drawn from: the same ones for every network, layer and seed
 TWIN = 11

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from models.probes.average_precision import IGNORED, Present
 from models.probes.features import Features, Layout
 from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, rate
-from models.training.batches import generator
+from models.seeds import generator
 
 INITIAL_STD = 0.01
 EPSILON = 1e-5  # batch norm's own

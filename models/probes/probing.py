@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from models import checkpoints
 from models.card import Card, read_card
-from models.counting.evaluation_rows import unseen
+from models.checkpoints import storage as checkpoints
+from models.evaluations.rows import unseen
 from models.network import resolve_precision
 from models.probes import results as probe_results
 from models.probes.bench import Bench, measure

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.permutations import TooFewPermutations, always_found, bound, min_distance
 from models.recipes.base import BadConfig, setting
 from models.recipes.jigsaw import SMALL, PuzzleConfig
+from models.recipes.permutations import TooFewPermutations, always_found, bound, min_distance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from models import checkpoints
 from models.card import Card, read_report
-from models.counting.evaluation_rows import unseen
+from models.checkpoints import storage as checkpoints
+from models.evaluations.rows import unseen
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
 from models.network import Network

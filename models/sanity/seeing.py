@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.card import Card, LayerCard
-from models.counting.equation import trunk_square
+from models.crops import trunk_square
 from models.encoders.layers import LINEAR
 from models.network import Network
 from models.sanity.alternatives import Alternative

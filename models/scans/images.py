@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.card import Preprocess
-from models.counting.equation import count_view, trunk_square
+from models.crops import count_view, trunk_square
 from models.galleries.loading import map_rows
 from models.galleries.packs import Pack
 from models.memory import fits

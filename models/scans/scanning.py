@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models import checkpoints
 from models.card import AFTER_RELU, Card, LayerCard
+from models.checkpoints import storage as checkpoints
 from models.counting.equation import views
 from models.encoders.receptive_field import is_chain, reach
 from models.galleries.packs import Pack, Shard

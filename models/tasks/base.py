@@ -142,7 +142,8 @@ class Task(nn.Module, ABC):
     def architecture(self) -> dict[str, Any]:
         """The fields `architecture`, `encoder`, `head` of the card, from which the network can be built again.
 
-        `head` is None where the head is only of use to the task; `models.checkpoints.load_task` builds it again.
+        `head` is None where the head is only of use to the task; `load_task` of `models/checkpoints/storage.py` builds
+        it again from the config.
         """
 
     @abstractmethod

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from models.encoders import ENCODERS
+from models.encoders.initialisation import he
 from models.puzzles import Answer, Puzzle
 from models.recipes.cluster_classification import ClusterClassificationConfig
 from models.tasks import classifying
@@ -20,7 +21,6 @@ from models.tasks.heads import Classifier
 from models.tasks.pictures import picture
 from models.tasks.supervised import Supervised
 from models.tasks.windows import MEAN, STD
-from models.training.initialisation import he
 
 
 class ClusterClassification(Supervised):

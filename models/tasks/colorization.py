@@ -18,15 +18,15 @@ from torch import Tensor, nn
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
-from models.lab import PAPER_BINS, ab_bins, annealed_mean, rebalancing, smoothed, soft_code
+from models.encoders.initialisation import he
 from models.preprocessing import lab
 from models.puzzles import Answer, Puzzle
 from models.recipes.colorization import ColorizationConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
 from models.tasks.heads import MapHead
+from models.tasks.lab import PAPER_BINS, ab_bins, annealed_mean, rebalancing, smoothed, soft_code
 from models.tasks.windows import mirror
-from models.training.initialisation import he
 
 LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by, which the code does not
 

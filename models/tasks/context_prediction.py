@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
+from models.encoders.initialisation import he
 from models.puzzles import Answer, Picture, Puzzle
 from models.recipes.context_prediction import ContextConfig
 from models.resampling import standardise
@@ -26,7 +27,6 @@ from models.tasks.base import Task, Views
 from models.tasks.heads import PairsHead
 from models.tasks.pictures import picture
 from models.tasks.windows import every_window, mirror, without_green
-from models.training.initialisation import he
 
 SIDES = ("above left", "above", "above right", "to the left", "to the right", "below left", "below", "below right")
 MIDDLE = 4  # of the nine cells, row by row

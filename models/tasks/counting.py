@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
+from models.counting.equation import stack
 from models.encoders.alexnet import WIDTHS, AlexNet
+from models.encoders.initialisation import gaussian, he, scale_to, uniform
 from models.puzzles import Answer, Puzzle
 from models.recipes.counting import CountingConfig
-from models.resampling import halve, standardise
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
 from models.tasks.pictures import stretched
 from models.tasks.windows import mirrored
-from models.training.initialisation import gaussian, he, scale_to, uniform
 
 SIDES = ("the left one", "the right one")
 
@@ -180,22 +180,3 @@ def errors(outputs: Tensor) -> tuple[Tensor, Tensor]:
 def gray(pixels: Tensor) -> Tensor:
     """The mean of the channels, on all three of them (not luma): (B, 3, h, w) -> (B, 3, h, w)."""
     return pixels.mean(dim=1, keepdim=True).expand_as(pixels)
-
-
-def tiles(images: Tensor) -> Tensor:
-    """Cut the 2x2 grid, row by row: (B, C, 2s, 2s) -> (B, 4, C, s, s)."""
-    b, c, height, width = images.shape
-    cells = images.reshape(b, c, 2, height // 2, 2, width // 2)
-    return cells.permute(0, 2, 4, 1, 3, 5).reshape(b, 4, c, height // 2, width // 2)
-
-
-def stack(pixels: Tensor, kernel: str, *, per_input: bool = False) -> Tensor:
-    """D(x) and the four tiles of normalised crops: (B, 3, 2s, 2s) float in 0..1 -> (B, 5, 3, s, s).
-
-    The paper normalises "the image": here the crop, before D and T_j, so that all five share one affine map;
-    `per_input` normalises each of the five by itself instead (it amplifies flat tiles).
-    """
-    if not per_input:
-        pixels = standardise(pixels)
-    views = torch.cat([halve(pixels, kernel)[:, None], tiles(pixels)], dim=1)  # (B, 5, 3, s, s)
-    return standardise(views.flatten(0, 1)).view_as(views) if per_input else views

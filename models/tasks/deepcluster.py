@@ -16,6 +16,7 @@ from models.card import LayerCard, Preprocess
 from models.clusters.kmeans import assign, first_centres, kmeans
 from models.clusters.measures import nmi, spread
 from models.clusters.space import fit_space
+from models.encoders.initialisation import he
 from models.encoders.sobel import SobelAlexNet
 from models.puzzles import Answer, Picture, Puzzle
 from models.recipes.deepcluster import DeepClusterConfig
@@ -24,7 +25,6 @@ from models.tasks.base import Epoch, Relabelled, Task, Views
 from models.tasks.heads import Classifier
 from models.tasks.pictures import picture
 from models.tasks.windows import MEAN, STD, by_mean_and_std, mirror, resized_crops
-from models.training.initialisation import he
 
 FEATURE_BATCH = 128
 SAME = ("yes", "no")

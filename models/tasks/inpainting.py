@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
+from models.encoders.initialisation import he
 from models.puzzles import Answer, Picture, Puzzle
 from models.recipes.inpainting import InpaintingConfig
 from models.tasks.base import Task, Views
 from models.tasks.pictures import picture
 from models.tasks.windows import MEAN, mirror
-from models.training.initialisation import he
 
 HALF = (0.5, 0.5, 0.5)  # mean and deviation that bring pixels 0..1 into -1..1
 STD = 0.02  # of the weights of decoder and discriminator, the code's

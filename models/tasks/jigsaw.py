@@ -13,19 +13,19 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from models import permutations
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
-from models.permutations import TILES
+from models.encoders.initialisation import he
 from models.puzzles import Answer, Picture, Puzzle
+from models.recipes import permutations
 from models.recipes.jigsaw import JigsawConfig, PuzzleConfig
+from models.recipes.permutations import TILES
 from models.resampling import standardise
 from models.tasks import classifying
 from models.tasks.base import Task, Views
 from models.tasks.heads import TilesHead
 from models.tasks.pictures import picture
 from models.tasks.windows import every_window, mirror, without_green
-from models.training.initialisation import he
 
 SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
 

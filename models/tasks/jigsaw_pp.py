@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from models import permutations
-from models.permutations import TILES
+from models.recipes import permutations
 from models.recipes.jigsaw_pp import JigsawPPConfig
+from models.recipes.permutations import TILES
 from models.tasks import classifying
 from models.tasks.base import Views
 from models.tasks.jigsaw import Draw, Jigsaw

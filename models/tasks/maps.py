@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.lab import annealed_mean, to_rgb
 from models.preprocessing import lab
 from models.puzzles import Picture
 from models.tasks.base import Windows
+from models.tasks.lab import annealed_mean, to_rgb
 from models.tasks.pictures import picture
 
 STRIDE = 16

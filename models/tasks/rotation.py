@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
+from models.encoders.initialisation import he
 from models.puzzles import Answer, Puzzle
 from models.recipes.rotation import ClassifierConfig
 from models.tasks import classifying
@@ -19,7 +20,6 @@ from models.tasks.base import Task, Views
 from models.tasks.heads import Classifier
 from models.tasks.pictures import picture
 from models.tasks.windows import MEAN, STD, by_mean_and_std, mirror, resized_crops
-from models.training.initialisation import he
 
 TURNS = ("upright", "a quarter turn to the left", "upside down", "a quarter turn to the right")
 

@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.card import LayerCard, Preprocess
+from models.encoders.initialisation import he
 from models.encoders.split import SplitAlexNet
-from models.lab import PAPER_BINS, ab_bins
 from models.preprocessing import lab
 from models.puzzles import Answer, Puzzle
 from models.recipes.split_brain import SplitBrainConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
 from models.tasks.heads import MapHead, SplitHead
+from models.tasks.lab import PAPER_BINS, ab_bins
 from models.tasks.windows import mirror
-from models.training.initialisation import he
 
 MEAN, SPREAD = (50.0, 0.0, 0.0), (25.0, 25.0, 25.0)
 LIGHTNESSES, WIDTH = 50, 2.0  # bins of L

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.counting.equation import crop_image
+from models.crops import centre, region
 from models.galleries.loading import decode, decode_rows
 from models.galleries.packs import Pack
-from models.geometry import central_square
+from models.seeds import generator
 from models.tasks.windows import every_window
 from models.workers import workers
 
@@ -29,15 +29,6 @@ class Regions(Protocol):
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         """Windows (B, 3, size, size) uint8 of the regions `indices`, on the regions' device."""
-
-
-def region(image: Tensor, side: int, *, enlarge: bool = False) -> Tensor:
-    """The central square of an image (3, H, W), brought down to `side` where it is larger: (3, s, s), s <= side.
-
-    With `enlarge` smaller ones are brought up to it.
-    """
-    box = central_square(image.shape[2], image.shape[1])
-    return crop_image(image, box, side if enlarge else min(side, int(box[2] - box[0])))[0]
 
 
 class ResidentRegions:
@@ -193,21 +184,7 @@ class Batches:
         return self.regions.crops(indices, tops, lefts, self.crop)
 
 
-def centre(square: Tensor, crop: int) -> Tensor:
-    """The middle of a region, as inference reads it: (3, s, s) -> (3, crop, crop)."""
-    margin = (square.shape[-1] - crop) // 2
-    return square[:, margin : margin + crop, margin : margin + crop]
-
-
 def centre_crops(pack: Pack, rows: Sequence[int], side: int, crop: int) -> Iterator[Tensor]:
     """The middle `crop` of each row's region, as inference reads it: (3, crop, crop) uint8."""
     for _, image in decode_rows(pack, rows):
         yield centre(region(image, side), crop)
-
-
-def generator(seed: int, *path: int) -> torch.Generator:
-    """A CPU generator whose stream depends on the seed and a path of numbers (step, purpose)."""
-    mixed = seed & 0xFFFFFFFF
-    for part in path:
-        mixed = (mixed * 0x9E3779B97F4A7C15 + part + 0x632BE59BD9B4E019) & 0xFFFFFFFFFFFFFFFF
-    return torch.Generator().manual_seed(mixed)

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.counting.measures import bootstrapped
+from models.crops import centre
+from models.seeds import generator
+from models.statistics import bootstrapped
 from models.tasks.base import Task
-from models.training.batches import centre, generator
 
 BATCH = 64
 PENALTIES = tuple(10.0**power for power in range(-2, 6))  # of the ridge, chosen by leaving out one part

@@ -1,8 +1,6 @@
 """Break-it labs: trainings that differ from a sound one in one setting, and what that is expected to do."""
 
-from dataclasses import dataclass, fields
-
-from models.recipes import RECIPES
+from dataclasses import dataclass
 
 TASK, SOUND = "counting", "healthy"
 
@@ -54,10 +52,3 @@ LABS = (
 def lab(recipe: str) -> Lab | None:
     """The lab of that recipe, if it is one."""
     return next((known for known in LABS if known.recipe == recipe), None)
-
-
-def changed(recipe: str) -> list[tuple[str, object, object]]:
-    """The settings in which a lab differs from the sound run: name, sound value, the lab's value."""
-    sound, broken = RECIPES[TASK][SOUND], RECIPES[TASK][recipe]
-    pairs = ((item.name, getattr(sound, item.name), getattr(broken, item.name)) for item in fields(sound))
-    return [(name, one, two) for name, one, two in pairs if one != two]

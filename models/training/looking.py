@@ -17,15 +17,15 @@ from torch import Tensor
 
 from models.atomic import write_bytes
 from models.card import Card
-from models.counting.equation import count_crops
+from models.counting.equation import count_crops, tiles
 from models.counting.evaluation import sides
 from models.counting.measures import additivity_ratio, firing_units, loss, pull, r2_adding, r2_averaging
+from models.crops import centre
 from models.filters.measures import measure as filter_measures
 from models.network import Network
 from models.resampling import halve
+from models.seeds import generator
 from models.tasks.base import Task
-from models.tasks.counting import tiles
-from models.training.batches import centre, generator
 from models.training.looks import VIEWS, Look, Looks, picture_path, read_looks, write_looks
 from models.training.pretext import held_out
 

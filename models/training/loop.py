@@ -19,8 +19,9 @@ from torch import Tensor
 
 from models.atomic import sync_folder
 from models.recipes.base import ImageConfig
+from models.seeds import generator
 from models.tasks.base import Epoch, Task
-from models.training.batches import Batches, generator
+from models.training.batches import Batches
 
 STATE = "training.pt"
 

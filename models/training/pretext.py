@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.counting.measures import bootstrapped
+from models.crops import centre
 from models.search.neighbours import share_of
+from models.seeds import generator
+from models.statistics import bootstrapped
 from models.tasks.base import Task
 from models.training import giveaways
-from models.training.batches import centre, generator
 
 BATCH = 64
 SIGMAS = 5.0  # over guessing: what counts as having learned a puzzle

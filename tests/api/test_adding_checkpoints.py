@@ -14,7 +14,7 @@ from app.settings import Settings
 from models.card import CARD, read_card
 from tests.conftest import Client, Clients
 from tests.models.foreign.files import saved
-from tests.models.foreign_networks import CifarNet
+from tests.models.foreign.networks import CifarNet
 
 State = dict[str, Tensor]
 

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models import checkpoints, inference
 from models.answers import CountAnswer, Inputs
 from models.card import Reference, read_reference
+from models.checkpoints import inference
+from models.checkpoints import storage as checkpoints
 from models.counting.mismatch import pair_loss, strangers
 from models.galleries.loading import decode
 from models.network import Network

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from app.settings import Settings
-from models.galleries import sample_photos
+from models.samples import photos as sample_photos
 from tests.api.asking import all_images, code, imported, new, picture, write_pets
 from tests.conftest import Client, Clients
 from tests.making import run_jobs

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from app.failures import Conflict
+from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.services.services import Services
-from app.services.submissions.import_images import FolderFrom, NewGallery
 from app.settings import Settings
 from app.store.tables import CheckpointRow, GalleryRow
 from tests.conftest import Client, Clients, Server

@@ -18,11 +18,11 @@ SCAN = "plain-on-pets"
 
 def write_checkpoint(folder: Path) -> None:
     """The convolutions of an AlexNet with random weights."""
-    from models import checkpoints
     from models.card import Card, Preprocess, write_card
+    from models.checkpoints import storage as checkpoints
     from models.encoders import ENCODERS, layers
-    from models.training.batches import generator
-    from models.training.initialisation import he
+    from models.encoders.initialisation import he
+    from models.seeds import generator
 
     folder.mkdir(parents=True)
     encoder = ENCODERS["alexnet-torchvision"]()

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from app.predictor.client import Predictor
-from app.services.indexes import Indexes
-from app.services.search import Asked, SearchService
+from app.services.search.indexes import Indexes
+from app.services.search.service import Asked, SearchService
 from tests.conftest import Server
 from tests.making import CHANNELS, Workspace, photo
 

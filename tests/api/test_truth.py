@@ -14,8 +14,8 @@ from app.jobs.kinds import import_images
 from app.jobs.running import Running
 from app.jobs.spec import JobSpec
 from app.jobs.tail import Tail
+from app.services.jobs.submissions.import_images import CountablesFrom, FolderFrom, NewGallery
 from app.services.services import Services
-from app.services.submissions.import_images import CountablesFrom, FolderFrom, NewGallery
 from app.settings import Settings
 from models.countables.truth import count
 from models.galleries.packs import Pack

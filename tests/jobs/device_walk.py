@@ -16,13 +16,15 @@ from torch import Tensor
 from app.jobs.context import JobContext
 from app.jobs.kinds import evaluate, scan, train
 from app.jobs.spec import JobSpec, Output
-from models import checkpoints, inference
 from models.card import STEP0, WEIGHTS, read_card
+from models.checkpoints import inference
+from models.checkpoints import storage as checkpoints
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.scans.files import ScanReader
+from models.seeds import generator
 from models.tasks.counting import Counting
-from models.training.batches import Batches, ResidentRegions, StreamedRegions, generator
+from models.training.batches import Batches, ResidentRegions, StreamedRegions
 from models.training.looks import read_looks
 from models.training.loop import FitConfig, fit, saved_state
 from tests.elsewhere import DEVICE, Elsewhere

@@ -16,15 +16,16 @@ from app.jobs.context import JobContext, JobFailed
 from app.jobs.kinds import train
 from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
-from models import checkpoints
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
+from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import held_out_regions
 from models.galleries.images import store_image
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.recipes import build_config
+from models.seeds import generator
 from models.tasks.base import Epoch, Relabelled
 from models.tasks.supervised import Supervised
-from models.training.batches import Batches, ResidentRegions, generator, split_rows
+from models.training.batches import Batches, ResidentRegions, split_rows
 from models.training.looks import VIEWS, picture_path, read_looks
 from models.training.loop import FitConfig, fit
 from models.training.pretext import held_out

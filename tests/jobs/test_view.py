@@ -3,8 +3,8 @@
 import pytest
 
 from app.failures import BadQuery
-from app.services.curve_groups import collapsed_cost, curve_groups
-from app.services.train_form import train_spec
+from app.services.checkpoints.curves import collapsed_cost, curve_groups
+from app.services.training.form import train_spec
 from app.web.curve_charts import curve_chart
 
 

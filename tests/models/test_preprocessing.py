@@ -6,7 +6,7 @@ import torch
 from skimage.color import rgb2lab
 
 from models.card import Preprocess
-from models.counting.equation import trunk_square
+from models.crops import trunk_square
 from models.geometry import trunk_box
 from models.preprocessing import lab, normalise
 

@@ -14,14 +14,14 @@ from playwright.sync_api import Page, expect
 from torch import Tensor
 
 from app.inspector.client import Inspector
-from app.routes.inspection_pages import own_preprocess
-from app.services.foreign_checkpoints import NewCheckpoint, told_apart
-from app.services.submissions.import_images import FolderFrom, NewGallery
+from app.routes.foreign.pages import own_preprocess
+from app.services.foreign.checkpoints import NewCheckpoint, told_apart
+from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.settings import Settings
 from tests.conftest import Client, Clients, Server
 from tests.making import run_jobs
 from tests.models.foreign.files import malicious, saved
-from tests.models.foreign_networks import CifarNet
+from tests.models.foreign.networks import CifarNet
 
 State = dict[str, Tensor]
 HTML = {"accept": "text/html"}

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from app.services.showcase import DRAWN, counting_checkpoint
+from app.services.home.first_screen import DRAWN, counting_checkpoint
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
 from app.web.axes import axis_over
 from app.web.charts import bar_chart, histogram, line_chart
-from app.web.templating import ago, coded, count, duration, file_size, number, percent
+from app.web.formats import ago, coded, count, duration, file_size, number, percent
 from tests.conftest import Client, Server
 from tests.making import photo
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.services.assembly import build_services
-from app.services.bundled import ensure_random_init
+from app.services.checkpoints.bundled import ensure_random_init
 from app.serving import bind
 from app.settings import Settings
 from tests.conftest import Server, application, live

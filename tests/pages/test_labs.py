@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from app.jobs.folders import job_folder
-from app.services.labs import LabRun, sentence, sound_sentence
+from app.services.training.labs import LabRun, sentence, sound_sentence
 from app.store.tables import GalleryRow
-from models.training.labs import LABS, SOUND, changed
+from models.recipes import differences
+from models.training.labs import LABS, SOUND, TASK
 from models.training.looks import Look, Looks, write_looks
 from tests.conftest import Client
 
@@ -46,7 +47,7 @@ def start(client: Client, recipe: str) -> str:
 
 
 def test_every_lab_differs_from_the_sound_run_in_one_setting() -> None:
-    assert {lab.recipe: [name for name, _, _ in changed(lab.recipe)] for lab in LABS} == {
+    assert {lab.recipe: [name for name, _, _ in differences(TASK, SOUND, lab.recipe)] for lab in LABS} == {
         "collapse": ["lr"],
         "no-margin": ["margin"],
         "per-unit-hinge": ["hinge"],

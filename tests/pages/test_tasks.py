@@ -10,11 +10,11 @@ from PIL import Image
 
 from app.failures import BadQuery
 from app.predictor.client import Predictor
-from app.routes.task_page import Score
-from app.services.puzzles import GAP, sheet
-from models.catalogue import SYSTEMS
+from app.routes.training.task_page import Score
+from app.services.training.puzzles import GAP, sheet
 from models.puzzles import Picture
 from models.recipes import RECIPES
+from models.recipes.catalogue import SYSTEMS
 from models.tasks import TASKS
 from tests.conftest import Server
 

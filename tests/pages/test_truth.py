@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.services.jobs.submissions.import_images import CountablesFrom, NewGallery
 from app.services.services import Services
-from app.services.submissions.import_images import CountablesFrom, NewGallery
 from app.serving import bind
 from app.settings import Settings
 from models.countables.truth import count, tiles

@@ -6,7 +6,7 @@ from app.jobs.context import JobContext
 from models.card import read_card
 from models.counting import evaluations
 from models.counting.evaluations import Evaluation
-from models.counting.gallery_evaluation import Amounts, evaluate_on
+from models.evaluations.gallery import Amounts, evaluate_on
 from models.galleries.packs import Pack
 from models.network import exact_fp32
 

@@ -1,7 +1,7 @@
 """Write a checkpoint for PyTorch or as ONNX, compared with the original before it is offered."""
 
 from app.jobs.context import JobContext, JobFailed
-from models.exporting import CannotExport, export
+from models.checkpoints.exporting import CannotExport, export
 
 PARTS = 3  # building, writing, comparing
 

@@ -25,8 +25,8 @@ from models.galleries.images import StoredImage
 from models.galleries.intake import pack_row, stored
 from models.galleries.manifests import ManifestSource
 from models.galleries.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
-from models.galleries.sample_photos import SampleSource
 from models.galleries.sources import FolderSource, Item, Skipped, Source, UploadSource
+from models.samples.photos import SampleSource
 
 LISTING: Final = "listing.jsonl"
 SKIPPED: Final = "skipped.jsonl"

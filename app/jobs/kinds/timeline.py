@@ -1,9 +1,9 @@
 """See a checkpoint's units grow: its snapshots on a sample of a gallery."""
 
 from app.jobs.context import JobContext, JobFailed
+from models.evaluations.growing import NoSnapshots, grow
 from models.galleries.packs import Pack
 from models.scans import timelines
-from models.scans.growing import NoSnapshots, grow
 
 
 def run(job: JobContext) -> None:

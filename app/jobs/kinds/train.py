@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from app.jobs.context import JobContext, JobFailed
-from models import checkpoints
 from models.atomic import replace_folder, write_json
 from models.card import Card, write_card
+from models.checkpoints import storage as checkpoints
 from models.clusters.files import ClusteringReader
 from models.counting.evaluation import evaluate, held_out_regions
 from models.galleries.packs import Pack
@@ -24,10 +24,11 @@ from models.memory import fits
 from models.network import Network, exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
+from models.seeds import generator
 from models.seen import SEEN, write_seen
 from models.tasks import TASKS
 from models.tasks.base import Task
-from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, generator, split_rows
+from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, split_rows
 from models.training.curves import thin
 from models.training.looking import Watch
 from models.training.loop import FitConfig, fit, saved_state

@@ -1,0 +1,116 @@
+"""The pages of knowledge transfer: the form with the chains that were started, one chain, what a sent form asks."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field
+
+from app.services.services import Services
+from app.web.templating import page
+from models.descriptors import DESCRIPTORS
+from models.random_init import NAME as UNTRAINED
+from models.recipes import RECIPES
+from models.recipes.cluster_classification import STUDENTS
+
+TEACHER = "teacher"  # the recipe of a strong network
+MOST = 100  # of each kind that the form offers
+LABELLED = ("supervised", "cluster_classification")  # tasks that need more than photos, so no beginning of a chain
+
+
+def show_form(request: Request, services: Services, *, begin: str | None, cursor: str | None) -> HTMLResponse:
+    """The form, filled in as far as the address says, and the chains."""
+    known = [item.slug for item in services.checkpoints.list(limit=MOST).checkpoints]
+    named = [(f"checkpoint:{name}", kind.title + ", no weights") for name, kind in DESCRIPTORS.items()]
+    named += [(f"checkpoint:{slug}", "random init, the untrained control") for slug in known if slug == UNTRAINED]
+    begins = {
+        "Train a pretext task": [(f"pretrain:{task}", task) for task in RECIPES if task not in LABELLED],
+        "Nothing learned: controls": named,
+        "A checkpoint": [(f"checkpoint:{slug}", slug) for slug in known if slug not in (*DESCRIPTORS, UNTRAINED)],
+        "A scan": [(f"scan:{item.slug}", item.slug) for item in services.scans.list(limit=MOST).scans],
+        "Clusters": [(f"clustering:{i.slug}", i.slug) for i in services.clusterings.list(limit=MOST).clusterings],
+    }
+    return page(
+        request,
+        "transfer.html",
+        begins=begins,
+        begin=begin,
+        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=MOST).galleries if item.rows],
+        students=STUDENTS,
+        recipes=list(RECIPES["cluster_classification"]),
+        pretext_recipes=[("small", "small"), ("paper", "paper"), *own_recipes()],
+        can_probe=services.jobs.knows("probe"),
+        found=services.chains.list(cursor=cursor),
+        first=cursor is None,
+    )
+
+
+def own_recipes() -> list[tuple[str, str]]:
+    """Recipes of a single task that make a teacher, with the task's name."""
+    return [(TEACHER, f"{TEACHER} (of {task})") for task, recipes in RECIPES.items() if TEACHER in recipes]
+
+
+def show_chain(request: Request, services: Services, chain: str) -> HTMLResponse:
+    """One chain as its pipeline, every box a link."""
+    return page(request, "chain.html", chain=services.chains.get(chain))
+
+
+class ChainForm(BaseModel):
+    """`begin` is `pretrain:TASK`, `checkpoint:SLUG`, `scan:SLUG` or `clustering:SLUG`; an empty field is no choice."""
+
+    begin: str = Field(max_length=500)
+    pretext_gallery: str = Field("", max_length=200)
+    pretext_recipe: str = Field("small", max_length=100)
+    pretext_steps: str = Field("", max_length=12)
+    layer: str = Field("", max_length=200)
+    cluster_gallery: str = Field("", max_length=200)
+    method: str = Field("kmeans", max_length=20)
+    k: str = Field("100", max_length=12)
+    pca: str = Field("", max_length=12)
+    spherical: bool = False
+    target_gallery: str = Field("", max_length=200)
+    student_network: str = Field("alexnet", max_length=100)
+    student_recipe: str = Field("small", max_length=100)
+    student_steps: str = Field("", max_length=12)
+    seed: str = Field("0", max_length=12)
+    probe: str = Field("", max_length=200)
+
+    def spec(self) -> dict[str, Any]:
+        """The chain's spec; values are checked where it is started."""
+        kind, _, name = self.begin.partition(":")
+        spec: dict[str, Any] = {
+            "method": self.method,
+            "k": number(self.k),
+            "spherical": self.spherical,
+            "cluster_seed": number(self.seed),
+            "student": {
+                "recipe": self.student_recipe,
+                "seed": number(self.seed),
+                "config": {"network": self.student_network, **steps(self.student_steps)},
+            },
+        }
+        optional = {
+            "layer": self.layer,
+            "target_gallery": self.target_gallery,
+            "probe": self.probe,
+            "pca": number(self.pca),
+        }
+        spec |= {key: value for key, value in optional.items() if value not in ("", None)}
+        if kind == "pretrain":
+            pretrain = {"task": name, "gallery": self.pretext_gallery, "recipe": self.pretext_recipe}
+            spec["pretrain"] = {**pretrain, "seed": number(self.seed), "config": steps(self.pretext_steps)}
+        else:
+            spec[kind] = name
+        if kind in ("pretrain", "checkpoint") and self.cluster_gallery:
+            spec["cluster_gallery"] = self.cluster_gallery
+        return spec
+
+
+def number(text: str) -> object:
+    """A whole number where it is one, else the text, which is then refused by name; None where it is empty."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text or None
+
+
+def steps(text: str) -> dict[str, object]:
+    """An override of the recipe's steps, where one is given."""
+    return {} if text == "" else {"steps": number(text)}

@@ -1,0 +1,192 @@
+"""The first-layer filters of a checkpoint: numbers, one picture, and the page that sorts them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.deps import ServicesDep, SettingsDep
+from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Panel, Sort
+from app.services.checkpoints.service import CheckpointRecord
+from app.services.filters.panels import KMeansPanel, data_address, kmeans_pixels, ordered
+from app.settings import Settings
+from app.web.responses import Json, answers
+from app.web.templating import page
+from models.filters.pictures import Scale
+
+router = APIRouter()
+
+ZoomQuery = Annotated[int, Query(ge=1, le=16)]
+GalleryQuery = Annotated[str | None, Query(max_length=200)]
+StepQuery = Annotated[int | None, Query(ge=0, le=2**31)]
+
+
+@dataclass(frozen=True)
+class FilterTile:
+    """One filter on the page: its picture as a data address, its norm, and the measure that orders the page."""
+
+    filter: int
+    picture: str
+    norm: float
+    value: float | None
+
+
+def panel_json(panel: FilterPanel) -> dict[str, object]:
+    """Values a filter, their medians, and whether that is smoother than noise."""
+    return {
+        "measures": panel.measures.lists(),
+        "medians": panel.measures.medians(),
+        "smoother_than_noise": panel.smoothness.smoother,
+        "sentence": panel.smoothness.sentence,
+    }
+
+
+def kmeans_json(kmeans: KMeansPanel) -> dict[str, object]:
+    """Centroids as numbers; `preparing` while they are computed."""
+    if kmeans.panel is None:
+        return {"gallery": kmeans.gallery, "preparing": True}
+    return {
+        "gallery": kmeans.gallery,
+        "preparing": False,
+        "weights": kmeans.panel.weights.tolist(),
+        **panel_json(kmeans.panel),
+    }
+
+
+def layer_json(slug: str, layer: FirstLayer, kmeans: KMeansPanel | None, settings: Settings) -> dict[str, object]:
+    """The first layer as numbers: weights[unit][channel][y][x]."""
+    here = f"/api/checkpoints/{slug}"
+    return {
+        "layer": layer.layer,
+        "shape": list(layer.trained.weights.shape),
+        "weights": layer.trained.weights.tolist(),
+        **panel_json(layer.trained),
+        "relative_change": None if layer.change is None else [float(f"{value:.6g}") for value in layer.change],
+        "step0": None if layer.step0 is None else panel_json(layer.step0),
+        "kmeans": None if kmeans is None else kmeans_json(kmeans),
+        "noise_medians": layer.noise,
+        "links": {
+            "self": settings.url(f"{here}/filters"),
+            "page": settings.url(f"/checkpoints/{slug}/filters"),
+            "checkpoint": settings.url(here),
+            "png": settings.url(f"{here}/filters.png"),
+        },
+    }
+
+
+def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort, order: list[int]) -> list[FilterTile] | None:
+    """The filters of a panel in the order of the trained ones, so that panels and steps can be compared by place."""
+    pictures = layer.pixels(panel, scale)
+    shown = layer.trained if panel == "trained" else layer.step0
+    if pictures is None or shown is None:
+        return None
+    values = layer.values(shown, sort)
+    return [
+        FilterTile(
+            filter=number,
+            picture=data_address(pictures[number]),
+            norm=float(shown.measures.norm[number]),
+            value=None if values is None else float(values[number]),
+        )
+        for number in order
+    ]
+
+
+def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
+    """Centroids as they were found, the largest clusters first."""
+    pictures = kmeans_pixels(panel, scale)
+    norms = panel.measures.norm
+    return [
+        FilterTile(number, data_address(picture), float(norms[number]), None) for number, picture in enumerate(pictures)
+    ]
+
+
+@router.get("/api/checkpoints/{checkpoint}/filters")
+def show_filters(
+    checkpoint: str,
+    services: ServicesDep,
+    settings: SettingsDep,
+    gallery: GalleryQuery = None,
+    at: StepQuery = None,
+) -> Json:
+    """Weights and measures of the first layer, of its own step 0, and of k-means of a gallery's whitened patches.
+
+    `at` is one of `steps`, of which the training kept snapshots; without it the filters are those of its end.
+    """
+    kmeans = services.filters.kmeans(checkpoint, gallery)
+    layer = services.checkpoints.first_layer(checkpoint, at)
+    steps = list(services.checkpoints.snapshots(checkpoint))
+    return Json({**layer_json(checkpoint, layer, kmeans, settings), "steps": steps, "at": at})
+
+
+@router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
+def filters_picture(
+    checkpoint: str,
+    services: ServicesDep,
+    scale: Scale = "common",
+    sort: Sort = "filter",
+    panel: Literal["trained", "step0", "kmeans"] = "trained",
+    zoom: ZoomQuery = 4,
+    at: StepQuery = None,
+) -> Response:
+    """All first-layer filters as one picture, at the end of the training or `at` a step; gray is zero."""
+    if panel == "kmeans":
+        picture = services.filters.kmeans_png(checkpoint, scale=scale, zoom=zoom)
+    else:
+        picture = services.checkpoints.filters_png(checkpoint, panel=panel, scale=scale, sort=sort, zoom=zoom, at=at)
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/checkpoints/{checkpoint}/filters", include_in_schema=False)
+def filters_page(
+    request: Request,
+    checkpoint: str,
+    services: ServicesDep,
+    sort: Sort | None = None,
+    scale: Scale = "common",
+    gallery: GalleryQuery = None,
+    at: StepQuery = None,
+) -> HTMLResponse:
+    layer = services.checkpoints.first_layer(checkpoint)
+    shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
+    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint)
+    sort = ordered(layer, sort)
+    growth = Growth(services.checkpoints.snapshots(checkpoint), at, layer.order(sort))
+    return show(request, services.checkpoints.get(checkpoint), shown, kmeans, sort, scale, others, growth)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The steps whose filters were kept, the one that is looked at (None: the end), and the order of all of them."""
+
+    steps: tuple[int, ...]
+    at: int | None
+    order: list[int]
+
+
+def show(
+    request: Request,
+    record: CheckpointRecord,
+    layer: FirstLayer,
+    kmeans: KMeansPanel | None,
+    sort: Sort,
+    scale: Scale,
+    others: list[tuple[str, str]],
+    growth: Growth,
+) -> HTMLResponse:
+    """The page: the filters now or at a step, at the start, and what k-means finds."""
+    return page(
+        request,
+        "filters.html",
+        record=record,
+        layer=layer,
+        trained=tiles(layer, "trained", scale, sort, growth.order),
+        step0=tiles(layer, "step0", scale, sort, growth.order),
+        kmeans=kmeans,
+        centroids=centroids(kmeans.panel, scale) if kmeans is not None and kmeans.panel is not None else None,
+        sort=sort,
+        scale=scale,
+        others=others,
+        growth=growth,
+    )

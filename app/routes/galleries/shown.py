@@ -1,0 +1,165 @@
+"""What the gallery pages show: covers, filters, one image and where to go from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from app.jobs.records import JobRecord
+from app.jobs.states import ENDED
+from app.services.galleries.service import GalleryRecord, ImagePage
+from app.services.services import Services
+from app.settings import Settings
+from models.galleries.packs import PackRow
+
+COVER: Final = 6
+SIZES: Final = {"small": 96, "medium": 128, "large": 192}
+PAGE: Final = 120
+TASK: Final = "counting"
+ORIGINS: Final = {
+    "folder": "from a folder",
+    "manifest": "from a manifest",
+    "sample": "from the built-in sample",
+    "countables": "generated scenes whose every object is known",
+    "upload": "from uploads",
+}
+
+Size = Literal["small", "medium", "large"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A gallery in the list: its job where it has not ended well, and a few rows to show."""
+
+    gallery: GalleryRecord
+    job: JobRecord | None
+    cover: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which images of a gallery a page shows, and how large; `link` changes one thing of it."""
+
+    path: str
+    label: str | None = None
+    split: str | None = None
+    size: Size = "medium"
+
+    def link(self, **changes: str | None) -> str:
+        """The grid with one thing changed; a changed filter begins at the first image."""
+        return self._address(self.path, changes)
+
+    def image(self, row: int) -> str:
+        """The page of one image, from which one walks within the filter."""
+        return self._address(f"{self.path}/images/{row}", {})
+
+    def state(self, changes: Mapping[str, str | None] | None = None) -> list[tuple[str, str]]:
+        """What an address says of it, with some of it changed."""
+        state = {"label": self.label, "split": self.split, "size": self.size if self.size != "medium" else None}
+        return [(name, value) for name, value in {**state, **(changes or {})}.items() if value is not None]
+
+    def _address(self, path: str, changes: Mapping[str, str | None]) -> str:
+        query = urlencode(self.state(changes))
+        return f"{path}?{query}" if query else path
+
+
+def entry(services: Services, gallery: GalleryRecord) -> Entry:
+    """The list's entry of a gallery."""
+    count = min(COVER, gallery.rows)
+    cover = tuple(index * gallery.rows // count for index in range(count))
+    return Entry(gallery, unfinished(services, gallery), cover)
+
+
+def unfinished(services: Services, gallery: GalleryRecord) -> JobRecord | None:
+    """The gallery's latest import, unless it is done."""
+    job = services.galleries.job(gallery)
+    return None if job is None or job.state == "done" else job
+
+
+def waiting(jobs: Sequence[JobRecord | None]) -> bool:
+    """Whether a page should look again by itself soon."""
+    return any(job is not None and job.state not in ENDED for job in jobs)
+
+
+def seen(found: ImagePage) -> str:
+    """`1,200 images` of the filter, for the pager."""
+    return f"{found.total:,} image{'' if found.total == 1 else 's'}"
+
+
+def facet_options(counts: Mapping[str, int], every: str) -> list[tuple[str, str]]:
+    """Options of a select: all, then each value with its count."""
+    return [("", every), *((value, f"{value} ({count:,})") for value, count in counts.items())]
+
+
+def about(
+    services: Services, gallery: str, row: int, view: Filter, lines: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """What the page of one image shows. Raises NotFound."""
+    known = services.galleries.image(gallery, row)
+    before, after = neighbours_in_list(services, gallery, row, view)
+    return {
+        "gallery": services.galleries.get(gallery),
+        "row": row,
+        "known": known,
+        "facts": [*facts(row, known), *scene_facts(services.truth.scene(gallery, row))],
+        "truth": services.truth.grid(gallery, row, lines) if services.truth.known(gallery, row) else None,
+        "before": before,
+        "after": after,
+        "scans": services.galleries.scans(gallery),
+        "counting": counting_checkpoints(services),
+    }
+
+
+def facts(row: int, known: PackRow) -> list[tuple[str, object]]:
+    """What is known of an image, to read."""
+    size = f"{known.width} × {known.height}"
+    stored = f"{known.jpeg_width} × {known.jpeg_height}"
+    pairs: list[tuple[str, object]] = [("Row", row), ("Path", known.path)]
+    pairs += [(name, value) for name, value in (("Label", known.label), ("Split", known.split)) if value]
+    pairs += [("Source", known.source)] if known.source else []
+    pairs += [("Counts", ", ".join(f"{name} {n}" for name, n in known.counts.items()))] if known.counts else []
+    pairs += [("Size", size)] if size == stored else [("Size", size), ("Stored", stored)]
+    return [*pairs, ("SHA-256", known.sha256)]
+
+
+def scene_facts(scene: Mapping[str, Any] | None) -> list[tuple[str, object]]:
+    """What decided a generated scene, to read."""
+    if scene is None:
+        return []
+    crop = scene.get("ground_crop")
+    place = f", crop {crop[0]},{crop[1]} to {crop[2]},{crop[3]} of the photo" if crop else ""
+    pairs: list[tuple[str, object]] = [("Ground", f"{scene['ground']}{place}"), ("Seed", scene["seed"])]
+    pairs += [("Contrast", f"{scene['contrast']:.2f}")] if scene["contrast"] != 1 else []
+    pairs += [("Sweep", f"{scene['sweep']}, level {scene['level']}")] if scene["sweep"] else []
+    return pairs
+
+
+def origin(services: Services, gallery: GalleryRecord) -> str:
+    """Where a gallery's images come from, in words."""
+    if gallery.source["kind"] == "sample" and gallery.rows:
+        photos = len(set(services.galleries.pack(gallery.slug).sources().tolist()))
+        return f"multi-scale crops of {photos} photos that ship inside scikit-image"
+    return ORIGINS[gallery.source["kind"]]
+
+
+def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter) -> tuple[int | None, int | None]:
+    """The rows before and after in the filtered list."""
+    pack = services.galleries.pack(gallery)
+    if view.label is None and view.split is None:
+        return (row - 1 if row > 0 else None), (row + 1 if row + 1 < len(pack) else None)
+    chosen = pack.select(view.label, view.split)
+    before, after = chosen[chosen < row], chosen[chosen > row]
+    return (int(before[-1]) if len(before) else None), (int(after[0]) if len(after) else None)
+
+
+def counting_checkpoints(services: Services) -> list[str]:
+    """Checkpoints with a counting head, newest first."""
+    return [record.slug for record in services.checkpoints.list(limit=50).checkpoints if record.task == TASK]
+
+
+def roots_note(settings: Settings) -> str:
+    """What a person who types a path has to know."""
+    count = len(settings.roots)
+    return (
+        f"Absolute path on the server, below {'the folder' if count == 1 else f'the {count} folders'} of TESSERA_ROOTS."
+    )

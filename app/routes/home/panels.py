@@ -1,0 +1,292 @@
+"""The four panels of the first screen, all about one image: what is counted in it, units, neighbours, first filters."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.deps import MAX_ID
+from app.failures import Busy, DomainError
+from app.jobs.records import JobRecord
+from app.routes.crops import Shot, shot
+from app.routes.pictures import Picture, Tile, labels, thumbnail
+from app.routes.queries import Name, Row, UploadName, address
+from app.services.checkpoints.first_layers import FirstLayer, Panel
+from app.services.counting.service import Counted
+from app.services.filters.panels import data_address
+from app.services.galleries.truth import Grid
+from app.services.home.first_screen import Stage, Subject, stage, subject
+from app.services.jobs.view import JobView, view
+from app.services.search.service import Found
+from app.services.search.side_by_side import Image, SpaceRow
+from app.services.services import Services
+from app.services.units.responses import CROPS
+from app.settings import Settings
+from models.random_init import NAME as RANDOM_INIT
+
+CROP = 60  # pixels a crop takes
+NEIGHBOURS = 9
+FILTERS = 36
+
+Content = TypeVar("Content", covariant=True)
+Made = TypeVar("Made")
+
+
+class HomeParams(BaseModel):
+    """The first screen's state: which scan, which image of its gallery (or an upload), which of the random choices."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    scan: Name = None
+    row: Row = None
+    upload: UploadName = None
+    shuffle: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # of the random units
+    image: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # of the image, where none is named
+
+
+@dataclass(frozen=True)
+class Part(Generic[Content]):
+    """What a panel holds. Where that is nothing: `busy` says that the network is not there yet, `fault` what stands in
+    the way, and `coming` that a job is on its way which brings it."""
+
+    content: Content | None = None
+    busy: str = ""
+    fault: str = ""
+    coming: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it fills itself if asked again."""
+        return bool(self.busy) or self.coming
+
+
+@dataclass(frozen=True)
+class PanelUnit:
+    """A unit in the panel: its best crops and how far the image drives it above its usual response."""
+
+    unit: int
+    href: str
+    chosen: str
+    score: float
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class Units:
+    layer: str
+    units: tuple[PanelUnit, ...]
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """The neighbours of the image in one space; none while they are being prepared, `found` being None then."""
+
+    name: str
+    href: str
+    tiles: tuple[Tile, ...]
+    found: Found | None
+    worse: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FilterSheet:
+    """First-layer filters as pictures, and how rough the median one is; None where there are none, or not yet."""
+
+    name: str
+    pictures: tuple[str, ...] | None
+    roughness: float | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The three sheets; `noise` is the roughness of white noise."""
+
+    layer: str
+    noise: float
+    sheets: tuple[FilterSheet, ...]
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """The stage, the image and the four panels."""
+
+    stage: Stage
+    params: HomeParams
+    settings: Settings
+    subject: Subject | None
+    picture: Picture | None
+    count: Part[Counted]
+    control: Part[Counted]  # the same image, counted by the network that nobody trained
+    units: Part[Units]
+    truth: Grid | None
+    rows: Part[tuple[SearchRow, ...]]
+    filters: Part[Filters]
+
+    def link(self, **changes: object) -> str:
+        """This page with one thing changed."""
+        return address(self.settings.url("/"), self.params, changes)
+
+    @property
+    def about(self) -> str:
+        """The query string that names the image on pages of the scan."""
+        assert self.subject is not None
+        return f"upload={self.subject.upload}" if self.subject.upload else f"row={self.subject.row}"
+
+    @property
+    def bench(self) -> str:
+        """The counting bench with the image."""
+        here = self.settings.url(f"/checkpoints/{self.stage.checkpoint.slug}/count")
+        if self.subject is None:
+            return here
+        return f"{here}?{self.about}" + ("" if self.subject.upload else f"&gallery={self.stage.gallery.slug}")
+
+    @property
+    def search_live(self) -> bool:
+        return self.rows.live or any(row.found is None for row in self.rows.content or ())
+
+    @property
+    def filters_live(self) -> bool:
+        found = self.filters.content
+        return self.filters.live or (
+            found is not None and found.sheets[-1].pictures is None and self.stage.gallery.rows > 0
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether the page will say more if it is asked again."""
+        return self.count.live or self.units.live or self.search_live or self.filters_live
+
+    def seen(self, job: JobRecord) -> JobView:
+        """A job as people look at it."""
+        return view(job)
+
+
+def first_look(services: Services, settings: Settings, params: HomeParams) -> FirstLook | None:
+    """The first screen; None where no network counts or no photo is there. Raises NotFound, Conflict."""
+    on = stage(services, params.scan, own=params.upload is not None)
+    if on is None:
+        return None
+    about = subject(services, on, row=params.row, upload=params.upload, shuffle=params.image)
+    return FirstLook(
+        stage=on,
+        params=params,
+        settings=settings,
+        subject=about,
+        picture=_picture(settings, on, about) if about else None,
+        count=_part(on, about, lambda image: services.counting.count(on.checkpoint.slug, image.image)),
+        control=_part(on, about, lambda image: services.counting.count(RANDOM_INIT, image.image)),
+        truth=_truth(services, on, about),
+        units=_scanned(on, about, lambda scan, image: _units(services, scan, on, image, params.shuffle)),
+        rows=_rows(services, on, about),
+        filters=part(lambda: _filters(services, on, about)),
+    )
+
+
+def part(make: Callable[[], Made]) -> Part[Made]:
+    """What `make` gives, or why it gives nothing."""
+    try:
+        return Part(make())
+    except Busy as busy:
+        return Part(busy=busy.message)
+    except DomainError as fault:
+        return Part(fault=fault.message)
+
+
+def _part(on: Stage, about: Subject | None, make: Callable[[Subject], Made]) -> Part[Made]:
+    return Part(coming=on.coming) if about is None else part(lambda: make(about))
+
+
+def _scanned(on: Stage, about: Subject | None, make: Callable[[str, Subject], Made]) -> Part[Made]:
+    scan = on.scan
+    return Part(coming=on.coming) if scan is None else _part(on, about, lambda image: make(scan.slug, image))
+
+
+def _picture(settings: Settings, on: Stage, about: Subject) -> Picture:
+    width, height = about.image.width, about.image.height
+    if about.upload is not None:
+        return Picture(settings.url(f"/uploads/{about.upload}.jpg"), width, height, "your image")
+    src = settings.url(f"/api/galleries/{on.gallery.slug}/images/{about.row}/image")
+    return Picture(src, width, height, f"row {about.row} of {on.gallery.slug}")
+
+
+def _truth(services: Services, on: Stage, about: Subject | None) -> Grid | None:
+    """What is truly in the image, where anybody said so."""
+    if about is None or about.row is None or not services.truth.known(on.gallery.slug, about.row):
+        return None
+    return services.truth.grid(on.gallery.slug, about.row)
+
+
+def _units(services: Services, scan: str, on: Stage, about: Subject, seed: int) -> Units:
+    layer, found = services.responses.standing_out(scan, about.image.jpeg, row=_scanned_row(on, about), seed=seed)
+    return Units(
+        layer,
+        tuple(
+            PanelUnit(
+                item.unit.unit,
+                services.settings.url(f"/scans/{scan}/units/{layer}/{item.unit.unit}"),
+                item.chosen,
+                item.score,
+                tuple(shot(on.gallery.slug, image, services.settings, shown=CROP) for image in item.top[:CROPS]),
+            )
+            for item in found
+        ),
+    )
+
+
+def _scanned_row(on: Stage, about: Subject) -> int | None:
+    return about.row if about.row is not None and on.scan is not None and about.row < on.scan.rows else None
+
+
+def _rows(services: Services, on: Stage, about: Subject | None) -> Part[tuple[SearchRow, ...]]:
+    return _scanned(on, about, lambda scan, image: _searched(services, scan, image))
+
+
+def _searched(services: Services, scan: str, about: Subject) -> tuple[SearchRow, ...]:
+    image = Image(row=about.row) if about.row is not None else Image(jpeg=about.image.jpeg)
+    query = f"row={about.row}" if about.row is not None else f"upload={about.upload}"
+    return tuple(_row(services, row, query) for row in services.search_panels.panel(scan, image, k=NEIGHBOURS))
+
+
+def _row(services: Services, found: SpaceRow, query: str) -> SearchRow:
+    here = f"{services.settings.url(f'/scans/{found.scan}/search')}?layer={found.layer}"
+    tiles = () if found.found is None else _tiles(services, here, found.found)
+    return SearchRow(found.space, f"{here}&{query}", tiles, found.found, found.worse)
+
+
+def _tiles(services: Services, here: str, found: Found) -> tuple[Tile, ...]:
+    pack = services.galleries.pack(found.gallery)
+    shown = zip(found.rows, found.distances, labels(pack, found.rows), strict=True)
+    percentiles = found.percentiles or (None,) * len(found.rows)
+    return tuple(
+        Tile(
+            row,
+            thumbnail(services.settings, found.gallery, row),
+            f"{here}&row={row}",
+            f"{distance:.3g}" if percentile is None else f"{percentile:.2g} %",
+            name,
+        )
+        for (row, distance, name), percentile in zip(shown, percentiles, strict=True)
+    )
+
+
+def _filters(services: Services, on: Stage, about: Subject | None) -> Filters:
+    slug = on.checkpoint.slug
+    found = services.filters.pictures(slug, limit=FILTERS)
+    layer = services.checkpoints.first_layer(slug)
+    if about is not None and about.upload is not None:
+        order = services.responses.filters(slug, about.image.jpeg)[:FILTERS]
+        start, now = (_addresses(layer, panel, order) for panel in ("step0", "trained"))
+    else:
+        start, now = found.start, found.now
+    sheets = (
+        ("at the start", start, found.start_tv),
+        ("now", now, found.now_tv),
+        ("k-means of patches", found.kmeans, found.kmeans_tv),
+    )
+    return Filters(layer.layer, found.noise_tv, tuple(FilterSheet(*sheet) for sheet in sheets))
+
+
+def _addresses(layer: FirstLayer, panel: Panel, order: Sequence[int]) -> tuple[str, ...] | None:
+    pixels = layer.pixels(panel, "common")
+    return None if pixels is None else tuple(data_address(pixels[number]) for number in order)

@@ -1,0 +1,84 @@
+"""Clusterings as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.services.scans.clusterings import Agreement, Cluster, ClusteringRecord
+from app.settings import Settings
+from models.clusters.files import ClusteringReader
+
+Shape = dict[str, Any]
+
+
+def clustering_json(record: ClusteringRecord, settings: Settings) -> Shape:
+    """A clustering as lists show it."""
+    path = f"/clusters/{record.slug}"
+    return {
+        "slug": record.slug,
+        "scan": record.scan,
+        "checkpoint": record.checkpoint,
+        "gallery": record.gallery,
+        "layer": record.layer,
+        "method": record.method,
+        "k": record.k,
+        "rows": record.rows,
+        "created_at": record.created_at.isoformat().replace("+00:00", "Z"),
+        "links": {
+            "self": settings.url(f"/api{path}"),
+            "page": settings.url(path),
+            "scan": settings.url(f"/api/scans/{record.scan}"),
+            "gallery": settings.url(f"/api/galleries/{record.gallery}"),
+            "assignment": settings.url(f"/api{path}/assignment.npy"),
+            **({} if record.job_id is None else {"job": settings.url(f"/api/jobs/{record.job_id}")}),
+        },
+    }
+
+
+def whole_json(record: ClusteringRecord, reader: ClusteringReader, settings: Settings) -> Shape:
+    """A clustering with how it was made, how it is spread, and how it agrees with labels it never saw."""
+    info = reader.info
+    return {
+        **clustering_json(record, settings),
+        "options": asdict(info.options),
+        "units": info.units,
+        "dimension": info.dimension,
+        "fitted_rows": info.fitted_rows,
+        "source": info.source,
+        "checkpoint_sha256": info.checkpoint_sha256,
+        "centres_sha256": info.centres_sha256,
+        "inertia": list(info.inertia),
+        "reseeded": list(info.reseeded),
+        "spread": dict(info.spread),
+        "sizes": reader.sizes.tolist(),
+        "against_labels": None if info.against_labels is None else dict(info.against_labels),
+        "labels_used_in_training": False,
+        "seconds": info.seconds,
+        "memory_bytes": info.memory_bytes,
+        "provenance": dict(info.provenance),
+    }
+
+
+def cluster_json(record: ClusteringRecord, cluster: Cluster, settings: Settings) -> Shape:
+    """One cluster with its members."""
+    path = f"/clusters/{record.slug}/{cluster.number}"
+
+    def image(row: int, **more: float) -> Shape:
+        here = f"/api/galleries/{record.gallery}/images/{row}"
+        links = {"self": here, "page": here.removeprefix("/api"), "thumbnail": f"{here}/thumbnail"}
+        return {"row": row, **more, "links": {name: settings.url(link) for name, link in links.items()}}
+
+    return {
+        "cluster": cluster.number,
+        "size": cluster.size,
+        "share": cluster.share,
+        "mean_distance": cluster.tightness,
+        "commonest_label": None if cluster.commonest is None else asdict(cluster.commonest),
+        "nearest": [image(row, distance=distance) for row, distance in cluster.nearest],
+        "random": [image(row) for row in cluster.random],
+        "links": {"self": settings.url(f"/api{path}"), "page": settings.url(path)},
+    }
+
+
+def agreement_json(found: Agreement | None) -> Shape | None:
+    """Two clusterings of one gallery; None where none was asked for, or it is being computed."""
+    return None if found is None else asdict(found)

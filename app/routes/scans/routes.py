@@ -1,0 +1,66 @@
+"""Scans: the list, the overview of one, and the forms that start and extend them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.deps import LimitQuery, ServicesDep, SettingsDep
+from app.routes.scans import pages as scan_pages
+from app.routes.scans.shapes import overview_json, scan_json, seen_json
+from app.web.responses import Json
+
+router = APIRouter()
+
+CursorQuery = Annotated[str | None, Query(max_length=64)]
+Slug = Annotated[str, Form(max_length=200)]
+
+
+@router.get("/api/scans")
+def list_scans(
+    services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+) -> Json:
+    """Finished scans of the workspace, newest first."""
+    found = services.scans.list(limit=limit, cursor=cursor)
+    return Json({"scans": [scan_json(record, settings) for record in found.scans], "next": found.next})
+
+
+@router.get("/api/scans/{scan}")
+def show_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> Json:
+    """Layers with statistics, average count vector, magnitude ranking, how well the counting equation holds."""
+    record, reader = services.scans.get(scan), services.scans.reader(scan)
+    overview = overview_json(record, reader.info, services.scans.overview(scan), settings)
+    return Json({**overview, "seen": seen_json(services.search_aids.seen(reader))})
+
+
+@router.get("/scans", include_in_schema=False)
+def scans_page(
+    request: Request, services: ServicesDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+) -> HTMLResponse:
+    return scan_pages.show_scans(request, services, limit=limit, cursor=cursor)
+
+
+@router.post("/scans", include_in_schema=False)
+def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Scan a checkpoint over a gallery, all layers."""
+    job, _ = services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": gallery})
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
+@router.post("/scans/{scan}/extend", include_in_schema=False)
+def extend_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """Scan what the gallery got since, in the same way."""
+    job, _ = services.jobs.submit("scan", services.scans.spec(scan))
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
+@router.post("/scans/{scan}/again", include_in_schema=False)
+def scan_again(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+    """A new scan in the same way: of scans that were made before more was kept."""
+    job, _ = services.jobs.submit("scan", services.scans.spec(scan), again=True)
+    return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
+
+
+@router.get("/scans/{scan}", include_in_schema=False)
+def scan_page(request: Request, scan: str, services: ServicesDep) -> HTMLResponse:
+    return scan_pages.show_scan(request, services, scan)

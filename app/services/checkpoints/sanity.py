@@ -1,0 +1,22 @@
+"""Sanity checks of a checkpoint, as its jobs left them."""
+
+from app.failures import NotFound
+from app.services.checkpoints.service import CheckpointRecord
+from models.sanity import report as sanity_report
+from models.sanity.report import Sanity
+
+
+def checks(record: CheckpointRecord) -> list[Sanity]:
+    """Those of the weights as they are, by gallery."""
+    return [found for found in sanity_report.read_all(record.folder) if found.weights_sha256 == record.sha256]
+
+
+def check_on(record: CheckpointRecord, gallery: str | None) -> Sanity | None:
+    """The check on that gallery, else the latest one; None where there is none. Raises NotFound."""
+    found = checks(record)
+    if gallery is None:
+        return max(found, key=lambda it: it.finished, default=None)
+    for one in found:
+        if one.gallery == gallery:
+            return one
+    raise NotFound("not_checked", f"{record.slug} was not checked on {gallery[:80]!r}.")

@@ -1,0 +1,241 @@
+"""Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
+
+import builtins
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.failures import BadQuery, Conflict, NotFound
+from app.jobs import table
+from app.jobs.spec import Output
+from app.services.addresses import slug_of
+from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
+from app.settings import Settings
+from app.store.engine import Store
+from app.store.tables import CheckpointRow, ScanRow
+from models import card as cards
+from models.atomic import replace_folder
+from models.card import Card
+from models.descriptors import DESCRIPTORS
+from models.filters import pictures as filter_pictures
+from models.filters.pictures import Scale
+from models.random_init import NAME as RANDOM_INIT
+from models.seen import SEEN
+from models.training import snapshots
+
+RESERVED = ("add", "inspect")  # addresses of pages
+FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
+
+
+def has_filters(architecture: str) -> bool:
+    """Whether a checkpoint of that architecture is a network, and not a descriptor like HOG."""
+    return architecture not in DESCRIPTORS
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """A registered checkpoint; `folder` is absolute, `scans` are the slugs of its finished scans, newest first."""
+
+    slug: str
+    name: str
+    architecture: str
+    task: str | None
+    sha256: str
+    folder: Path
+    job_id: int | None
+    created_at: datetime
+    scans: tuple[str, ...] = ()
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether there are first filters to look at."""
+        return has_filters(self.architecture)
+
+
+@dataclass(frozen=True)
+class CheckpointPage:
+    """Some checkpoints, newest first, and the cursor of those after them."""
+
+    checkpoints: tuple[CheckpointRecord, ...]
+    next: str | None
+
+
+class CheckpointsService:
+    """Reads of the checkpoints' table and folders; cards and filters never change, so they are kept once read."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._cards = lru_cache(maxsize=64)(_read_card)
+        self._layers = lru_cache(maxsize=16)(_read_first_layer)
+
+    def list(self, *, limit: int = 50, cursor: str | None = None) -> CheckpointPage:
+        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        query = select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(CheckpointRow.id < _position(cursor))
+        with self._store.read() as session:
+            rows = session.scalars(query).all()
+        shown = rows[:limit]
+        return CheckpointPage(
+            checkpoints=tuple(self._record(row) for row in shown),
+            next=str(shown[-1].id) if len(rows) > limit else None,
+        )
+
+    def find(self, slug: str) -> CheckpointRecord | None:
+        """The checkpoint of that slug, with its scans, where there is one."""
+        scans = select(ScanRow.slug).where(ScanRow.checkpoint == slug, ScanRow.done).order_by(ScanRow.id.desc())
+        with self._store.read() as session:
+            row = session.scalars(select(CheckpointRow).where(CheckpointRow.slug == slug)).one_or_none()
+            found = tuple(session.scalars(scans).all()) if row is not None else ()
+        return None if row is None else self._record(row, found)
+
+    def get(self, slug: str) -> CheckpointRecord:
+        """The checkpoint of that slug, with its scans. Raises NotFound."""
+        found = self.find(slug)
+        if found is None:
+            raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
+        return found
+
+    def others(self, slug: str, *, limit: int = 20) -> builtins.list[tuple[str, str]]:
+        """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""
+        query = select(CheckpointRow.slug, CheckpointRow.name).where(CheckpointRow.slug != slug)
+        untrained = (CheckpointRow.slug != RANDOM_INIT, CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained).limit(limit))]
+
+    def folder(self, slug: str) -> Path:
+        """Where the checkpoint's files are. Raises NotFound."""
+        return self.get(slug).folder
+
+    def card(self, slug: str) -> Card:
+        """The checkpoint's card. Raises NotFound, or Conflict where the files are damaged."""
+        record = self.get(slug)
+        return self.read_card(record)
+
+    def read_card(self, record: CheckpointRecord) -> Card:
+        """The card of a record at hand. Raises Conflict where the files are damaged."""
+        try:
+            return self._cards(record.folder, record.sha256)
+        except cards.NotACheckpoint as error:
+            raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
+
+    def snapshots(self, slug: str) -> tuple[int, ...]:
+        """The steps of its training of which a checkpoint keeps the encoder, ascending. Raises NotFound."""
+        return snapshots.kept(self.get(slug).folder)
+
+    def first_layer(self, slug: str, at: int | None = None) -> FirstLayer:
+        """The first filters and their measures, now or `at` a step of the training.
+
+        Raises NotFound, also for a step that was not kept, or Conflict where there are no filters to show.
+        """
+        record = self.get(slug)
+        if not self.read_card(record).trunk_layers:
+            raise Conflict("no_filters", f"{slug} has no convolution, so there are no filters to draw.")
+        if at is not None and at not in snapshots.kept(record.folder):
+            raise NotFound("unknown_step", f"{slug} keeps no snapshot of step {at}.")
+        try:
+            return self._layers(record.folder, record.sha256, at)
+        except (OSError, ValueError, KeyError) as error:
+            raise Conflict("no_filters", f"The first layer of {slug} has no filters that can be drawn.") from error
+
+    def filters_png(
+        self, slug: str, *, panel: Panel, scale: Scale, sort: Sort, zoom: int = 4, at: int | None = None
+    ) -> bytes:
+        """All filters of a panel as one picture. Raises NotFound, also where step 0 or step `at` was not kept."""
+        layer = self.first_layer(slug, at)
+        tiles = layer.pixels(panel, scale)
+        if tiles is None:
+            raise NotFound("no_step0", f"{slug} keeps no filters from before its training.")
+        return filter_pictures.png(filter_pictures.grid(tiles, order=layer.order(sort), zoom=zoom))
+
+    def register_folder(self, folder: Path) -> CheckpointRecord:
+        """Copy a checkpoint folder into the workspace and register it; the same weights are registered once.
+
+        Raises NotACheckpoint, CheckpointChanged (the weights are not those of the card).
+        """
+        card = cards.read_card(folder)
+        slug = self._slug_for(card.weights_sha256)
+        if slug is None:
+            cards.verify_weights(folder, card)
+            slug = self._register(folder, card)
+        return self.get(slug)
+
+    def with_weights(self, sha256: str) -> CheckpointRecord | None:
+        """The checkpoint that has these weights, where there is one."""
+        slug = self._slug_for(sha256)
+        return None if slug is None else self.get(slug)
+
+    def _slug_for(self, sha256: str) -> str | None:
+        with self._store.read() as session:
+            return session.scalars(select(CheckpointRow.slug).where(CheckpointRow.sha256 == sha256)).first()
+
+    def _register(self, folder: Path, card: Card) -> str:
+        """Files first, then the row, so that a row always has its files; of two at once, one wins."""
+        output = self._free_output(card.name)
+        final = self._store.path(output.path)
+        with tempfile.TemporaryDirectory(dir=self._store.workspace, prefix=".register.", suffix=".tmp") as temporary:
+            copy = Path(temporary) / output.slug
+            copy.mkdir()
+            for name in FILES:
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, copy / name)
+            replace_folder(copy, final)
+        row = CheckpointRow(
+            slug=output.slug,
+            name=card.name,
+            folder=output.path,
+            sha256=card.weights_sha256,
+            architecture=card.called,
+            task=card.task,
+        )
+        try:
+            with self._store.write() as session:
+                session.add(row)
+        except IntegrityError:
+            winner = self._slug_for(card.weights_sha256)
+            if winner is None:
+                raise
+            return winner
+        return output.slug
+
+    def _free_output(self, name: str) -> Output:
+        """The name as a slug that no checkpoint has and no job has been promised, and its folder."""
+        slug = slug_of(name)
+        slug = f"{slug}-checkpoint" if slug in RESERVED else slug
+        with self._store.read() as session:
+            return table.free_output(session, Output("checkpoint", slug, f"checkpoints/{slug}"))
+
+    def _record(self, row: CheckpointRow, scans: tuple[str, ...] = ()) -> CheckpointRecord:
+        return CheckpointRecord(
+            slug=row.slug,
+            name=row.name,
+            architecture=row.architecture,
+            task=row.task,
+            sha256=row.sha256,
+            folder=self._store.path(row.folder),
+            job_id=row.job_id,
+            created_at=row.created_at,
+            scans=scans,
+        )
+
+
+def _position(cursor: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", cursor):
+        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
+    return int(cursor)
+
+
+def _read_card(folder: Path, _sha256: str) -> Card:
+    return cards.read_card(folder)
+
+
+def _read_first_layer(folder: Path, _sha256: str, at: int | None) -> FirstLayer:
+    return read_first_layer(folder, at)

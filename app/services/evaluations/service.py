@@ -1,0 +1,180 @@
+"""Evaluations of checkpoints: those made here and those that came with them, and who was tested on what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from app.failures import DomainError
+from app.services.checkpoints.bundled import SAMPLES
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.evaluations.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
+from app.services.galleries.service import GalleriesService
+from models.card import Card
+from models.counting import gates
+from models.counting.evaluations import FOLDER, Evaluation, read
+from models.random_init import NAME as RANDOM_INIT
+
+OWN = "own"  # what a training measured on the images that it held out
+GENERATED = "countables"  # the kind of source of galleries that Tessera draws
+MOST_ROWS, MOST_COLUMNS = 12, 6
+Freshness = Literal["same", "changed", "elsewhere"]
+WORDS: Mapping[Freshness, str] = {
+    "same": "",
+    "changed": "measured on another version of this gallery",
+    "elsewhere": "measured on a gallery that is not in this workspace",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something a checkpoint was measured on: `key` is its name in addresses, `note` which images they were."""
+
+    key: str
+    title: str
+    note: str
+    measures: Mapping[str, Any]
+    freshness: Freshness = "same"
+    evaluation: Evaluation | None = None
+
+    @property
+    def warning(self) -> str:
+        return WORDS[self.freshness]
+
+    @property
+    def told(self) -> int:
+        """How many gates it can say something about."""
+        return sum(result.gate.required and result.verdict != "unmeasured" for result in gates.judge(self.measures))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A row of the table: a checkpoint, what it was trained on, and how it did on each gallery (None: not measured)."""
+
+    slug: str
+    name: str
+    trained_on: str
+    tested: tuple[Tested | None, ...]
+
+
+@dataclass(frozen=True)
+class TrainedTested:
+    """Trained on x tested on; `galleries` are (slug, name, whether it is here)."""
+
+    galleries: tuple[tuple[str, str, bool], ...]
+    rows: tuple[Trained, ...]
+
+
+class EvaluationsService:
+    """Reads of the evaluations that lie in checkpoints' folders, the workspace's before the bundled ones."""
+
+    def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._read = lru_cache(maxsize=256)(_read)
+
+    def of(self, record: CheckpointRecord) -> list[Evaluation]:
+        """The evaluations of exactly these weights, one a gallery, by gallery."""
+        bundled = (folder for folder in (SAMPLES.iterdir() if SAMPLES.exists() else ()))
+        found = [evaluation for folder in (*bundled, record.folder) for evaluation in self._folder(folder)]
+        own = {item.gallery: item for item in found if item.weights_sha256 == record.sha256}
+        return [own[gallery] for gallery in sorted(own)]
+
+    def sources(self, record: CheckpointRecord, card: Card) -> list[Source]:
+        """All that the checkpoint was measured on, its own held-out images first."""
+        found = [_own(card)] if card.measures.get("network") else []
+        return [*found, *(self._source(evaluation) for evaluation in self.of(record))]
+
+    def table(self) -> TrainedTested:
+        """Every counting checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
+        records = _ordered([item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"])
+        found = {item.slug: {test.gallery: test for test in self.of(item)} for item in records}
+        here = {item.slug: item.name for item in self._galleries.list(limit=50).galleries if item.rows}
+        measured = sorted({gallery for tests in found.values() for gallery in tests}, key=lambda slug: slug not in here)
+        columns = list(dict.fromkeys([*measured, *here]))[:MOST_COLUMNS]
+        return TrainedTested(
+            galleries=tuple((slug, here.get(slug, slug), slug in here) for slug in columns),
+            rows=tuple(self._trained(item, found[item.slug], columns) for item in records),
+        )
+
+    def carry_over(self) -> TwoByTwo:
+        """Trained on photos or countables, tested on both, beside the controls."""
+        records = [item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"]
+        found = [
+            Candidate(item.slug, item.name, self._trained_on(item), {test.gallery: test for test in self.of(item)})
+            for item in _ordered(records)
+        ]
+        here = [item for item in self._galleries.list(limit=100).galleries if item.rows]
+        drawn = {item.slug: item.source.get("kind") == GENERATED for item in here}
+        warnings = {(c.slug, slug): WORDS[self._freshness(test)] for c in found for slug, test in c.tests.items()}
+        return two_by_two(found, drawn, warnings)
+
+    def _trained_on(self, record: CheckpointRecord) -> str | None:
+        """The gallery; None for what was never trained, or does not say."""
+        try:
+            gallery = self._checkpoints.read_card(record).provenance.get("gallery")
+        except DomainError:
+            return None
+        return None if gallery is None else str(gallery)
+
+    def _trained(self, record: CheckpointRecord, tests: Mapping[str, Evaluation], columns: list[str]) -> Trained:
+        try:
+            trained_on = str(self._checkpoints.read_card(record).provenance.get("gallery") or "nothing")
+        except DomainError:
+            trained_on = "unknown: its card is damaged"
+        cells = tuple(self._tested(tests[slug]) if slug in tests else None for slug in columns)
+        return Trained(record.slug, record.name, trained_on, cells)
+
+    def _tested(self, evaluation: Evaluation) -> Tested:
+        return tested(evaluation, warning=WORDS[self._freshness(evaluation)])
+
+    def _source(self, evaluation: Evaluation) -> Source:
+        left = [
+            f"{count} left out because {why}"
+            for count, why in (
+                (evaluation.too_small, "smaller than the crop"),
+                (evaluation.seen, "seen in training"),
+            )
+            if count
+        ]
+        note = ", ".join([f"{evaluation.part}, {evaluation.rows:,} images", *left])
+        freshness = self._freshness(evaluation)
+        return Source(evaluation.gallery, evaluation.gallery, note, evaluation.measures, freshness, evaluation)
+
+    def _freshness(self, evaluation: Evaluation) -> Freshness:
+        try:
+            here = self._galleries.pack(evaluation.gallery).fingerprint
+        except DomainError:
+            return "elsewhere"
+        return "same" if here == evaluation.gallery_fingerprint else "changed"
+
+    def _folder(self, folder: Path) -> list[Evaluation]:
+        paths = sorted((folder / FOLDER).glob("*.json"))
+        found = (self._read(path, path.stat().st_mtime_ns) for path in paths)
+        return [evaluation for evaluation in found if evaluation is not None]
+
+
+def chosen(sources: list[Source], key: str | None) -> Source | None:
+    """The source of that key; without one the first that tells most about the gates."""
+    asked = next((source for source in sources if source.key == key), None)
+    return asked or max(sources, key=lambda source: source.told, default=None)
+
+
+def _own(card: Card) -> Source:
+    gallery = card.provenance.get("gallery", "its gallery")
+    held_out = card.provenance.get("images_held_out")
+    note = f"{held_out:,} images that training never saw" if held_out else "images that training never saw"
+    return Source(OWN, f"held out of {gallery}", note, card.measures)
+
+
+def _ordered(records: list[CheckpointRecord]) -> list[CheckpointRecord]:
+    """The bundled ones, then the newest; random init is always there, and last."""
+    last = [record for record in records if record.slug == RANDOM_INIT]
+    first = sorted((record for record in records if record.slug in FIRST), key=lambda record: FIRST.index(record.slug))
+    rest = [record for record in records if record not in first and record not in last]
+    return [*first, *rest][: MOST_ROWS - len(last)] + last
+
+
+def _read(path: Path, _modified: int) -> Evaluation | None:
+    return read(path)

@@ -1,0 +1,140 @@
+"""The panels that first-layer filters are shown in: at the start, now, and k-means of whitened patches beside them."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.failures import Busy, Conflict, NotFound
+from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Sort, panel_of
+from app.services.checkpoints.service import CheckpointsService
+from app.services.galleries.service import GalleriesService
+from app.services.preparing import Preparing
+from models.filters import patches as patch_filters
+from models.filters import pictures as filter_pictures
+from models.filters.pictures import Scale
+from models.galleries.packs import Pack
+
+VERSION = 1  # of what is computed
+LISTED = 100  # galleries among which the first one with images is looked for
+
+
+@dataclass(frozen=True)
+class KMeansPanel:
+    """Centroids of whitened patches of a gallery, as many and as large as the filters; None while they are computed."""
+
+    gallery: str
+    panel: FilterPanel | None
+
+
+@dataclass(frozen=True)
+class FilterPictures:
+    """Filters as data addresses, those that changed most first; `start` and `now` share places and scale.
+
+    Each with its median total-variation ratio; None where there is nothing to show, or not yet.
+    """
+
+    now: tuple[str, ...]
+    now_tv: float
+    start: tuple[str, ...] | None
+    start_tv: float | None
+    kmeans: tuple[str, ...] | None
+    kmeans_tv: float | None
+    noise_tv: float
+
+
+class FilterPanels:
+    """First-layer filters of checkpoints beside what the same images give without a network."""
+
+    def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService, preparing: Preparing) -> None:
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._preparing = preparing
+
+    def kmeans(self, checkpoint: str, gallery: str | None = None) -> KMeansPanel | None:
+        """K-means of whitened patches of the gallery that was trained on, else of the newest one with images.
+
+        None where there is no gallery with enough images, or the filters are not square and in colour. Raises NotFound.
+        """
+        layer = self._checkpoints.first_layer(checkpoint)
+        units, channels, height, width = layer.trained.weights.shape
+        found = self._gallery(checkpoint, gallery)
+        if found is None or channels != 3 or height != width:
+            return None
+        pack = self._galleries.pack(found)
+        inputs = (VERSION, pack.fingerprint, height, units)
+        try:
+            made = self._preparing.get("patches", inputs, partial(_compute, pack, height, units))
+        except ValueError:
+            return None
+        return KMeansPanel(found, None if made is None else panel_of(made["filters"], layer.noise))
+
+    def pictures(
+        self, checkpoint: str, *, limit: int = 24, gallery: str | None = None, sort: Sort = "change"
+    ) -> FilterPictures:
+        """The first `limit` filters of each panel as pictures. Raises NotFound, Conflict."""
+        layer = self._checkpoints.first_layer(checkpoint)
+        made = self.kmeans(checkpoint, gallery)
+        panel = None if made is None else made.panel
+        start = layer.pixels("step0", "common")
+        shown = layer.order(sort)[:limit]
+        now = layer.pixels("trained", "common")
+        assert now is not None
+        return FilterPictures(
+            now=_addresses(now, shown),
+            now_tv=layer.trained.smoothness.median,
+            start=None if start is None else _addresses(start, shown),
+            start_tv=None if layer.step0 is None else layer.step0.smoothness.median,
+            kmeans=None if panel is None else _addresses(kmeans_pixels(panel, "common"), range(limit)),
+            kmeans_tv=None if panel is None else panel.smoothness.median,
+            noise_tv=layer.noise["tv_ratio"],
+        )
+
+    def kmeans_png(self, checkpoint: str, *, scale: Scale, zoom: int, gallery: str | None = None) -> bytes:
+        """All centroids as one picture. Raises NotFound, and Busy while they are computed."""
+        made = self.kmeans(checkpoint, gallery)
+        if made is None:
+            raise NotFound("no_patches", "There is no gallery with enough images to take patches from.")
+        if made.panel is None:
+            raise Busy("preparing", "The patches are being clustered; try again in a few seconds.")
+        return filter_pictures.png(filter_pictures.grid(kmeans_pixels(made.panel, scale), zoom=zoom))
+
+    def _gallery(self, checkpoint: str, asked: str | None) -> str | None:
+        """The gallery asked for, that of the checkpoint's training, or the newest one with images."""
+        if asked is not None:
+            return self._galleries.get(asked).slug
+        known = self._galleries.list(limit=LISTED).galleries
+        filled = [gallery.slug for gallery in known if gallery.rows]
+        try:
+            trained_on = self._checkpoints.card(checkpoint).provenance.get("gallery")
+        except (NotFound, Conflict):
+            trained_on = None
+        return trained_on if trained_on in filled else next(iter(filled), None)
+
+
+def kmeans_pixels(panel: FilterPanel, scale: Scale) -> filter_pictures.Pixels:
+    """Pictures of centroids: all have unit length, so their common scale is their own."""
+    return filter_pictures.pixels(panel.weights, scale)
+
+
+def _compute(pack: Pack, size: int, count: int) -> dict[str, NDArray[np.float32]]:
+    pictures = patch_filters.PATCHES // patch_filters.A_PICTURE
+    rows = np.random.default_rng(0).permutation(len(pack))[:pictures]
+    return {"filters": patch_filters.whitened_kmeans((pack.jpeg(int(row)) for row in rows), size=size, count=count)}
+
+
+def _addresses(pixels: filter_pictures.Pixels, numbers: Sequence[int]) -> tuple[str, ...]:
+    return tuple(data_address(pixels[number]) for number in numbers if number < len(pixels))
+
+
+def data_address(picture: filter_pictures.Pixels) -> str:
+    """A small picture as an address that needs no further request."""
+    return f"data:image/png;base64,{base64.b64encode(filter_pictures.png(picture)).decode()}"
+
+
+def ordered(layer: FirstLayer, sort: Sort | None) -> Sort:
+    """The order of a page: what was asked for, where the checkpoint knows it."""
+    return layer.sort if sort is None or (sort == "change" and layer.change is None) else sort

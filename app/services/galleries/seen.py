@@ -1,0 +1,113 @@
+"""Which images of a gallery a checkpoint was trained on: those, or copies that look the same."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.galleries.control_spaces import LooksService
+from app.services.galleries.service import GalleriesService
+from app.services.preparing import Arrays, Preparing
+from models.galleries.packs import Pack
+from models.galleries.phash import NEAR, Hashes, phashes
+from models.random_init import NAME as UNTRAINED
+from models.seen import SEEN, SeenImages, nothing_seen, read_seen, telling, was_seen
+
+Which = Literal["unseen", "all"]
+VERSION = 2  # of the rule by which images are matched
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One flag a row, or None where that is not known: not recorded with the checkpoint, or still being matched."""
+
+    rows: NDArray[np.bool_] | None = None
+    preparing: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many rows were seen."""
+        return 0 if self.rows is None else int(self.rows.sum())
+
+    @property
+    def share(self) -> float | None:
+        """The share of rows that were seen."""
+        return None if self.rows is None or not len(self.rows) else self.count / len(self.rows)
+
+    @property
+    def splits(self) -> bool:
+        """Whether some rows were seen and some were not, so that there is something to choose."""
+        return self.rows is not None and 0 < self.count < len(self.rows)
+
+    def __contains__(self, row: object) -> bool:
+        """Whether a row is known to have been seen."""
+        return self.rows is not None and isinstance(row, int) and 0 <= row < len(self.rows) and bool(self.rows[row])
+
+    def first(self, rows: int) -> "Seen":
+        """Of the first rows alone, which are those that a scan covers."""
+        return Seen(None if self.rows is None else self.rows[:rows], self.preparing)
+
+    def unseen(self, which: Which = "unseen") -> NDArray[np.bool_] | None:
+        """Which rows to show: those not seen where there are any, else and for "all" every row, said by None."""
+        return ~self.rows if self.rows is not None and which == "unseen" and self.splits else None
+
+
+class SeenService:
+    """Matches the training images that are kept with a checkpoint against galleries and single images."""
+
+    def __init__(
+        self, checkpoints: CheckpointsService, galleries: GalleriesService, looks: LooksService, preparing: Preparing
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._looks = looks
+        self._preparing = preparing
+        self._read = lru_cache(maxsize=16)(_read)
+
+    def find(self, checkpoint: str, gallery: str) -> Seen:
+        """Which rows of the gallery were seen. Raises NotFound."""
+        record = self._checkpoints.get(checkpoint)
+        seen = self._images(record)
+        if seen is None:
+            return Seen()
+        pack = self._galleries.pack(gallery)
+        if not len(seen.sha256):
+            return Seen(np.zeros(len(pack), dtype=np.bool_))
+        hashes = self._looks.hashes(gallery)
+        if hashes is None:
+            return Seen(preparing=True)
+        inputs = (VERSION, NEAR, record.sha256, _stamp(record.folder), pack.fingerprint)
+        found = self._preparing.get("seen", inputs, lambda: _match(seen, pack, hashes))
+        return Seen(preparing=True) if found is None else Seen(found["seen"])
+
+    def rows(self, checkpoint: str, gallery: str) -> NDArray[np.bool_] | None:
+        """One flag a row; None where that is not known (yet)."""
+        return self.find(checkpoint, gallery).rows
+
+    def image(self, checkpoint: str, jpeg: bytes, *, sha256: str = "0") -> bool | None:
+        """Whether one image, as stored, was seen; None where the checkpoint does not say. The hash is its file's."""
+        seen = self._images(self._checkpoints.get(checkpoint))
+        return None if seen is None else bool(was_seen(seen, [sha256], phashes([jpeg]))[0])
+
+    def _images(self, record: CheckpointRecord) -> SeenImages | None:
+        return nothing_seen() if record.slug == UNTRAINED else self._read(record.folder, _stamp(record.folder))
+
+
+def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
+    return {"seen": was_seen(seen, pack.sha256s(), telling(pack, np.arange(len(pack)), hashes))}
+
+
+def _stamp(folder: Path) -> int | None:
+    """Changes when the file does; None where there is none."""
+    try:
+        return (folder / SEEN).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _read(folder: Path, _stamp: int | None) -> SeenImages | None:
+    return read_seen(folder)

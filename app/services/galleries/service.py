@@ -1,0 +1,289 @@
+"""Galleries of a workspace: list them, look at their images, import and add images."""
+
+import builtins
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app.failures import BadQuery, Conflict, NotFound
+from app.jobs.records import JobRecord
+from app.services.addresses import slug_of
+from app.services.jobs.service import JobsService
+from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
+from app.settings import Settings
+from app.store.engine import Store
+from app.store.tables import GalleryRow, ScanRow
+from models.galleries.packs import Pack, PackDamaged, PackRow, Shard
+
+SKIPPED = "skipped.jsonl"
+OPEN_PACKS = 16
+
+
+@dataclass(frozen=True)
+class GalleryRecord:
+    """A registered gallery; `folder` is absolute, `shards` are those of finished imports."""
+
+    id: int
+    slug: str
+    name: str
+    source: dict[str, Any]
+    folder: Path
+    rows: int
+    skipped: int
+    shards: tuple[Shard, ...]
+    job_id: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class GalleryPage:
+    """Some galleries, newest first, and the cursor of those after them."""
+
+    galleries: tuple[GalleryRecord, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """Some images of a gallery by row, how many the filter leaves, and the cursor of those after them."""
+
+    images: tuple[tuple[int, PackRow], ...]
+    total: int
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Facets:
+    """How many images carry each label, and are in each split."""
+
+    labels: dict[str, int]
+    splits: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that took no row, and why."""
+
+    path: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SkippedPage:
+    """Some of the files that took no row."""
+
+    files: tuple[SkippedFile, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A gallery and the job that fills it; `created` where the job is new."""
+
+    gallery: GalleryRecord
+    job: JobRecord
+    created: bool
+
+
+class GalleriesService:
+    """Reads of the galleries' table and packs, and submission of imports."""
+
+    def __init__(self, store: Store, settings: Settings, jobs: JobsService) -> None:
+        self._store = store
+        self._settings = settings
+        self._jobs = jobs
+        self._packs: dict[str, Pack] = {}
+        self._lock = Lock()
+
+    def create(self, new: NewGallery) -> Submitted:
+        """Make a gallery, or find the one of that name and source. Raises Conflict where the name is taken."""
+        slug, source = slug_of(new.name), checked(self._settings, new.source)
+        existing = self._find(slug)
+        if existing is None:
+            job, created = self._jobs.submit("import", new.model_dump(exclude_none=True))
+            return Submitted(self.get(slug), job, created)
+        if existing.source != source.model_dump(exclude_none=True) or existing.job_id is None:
+            raise Conflict(
+                "gallery_exists", f"There is a gallery {slug} with another source. Choose another name, or add to it."
+            )
+        job = self._jobs.get(existing.job_id)
+        if job.state in ("failed", "cancelled"):
+            job = self._jobs.resume(job.id)
+        return Submitted(existing, job, False)
+
+    def add(self, slug: str, source: GallerySource) -> Submitted:
+        """Add the images of a source; those that the gallery holds already under the same path are left out."""
+        self.get(slug)
+        spec = {"gallery": slug, "source": source.model_dump(exclude_none=True)}
+        job, created = self._jobs.submit("import", spec)
+        if not created and job.state == "done" and not isinstance(source, UploadFrom):
+            # The folder may have grown since: look again, rather than point at a job that saw it as it was.
+            job, created = self._jobs.submit("import", spec, again=True)
+        return Submitted(self.get(slug), job, created)
+
+    def add_files(self, slug: str, folder: Path, batch: str) -> Submitted:
+        """Add uploaded files: `folder` holds them and is taken over; `batch` stands for their names and contents.
+
+        The same files sent again are the same job, so a client may repeat a request that got no answer.
+        """
+        place = batch_folder(self._settings, self.get(slug).slug, batch)
+        if place.exists():
+            shutil.rmtree(folder)
+        else:
+            folder.rename(place)
+        submitted = self.add(slug, UploadFrom(kind="upload", batch=batch))
+        if submitted.job.state == "done":
+            shutil.rmtree(place, ignore_errors=True)
+        return submitted
+
+    def list(self, *, limit: int = 50, cursor: str | None = None) -> GalleryPage:
+        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        query = select(GalleryRow).order_by(GalleryRow.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(GalleryRow.id < _position(cursor))
+        with self._store.read() as session:
+            rows = session.scalars(query).all()
+        shown = rows[:limit]
+        more = str(shown[-1].id) if len(rows) > limit else None
+        return GalleryPage(tuple(self._record(row) for row in shown), more)
+
+    def get(self, slug: str) -> GalleryRecord:
+        """The gallery of that slug. Raises NotFound."""
+        found = self._find(slug)
+        if found is None:
+            raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
+        return found
+
+    def job(self, gallery: GalleryRecord) -> JobRecord | None:
+        """The gallery's latest import."""
+        return None if gallery.job_id is None else self._jobs.get(gallery.job_id)
+
+    def scans(self, slug: str) -> builtins.list[tuple[str, str]]:
+        """Finished scans of the gallery as (scan, checkpoint), newest first."""
+        query = select(ScanRow.slug, ScanRow.checkpoint).where(ScanRow.gallery == slug, ScanRow.done)
+        with self._store.read() as session:
+            return [(scan, checkpoint) for scan, checkpoint in session.execute(query.order_by(ScanRow.id.desc()))]
+
+    def pack(self, slug: str) -> Pack:
+        """The gallery's pack as far as finished imports have filled it; shared, do not close. Raises NotFound."""
+        return self._open(self.get(slug))
+
+    def images(
+        self,
+        slug: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        label: str | None = None,
+        split: str | None = None,
+    ) -> ImagePage:
+        """Images by row from the cursor on. Raises NotFound, or BadQuery for a cursor not given out here."""
+        pack = self.pack(slug)
+        first = 0 if cursor is None else _position(cursor)
+        rest: Sequence[int]
+        with _whole(slug):
+            if label is None and split is None:
+                total, rest = len(pack), range(min(first, len(pack)), len(pack))
+            else:
+                chosen = pack.select(label, split)
+                total, start = len(chosen), int(np.searchsorted(chosen, first))
+                rest = chosen[start : start + limit + 1].tolist()
+            shown = rest[:limit]
+            images = tuple(zip(shown, pack.metadata(shown), strict=True))
+        return ImagePage(images, total, str(rest[limit]) if len(rest) > limit else None)
+
+    def facets(self, slug: str) -> Facets:
+        """Which labels and splits the gallery's images carry, and how often. Raises NotFound."""
+        pack = self.pack(slug)
+        with _whole(slug):
+            return Facets(pack.labels(), pack.splits())
+
+    def image(self, slug: str, row: int) -> PackRow:
+        """What is known of one image. Raises NotFound."""
+        pack = self._holding(slug, row)
+        with _whole(slug):
+            return pack.row(row)
+
+    def jpeg(self, slug: str, row: int) -> bytes:
+        """The stored JPEG. Raises NotFound."""
+        pack = self._holding(slug, row)
+        with _whole(slug):
+            return pack.jpeg(row)
+
+    def thumbnail(self, slug: str, row: int) -> bytes:
+        """The WebP thumbnail. Raises NotFound."""
+        pack = self._holding(slug, row)
+        with _whole(slug):
+            return pack.thumb(row)
+
+    def skipped(self, slug: str, *, limit: int = 50, cursor: str | None = None) -> SkippedPage:
+        """Files that took no row, in the order of the imports. Raises NotFound."""
+        path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else _position(cursor)
+        if not path.exists():
+            return SkippedPage((), None)
+        with path.open(encoding="utf-8") as lines:
+            found = [SkippedFile(**json.loads(line)) for line in islice(lines, start, start + limit + 1)]
+        return SkippedPage(tuple(found[:limit]), str(start + limit) if len(found) > limit else None)
+
+    def _find(self, slug: str) -> GalleryRecord | None:
+        with self._store.read() as session:
+            row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
+        return None if row is None else self._record(row)
+
+    def _holding(self, slug: str, row: int) -> Pack:
+        pack = self.pack(slug)
+        if not 0 <= row < len(pack):
+            raise NotFound("unknown_row", f"The gallery {slug} has no row {row}; it has {len(pack)} images.")
+        return pack
+
+    def _open(self, gallery: GalleryRecord) -> Pack:
+        """The shared pack of these very shards; a gallery that has grown gets a new one."""
+        with self._lock:
+            pack = self._packs.pop(gallery.slug, None)
+            if pack is None or pack.shards != gallery.shards:
+                pack = Pack(gallery.folder, gallery.shards)
+            self._packs[gallery.slug] = pack  # last: the first of the dictionary is the least recently used
+            while len(self._packs) > OPEN_PACKS:
+                self._packs.pop(next(iter(self._packs)))
+            return pack
+
+    def _record(self, row: GalleryRow) -> GalleryRecord:
+        return GalleryRecord(
+            id=row.id,
+            slug=row.slug,
+            name=row.name,
+            source=row.source,
+            folder=self._store.path(row.folder),
+            rows=row.rows,
+            skipped=row.skipped,
+            shards=tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards),
+            job_id=row.job_id,
+            created_at=row.created_at,
+        )
+
+
+@contextmanager
+def _whole(slug: str) -> Iterator[None]:
+    """Damage found while reading a pack, in words for the person who looks at the gallery."""
+    try:
+        yield
+    except PackDamaged as error:
+        raise Conflict(error.code, f"The files of the gallery {slug} are damaged: {error}.") from error
+
+
+def _position(cursor: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", cursor):
+        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
+    return int(cursor)

@@ -1,0 +1,203 @@
+"""What the first screen shows: a counting checkpoint, a gallery, their scan, and the image that they are about."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.failures import DomainError
+from app.jobs.records import JobRecord
+from app.jobs.states import ENDED
+from app.services.checkpoints.service import CheckpointRecord
+from app.services.galleries.service import GalleryRecord
+from app.services.scans.service import ScanRecord
+from app.services.services import Services
+from app.services.uploads import QueryImage
+from models.galleries.packs import Pack
+from models.random_init import NAME as RANDOM_INIT
+from models.scans.files import Equations
+
+COUNTING = "counting"
+UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is shown, and is never what is shown
+SCENES, PHOTOS = "countables", "sample-photos"
+# What `make demo` brings, the pair first that has a truth and a network trained on such scenes.
+PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("counting-photos", PHOTOS))
+OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
+Pairs = tuple[tuple[str, str], ...]
+LISTED = 100
+WEIGHED = 5_000  # rows of a scan up to which all its equations are read to find a typical image
+DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Who is on the first screen; `making` is the job that brings what is missing: the scan, or the rest of it."""
+
+    checkpoint: CheckpointRecord
+    gallery: GalleryRecord
+    scan: ScanRecord | None
+    making: JobRecord | None
+    scans: tuple[str, ...]  # all that could be shown, the preferred first
+
+    @property
+    def coming(self) -> bool:
+        """Whether the missing part comes by itself."""
+        return self.making is not None and self.making.state not in ENDED
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image that all panels are about: a row of the stage's gallery, or an upload.
+
+    `among` is the number of images drawn by chance of which this one's counts miss their sum by the median amount.
+    """
+
+    image: QueryImage
+    row: int | None = None
+    upload: str | None = None
+    among: int | None = None
+
+
+def counting_checkpoint(services: Services) -> str | None:
+    """The checkpoint that a dropped photo is counted by."""
+    return _checkpoint(services, OWN)
+
+
+def scene_checkpoint(services: Services) -> str | None:
+    """The checkpoint that drawn scenes are shown with."""
+    return _checkpoint(services, PREFERRED)
+
+
+def scan_of(services: Services, gallery: str) -> str | None:
+    """The scan of a gallery that its images lead to: by a trained network where there is one."""
+    found = services.galleries.scans(gallery)
+    ranked = sorted(found, key=lambda pair: (pair[1] in UNTRAINED, _place(pair[1], gallery)))
+    return ranked[0][0] if ranked else None
+
+
+def scanning(services: Services, gallery: str) -> JobRecord | None:
+    """The scan of a gallery that runs or waits; the one that comes first of several."""
+    jobs = [job for job in _scan_jobs(services) if job.spec.get("gallery") == gallery and job.state not in ENDED]
+    return jobs[-1] if jobs else None
+
+
+def stage(services: Services, wanted: str | None = None, *, own: bool = False) -> Stage | None:
+    """The scan that is asked for, else the one that tells most; None where no network counts or no photo is there.
+
+    `own`: most of somebody's own photo. Raises NotFound or Conflict for a scan that is asked for and cannot be shown.
+    """
+    scans = _scans(services, OWN if own else PREFERRED)
+    if wanted is not None:
+        chosen: ScanRecord | None = services.scans.get(wanted)
+    else:
+        chosen = next((scan for scan in scans if _opens(services, scan)), None)
+    names = tuple(scan.slug for scan in scans)
+    if chosen is not None:
+        checkpoint, gallery = services.checkpoints.get(chosen.checkpoint), services.galleries.get(chosen.gallery)
+        return Stage(checkpoint, gallery, chosen, _import(services, gallery) or _growing(services, chosen), names)
+    return _expected(services, names)
+
+
+def subject(services: Services, on: Stage, *, row: int | None, upload: str | None, shuffle: int) -> Subject | None:
+    """The upload or row that is asked for, else one by chance; None while there are no images. Raises NotFound.
+
+    The first one is typical of several, so that luck does not decide what a newcomer sees.
+    """
+    if upload is not None:
+        return Subject(services.uploads.open(upload), upload=upload)
+    if row is not None:
+        return Subject(services.counting.gallery_image(on.gallery.slug, row), row)
+    pack = services.galleries.pack(on.gallery.slug)
+    rows = len(pack) if on.scan is None else min(len(pack), on.scan.rows)
+    if rows == 0:
+        return None
+    drawn = _telling_rows(pack, rows, shuffle)
+    chosen, among = drawn[0], None
+    if shuffle == 0 and on.scan is not None and on.scan.rows <= WEIGHED:
+        equation = services.scans.reader(on.scan.slug).equation
+        if equation is not None:
+            errors = Equations(equation.whole[drawn], equation.total[drawn]).relative
+            chosen, among = _typical(drawn, errors)
+    return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, among=among)
+
+
+def _counts(record: CheckpointRecord) -> bool:
+    return record.task == COUNTING and record.slug not in UNTRAINED
+
+
+def _checkpoint(services: Services, preferred: Pairs) -> str | None:
+    found = [record for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)]
+    ranked = sorted(found, key=lambda record: _place(record.slug, None, preferred))  # stable: newest of equals first
+    return ranked[0].slug if ranked else None
+
+
+def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -> int:
+    for place, (network, photos) in enumerate(preferred):
+        if checkpoint == network and gallery in (None, photos):
+            return place
+    return len(preferred)
+
+
+def _scans(services: Services, preferred: Pairs) -> list[ScanRecord]:
+    counting = {record.slug for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)}
+    found = [scan for scan in services.scans.list(limit=LISTED).scans if scan.checkpoint in counting]
+    return sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))
+
+
+def _opens(services: Services, scan: ScanRecord) -> bool:
+    try:
+        services.scans.reader(scan.slug)
+    except DomainError:
+        return False
+    return True
+
+
+def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
+    """What there is before the first scan: a network, and a gallery with images or with an import on its way."""
+    slug = scene_checkpoint(services)
+    if slug is None:
+        return None
+    galleries = {gallery.slug: gallery for gallery in services.galleries.list(limit=LISTED).galleries}
+    ranked = sorted(galleries.values(), key=lambda gallery: (gallery.rows == 0, _place(slug, gallery.slug)))
+    for gallery in ranked:
+        making = _import(services, gallery) if gallery.rows == 0 else _scan_job(services, slug, gallery.slug)
+        if gallery.rows or making is not None:
+            return Stage(services.checkpoints.get(slug), gallery, None, making, names)
+    return None
+
+
+def _import(services: Services, gallery: GalleryRecord) -> JobRecord | None:
+    job = services.galleries.job(gallery)
+    return None if job is None or job.state in ENDED else job
+
+
+def _growing(services: Services, scan: ScanRecord) -> JobRecord | None:
+    job = _scan_job(services, scan.checkpoint, scan.gallery)
+    return None if job is None or job.state in ENDED else job
+
+
+def _scan_job(services: Services, checkpoint: str, gallery: str) -> JobRecord | None:
+    """The newest scan of the two that was asked for, however it ended."""
+    pair = {"checkpoint": checkpoint, "gallery": gallery}
+    return next((job for job in _scan_jobs(services) if pair.items() <= dict(job.spec).items()), None)
+
+
+def _scan_jobs(services: Services) -> Iterator[JobRecord]:
+    yield from services.jobs.list(kinds=("scan",), limit=LISTED).jobs
+
+
+def _telling_rows(pack: Pack, rows: int, shuffle: int) -> list[int]:
+    """Rows at random; of generated scenes those with several objects that are not a step of a sweep."""
+    drawn = [int(row) for row in np.random.default_rng(shuffle).integers(rows, size=DRAWN)]
+    scenes = {row: pack.scene(row) for row in dict.fromkeys(drawn)}
+    telling = [
+        row for row, scene in scenes.items() if scene is None or (scene["sweep"] is None and scene["number"] in SEVERAL)
+    ]
+    return telling or drawn
+
+
+def _typical(rows: Sequence[int], errors: NDArray[np.float32]) -> tuple[int, int | None]:
+    """The row with the median of their errors, and the number of those that have one; the first where none has."""
+    known = sorted((error, row) for error, row in zip(errors.tolist(), rows, strict=True) if np.isfinite(error))
+    return (known[len(known) // 2][1], len(known)) if known else (rows[0], None)

@@ -1,0 +1,29 @@
+"""Evaluations as they are submitted: which checkpoint, on which gallery, on how many images."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.services.jobs.submissions.inputs import validated
+from app.services.jobs.submissions.pairs import Pair, PairSpec
+from app.services.jobs.submissions.prepared import Prepared
+from app.settings import Settings
+from app.store.engine import Store
+from models.counting import evaluations
+
+
+class EvaluateSpec(PairSpec):
+    """What an evaluation can be told: how many images for the equation, to search in, and to ask with."""
+
+    images: int = Field(512, ge=2, le=10_000)
+    database: int = Field(3500, ge=20, le=100_000)
+    queries: int = Field(1300, ge=2, le=100_000)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+    """Check the spec of an evaluation and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
+    asked = validated(EvaluateSpec, spec)
+    pair = Pair.find(store, asked)
+    pair.must_count(store, "evaluate")
+    return pair.beside(asked, evaluations.FOLDER)

@@ -1,0 +1,36 @@
+"""Exports as they are submitted: which checkpoint, in which form."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.failures import Conflict
+from app.services.jobs.submissions.inputs import card_of, checkpoint_input, prepared_from, validated
+from app.services.jobs.submissions.prepared import Prepared
+from app.settings import Settings
+from app.store.engine import Store
+from models.checkpoints.exports import Format, path_of
+
+
+class ExportSpec(BaseModel):
+    """What an export can be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    checkpoint: str = Field(min_length=1, max_length=200)
+    format: Format
+
+
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+    """Check the spec of an export. Raises BadQuery, NotFound, Conflict."""
+    asked = validated(ExportSpec, spec)
+    with store.read() as session:
+        checkpoint = checkpoint_input(session, asked.checkpoint)
+    folder = store.path(checkpoint.folder)
+    card = None if asked.format == "pth" else card_of(store, checkpoint)
+    if card is not None and card.filters_only:
+        message = f"Of {card.name} only the first filters are known: there is no network to write as {asked.format}."
+        raise Conflict("filters_only", message)
+    described = path_of(folder, asked.format).relative_to(folder)
+    path = f"{checkpoint.folder}/{described}"
+    return prepared_from({"checkpoint": checkpoint}, asked, slug=asked.checkpoint, path=path, keep_slug=True)

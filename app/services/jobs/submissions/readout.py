@@ -1,0 +1,27 @@
+"""Readouts as they are submitted: the checkpoint, the gallery whose things are named, how many scenes to fit on."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.services.jobs.submissions.inputs import validated
+from app.services.jobs.submissions.pairs import Pair, PairSpec
+from app.services.jobs.submissions.prepared import Prepared
+from app.settings import Settings
+from app.store.engine import Store
+from models.counting import readouts
+
+
+class ReadoutSpec(PairSpec):
+    """What a readout can be told: `scenes` is how many labelled ones it is fitted on."""
+
+    scenes: int = Field(400, ge=readouts.LEAST_FIT, le=10_000)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+    """Check the spec of a readout and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
+    asked = validated(ReadoutSpec, spec)
+    pair = Pair.find(store, asked)
+    pair.must_count(store, "read out")
+    return pair.beside(asked, readouts.FOLDER)

@@ -1,0 +1,32 @@
+"""Sanity checks as they are submitted: which checkpoint, on which gallery, how long for each preparation."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.failures import Conflict
+from app.services.jobs.submissions.inputs import card_of, validated
+from app.services.jobs.submissions.pairs import Pair, PairSpec
+from app.services.jobs.submissions.prepared import Prepared
+from app.settings import Settings
+from app.store.engine import Store
+from models.sanity import report as sanity_report
+
+
+class SanitySpec(PairSpec):
+    """What a check can be told: `seconds` is what each preparation of the images may take, 64 to 500 of them."""
+
+    seconds: float = Field(15.0, ge=1.0, le=600.0)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+    """Check the spec of a sanity check and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
+    asked = validated(SanitySpec, spec)
+    pair = Pair.find(store, asked)
+    card = card_of(store, pair.checkpoint)
+    if card is not None and card.filters_only:
+        raise Conflict(
+            "filters_only", f"Of {card.name} only the filters of the first layer are known: it cannot see images."
+        )
+    return pair.beside(asked, sanity_report.FOLDER)

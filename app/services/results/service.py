@@ -1,0 +1,199 @@
+"""What was probed: one table a gallery and protocol, a row a checkpoint or control, a column a layer and classifier."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from app.failures import Conflict, DomainError, NotFound
+from app.services.checkpoints.service import CheckpointsService
+from app.services.galleries.service import GalleriesService
+from models.probes import comparison as probe_comparison
+from models.probes import results as probe_results
+from models.probes.comparison import Difference, Differences
+from models.probes.protocol import Protocol
+from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
+
+HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One layer by one way of measuring."""
+
+    how: How
+    layer: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One checkpoint or control. `whole`: it has one score for all layers, as raw pixels have."""
+
+    probe: Probe
+    warning: str
+
+    @property
+    def control(self) -> bool:
+        return self.probe.row.startswith(CONTROL)
+
+    @property
+    def whole(self) -> bool:
+        return self.probe.row.removeprefix(CONTROL) in PICTURES and self.control
+
+    def score(self, column: Column) -> Score | None:
+        layer = self.probe.layers[0] if self.whole else self.probe.layer(column.layer)
+        return None if layer is None else getattr(layer, column.how)
+
+    def best(self, how: How) -> str | None:
+        """The layer with the highest score."""
+        return max(self.probe.layers, key=lambda layer: getattr(layer, how).value).name if self.probe.layers else None
+
+    def best_score(self, how: How) -> Score | None:
+        """That layer's score."""
+        best = self.best(how)
+        return None if best is None else self.score(Column(how, best))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A table that there is: its gallery, its protocol, how many checkpoints it has."""
+
+    gallery: str
+    protocol: Protocol
+    checkpoints: int
+    side: int
+
+    @property
+    def words(self) -> str:
+        how = self.protocol
+        return f"{self.side} px, {how.steps:,} steps, {len(how.seeds)} seeds"
+
+
+@dataclass(frozen=True)
+class Results:
+    """One table; `columns` by classifier, layers in forward order. `about` stands for all rows."""
+
+    choice: Choice
+    about: Probe
+    rows: tuple[Row, ...]
+    columns: Mapping[How, tuple[Column, ...]]
+
+    def twins(self, control: Row) -> list[str]:
+        """The rows that a control without training stands beside: the same network, as it was before."""
+        return [] if control.whole else [row.probe.name for row in self.rows if control.probe.row in row.probe.controls]
+
+    def untrained(self, row: Row) -> str | None:
+        """The row of the same network as it was before training, where the table has it."""
+        controls = {other.probe.row for other in self.rows if other.control and not other.whole}
+        return None if row.control else next((name for name in row.probe.controls if name in controls), None)
+
+    def row(self, name: str) -> Row:
+        """The row of that name. Raises NotFound."""
+        for row in self.rows:
+            if row.probe.row == name:
+                return row
+        raise NotFound("unknown_row", f"There is no row {name[:100]!r} in this table.")
+
+
+class ResultsService:
+    """Reads of the probes that lie in the workspace; measures nothing itself."""
+
+    def __init__(self, workspace: Path, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
+        self._place = workspace / FOLDER
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._read = lru_cache(maxsize=512)(_read)
+        self._differences = lru_cache(maxsize=512)(_differences)
+
+    def choices(self) -> list[Choice]:
+        """Every table, those with most checkpoints first."""
+        found = [_choice(gallery.name, rows) for gallery, rows in self._tables()]
+        return sorted(found, key=lambda one: (-one.checkpoints, one.gallery, one.protocol.key))
+
+    def table(self, gallery: str | None = None, protocol: str | None = None) -> Results | None:
+        """A table, by default the fullest one; None where nothing was probed yet. Raises NotFound."""
+        fitting = [
+            choice
+            for choice in self.choices()
+            if gallery in (None, choice.gallery) and protocol in (None, choice.protocol.key)
+        ]
+        if not fitting and (gallery is not None or protocol is not None):
+            raise NotFound("not_probed", "Nothing was probed on this gallery by this protocol.")
+        return self._results(fitting[0]) if fitting else None
+
+    def of(self, checkpoint: str) -> list[tuple[Choice, Row]]:
+        """The rows of one checkpoint, in every table that it is in."""
+        found = []
+        for choice in self.choices():
+            table = self._results(choice)
+            found += [(choice, row) for row in table.rows if row.probe.row == checkpoint]
+        return found
+
+    def compare(self, results: Results, first: str, second: str) -> Differences:
+        """The first row less the second, layer by layer, image by image. Raises NotFound, Conflict."""
+        one, two = results.row(first).probe, results.row(second).probe
+        if one.stamp != two.stamp or one.gallery_fingerprint != two.gallery_fingerprint:
+            raise Conflict("other_images", "The two were measured on different versions of this gallery; probe again.")
+        folder = self._place / results.choice.gallery / results.choice.protocol.key
+        return self._differences(folder, one, two)
+
+    def gains(self, results: Results) -> Mapping[str, Mapping[How, Difference]]:
+        """By row, the best layer less the best one before training, where both were measured on the same images."""
+        found: dict[str, Mapping[How, Difference]] = {}
+        for row in results.rows:
+            before = results.untrained(row)
+            if before is not None:
+                with suppress(Conflict):
+                    found[row.probe.row] = self.compare(results, row.probe.row, before).best
+        return found
+
+    def _tables(self) -> Iterator[tuple[Path, list[Probe]]]:
+        for gallery in sorted(path for path in self._place.glob("*") if path.is_dir()):
+            for protocol in sorted(path for path in gallery.glob("*") if path.is_dir()):
+                rows = [row for path in sorted(protocol.glob("*")) if (row := self._row(path)) is not None]
+                if any(not row.row.startswith(CONTROL) for row in rows):  # else a first probe is still running
+                    yield gallery, rows
+
+    def _row(self, folder: Path) -> Probe | None:
+        try:
+            modified = (folder / probe_results.RESULT).stat().st_mtime_ns
+        except OSError:
+            return None
+        return self._read(folder, modified)
+
+    def _results(self, choice: Choice) -> Results:
+        folder = self._place / choice.gallery / choice.protocol.key
+        probes = [row for path in sorted(folder.glob("*")) if (row := self._row(path)) is not None]
+        ordered = sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
+        rows = tuple(Row(probe, self._warning(probe)) for probe in ordered)
+        names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
+        columns = {how: tuple(Column(how, name) for name in names) for how in HOWS}
+        return Results(choice, ordered[0], rows, columns)
+
+    def _warning(self, probe: Probe) -> str:
+        """Why a row is not what it says any more."""
+        if probe.before != probe.after:
+            return "the network changed while it was probed"
+        try:
+            if self._galleries.pack(probe.gallery).fingerprint != probe.gallery_fingerprint:
+                return "measured on another version of this gallery"
+        except DomainError:
+            return "its gallery is not in this workspace"
+        known = None if probe.checkpoint is None else self._checkpoints.find(probe.checkpoint)
+        if probe.checkpoint is not None and (known is None or known.sha256 != probe.weights_sha256):
+            return "its checkpoint is not here any more" if known is None else "measured on other weights of this name"
+        return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
+
+
+def _choice(gallery: str, rows: list[Probe]) -> Choice:
+    checkpoints = sum(not row.row.startswith(CONTROL) for row in rows)
+    return Choice(gallery, rows[0].protocol, checkpoints, rows[0].side)
+
+
+def _read(folder: Path, _modified: int) -> Probe | None:
+    return probe_results.read(folder)
+
+
+def _differences(folder: Path, first: Probe, second: Probe) -> Differences:
+    return probe_comparison.compare(folder / first.row, first, folder / second.row, second)

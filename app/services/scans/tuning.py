@@ -1,0 +1,211 @@
+"""Tuning curves of a scan: how the total count and every active unit answer to each factor of generated scenes.
+
+Beside them, on the same scenes: edge energy, which adds up without seeing an object, and the total of an untrained
+network of the same kind.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.failures import Conflict, NotFound
+from app.services.galleries.service import GalleriesService
+from app.services.scans.service import ScanRecord, ScansService, guarded
+from models.counting import predictors
+from models.counting.partial import Follows, correlations
+from models.counting.predictors import Predictors
+from models.counting.sweeps import Sweep, sweeps_of
+from models.counting.tuning import SWEEPS, Panel, Response, panel, responses
+from models.counting.tuning_words import beside, sentence
+from models.random_init import NAME as RANDOM_INIT
+
+ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
+BEST_UNITS = 6
+OPEN = 8
+TOTAL, EDGES, RANDOM = "total", "edge energy", "random init"
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Correlated:
+    """How one value follows number, area and edge energy over `n` mixed scenes."""
+
+    name: str
+    unit: int | None
+    n: int
+    follows: Mapping[str, Follows]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """All sweeps of a scanned gallery.
+
+    The columns of every panel, and `responses`, are `series` (total, and edge energy and random init where they are
+    known) followed by the active `units`.
+    """
+
+    record: ScanRecord
+    series: tuple[str, ...]
+    units: tuple[int, ...]
+    panels: Mapping[str, Panel]
+    responses: tuple[Response, ...]
+    correlated: tuple[Correlated, ...]
+    random_scan: str | None
+    measured: bool
+    mixed: int
+
+    def column(self, name: str) -> int | None:
+        """The place of a series among the columns."""
+        return self.series.index(name) if name in self.series else None
+
+    def unit_column(self, unit: int) -> int:
+        """The place of a unit among the columns. Raises NotFound where it is not active."""
+        if unit not in self.units:
+            raise NotFound("unknown_unit", f"Unit {unit} is not among the {len(self.units)} active ones.")
+        return len(self.series) + self.units.index(unit)
+
+    def sentences(self) -> tuple[str, ...]:
+        """What the numbers say, of the total and of the controls beside it."""
+        total, edges, random = (self.column(name) for name in (TOTAL, EDGES, RANDOM))
+        said = [] if total is None else [sentence(self.responses[total])]
+        if total is not None and edges is not None:
+            said.append(beside(self.responses[total], self.responses[edges], EDGES))
+        if random is not None:
+            said.append(sentence(self.responses[random], name="random init's total"))
+        return tuple(text for text in said if text)
+
+
+class TuningService:
+    """Tuning curves, computed when first asked for and kept."""
+
+    def __init__(self, scans: ScansService, galleries: GalleriesService) -> None:
+        self._scans = scans
+        self._galleries = galleries
+        self._lock = Lock()
+        self._known: OrderedDict[object, Tuning] = OrderedDict()
+        self._swept: dict[str, bool] = {}
+
+    def has_sweeps(self, gallery: str) -> bool:
+        """Whether a gallery holds sweeps of generated scenes. Raises NotFound."""
+        pack = self._galleries.pack(gallery)
+        if pack.fingerprint not in self._swept:  # every scan's page asks
+            self._swept[pack.fingerprint] = any(scene and scene.get("sweep") for scene in pack.scenes())
+        return self._swept[pack.fingerprint]
+
+    def tuning(self, scan: str) -> Tuning:
+        """Raises NotFound, and Conflict where the scan has no counts or its gallery no sweeps."""
+        record, random = self._scans.get(scan), self._random(scan)
+        key = (record.slug, record.shards, None if random is None else (random.slug, random.shards))
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = guarded(self._compute, record, random)
+            with self._lock:
+                self._known[key] = known
+                while len(self._known) > OPEN:
+                    self._known.popitem(last=False)
+        return known
+
+    def _random(self, scan: str) -> ScanRecord | None:
+        """The newest scan of the untrained network over the same gallery that covers as much."""
+        record = self._scans.get(scan)
+        if record.checkpoint == RANDOM_INIT:
+            return None
+        for slug, checkpoint in self._galleries.scans(record.gallery):
+            if checkpoint == RANDOM_INIT:
+                try:
+                    found = self._scans.get(slug)
+                except Conflict:  # it fits the gallery no longer
+                    continue
+                if found.rows >= record.rows and "counts" in found.layers:
+                    return found
+        return None
+
+    def _compute(self, record: ScanRecord, random: ScanRecord | None) -> Tuning:
+        if "counts" not in record.layers:
+            raise Conflict("no_counts", "This scan has no count vectors: its network has no counting head.")
+        scenes = self._galleries.pack(record.gallery).scenes()[: record.rows]
+        sweeps = sweeps_of(scenes)
+        if not sweeps:
+            raise Conflict("no_sweeps", f"The gallery {record.gallery} holds no matched sweeps of generated scenes.")
+        reader = self._scans.reader(record.slug)
+        known = predictors.load(reader.folder, record.rows)
+        counts = reader.embeddings("counts").astype(np.float64)
+        units = _active(counts)
+        columns = {TOTAL: counts.sum(axis=1)}
+        if known is not None:
+            columns[EDGES] = known.edge_energy.astype(np.float64)
+        if random is not None:
+            others = self._scans.reader(random.slug).embeddings("counts")[: record.rows]
+            columns[RANDOM] = others.sum(axis=1, dtype=np.float64)
+        values = np.column_stack([*columns.values(), counts[:, units]])
+        areas = _areas(scenes, known)
+        panels = {name: panel(values, sweeps[name], areas) for name in _ordered(sweeps)}
+        mixed = np.array([row for row, scene in enumerate(scenes) if scene and not scene.get("sweep")], dtype=np.int64)
+        return Tuning(
+            record=record,
+            series=tuple(columns),
+            units=tuple(units),
+            panels=panels,
+            responses=tuple(responses(panels, values)),
+            correlated=tuple(_correlated(columns, counts, units, known, mixed)),
+            random_scan=None if random is None else random.slug,
+            measured=known is not None,
+            mixed=len(mixed),
+        )
+
+
+def _active(counts: Doubles) -> list[int]:
+    means = counts.mean(axis=0)
+    return [int(unit) for unit in np.flatnonzero((means > ACTIVE_SHARE * means.max()) & (means > 0))]
+
+
+def _ordered(sweeps: Mapping[str, Sweep]) -> list[str]:
+    return [*(name for name in SWEEPS if name in sweeps), *sorted(set(sweeps) - set(SWEEPS))]
+
+
+def _areas(scenes: Sequence[Mapping[str, Any] | None], known: Predictors | None) -> Doubles:
+    """What objects cover of each scene; where it was not measured, the square of their size times their number."""
+    if known is not None:
+        return known.area.astype(np.float64)
+    rough = [float((scene or {}).get("size") or 0) ** 2 * int((scene or {}).get("number") or 0) for scene in scenes]
+    return np.array(rough)
+
+
+def _correlated(
+    columns: Mapping[str, Doubles],
+    counts: Doubles,
+    units: list[int],
+    known: Predictors | None,
+    mixed: NDArray[np.int64],
+) -> list[Correlated]:
+    """The series over all mixed scenes; then the units that keep most of number, chosen on one half of the scenes and
+    measured on the other, so that the choice does not flatter them."""
+    if known is None or len(mixed) < 20:
+        return []
+    by = {"number": known.number, "area": known.area, "edge energy": known.edge_energy}
+
+    def over(values: Doubles, rows: NDArray[np.int64]) -> list[dict[str, Follows]]:
+        return correlations(values[rows], {name: one[rows].astype(np.float64) for name, one in by.items()})
+
+    shown = {name: values for name, values in columns.items() if name != EDGES}
+    found = over(np.column_stack(list(shown.values())), mixed)
+    said = [Correlated(name, None, len(mixed), follows) for name, follows in zip(shown, found, strict=True)]
+    halves = np.arange(len(mixed)) // 2 % 2  # by twos: a gallery of both splits takes its scenes from them in turn
+    rest = mixed[halves == 1]
+    chosen = [partial_of(follows) for follows in over(counts[:, units], mixed[halves == 0])]
+    best = [units[place] for place in np.argsort(-np.abs(chosen), kind="stable")[:BEST_UNITS]]
+    found = over(counts[:, best], rest) if best else []
+    return said + [Correlated(f"unit {u}", u, len(rest), follows) for u, follows in zip(best, found, strict=True)]
+
+
+def partial_of(follows: Mapping[str, Follows], name: str = "number") -> float:
+    """What is left of a correlation when the others are held fixed; 0 where that is not defined."""
+    found = follows[name].partial
+    return 0.0 if found is None else found.value

@@ -1,0 +1,225 @@
+"""Nearest neighbours in a scan: of one of its rows, of an uploaded image, of a region of either, of a vector."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from app.failures import BadQuery, Conflict
+from app.predictor.client import Predictor
+from app.predictor.messages import NetworkRef
+from app.services.checkpoints.service import CheckpointsService
+from app.services.galleries.seen import Which
+from app.services.galleries.service import GalleriesService
+from app.services.scans.service import ScansService
+from app.services.search.defaults import SearchAids
+from app.services.search.indexes import Indexes, Loaded
+from models.answers import Floats
+from models.galleries.packs import Pack
+from models.geometry import Box
+from models.scans.files import ScanReader, ScanUnreadable
+from models.search.control_spaces import ControlSpace, control_space, control_vectors
+from models.search.index import BadVector, Metric
+from models.search.retrieval_facets import source_groups
+from models.search.selection import Hit, Rules, select
+
+GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to search. `layer` None is the best measured one; it may also be a space without a network.
+
+    Left out by default: rows that were seen in training where others exist, rows of the query's own source picture
+    unless `same_source`, and near copies of a row that is shown unless `copies`. `beside` is the scan whose
+    network tells what was seen, where that is not the one searched: spaces side by side then show the same rows.
+    """
+
+    layer: str | None = None
+    k: int = 20
+    metric: Metric = "l2"
+    per_source: bool = False
+    same_source: bool = False
+    seen: Which = "unseen"
+    copies: bool = False
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows by increasing distance, and what they were found by; `percentiles`, `copies` and `seen` go with the rows.
+
+    A percentile is the share of random pairs of the gallery that are closer, 0 to 100. `copies` are the rows that look
+    like the one shown. `crop` is the part of the query image that was embedded, where that was done for this query;
+    `recall` is None where every row was compared. `apart`: the query's own source is left out; `unseen`: what was seen
+    in training is; `pending`: what could not be told apart yet ("seen", "copies").
+    """
+
+    layer: str
+    metric: Metric
+    gallery: str
+    rows: tuple[int, ...]
+    distances: tuple[float, ...]
+    percentiles: tuple[float | None, ...] = ()
+    copies: tuple[tuple[int, ...], ...] = ()
+    seen: tuple[bool, ...] = ()
+    crop: Box | None = None
+    recall: float | None = None
+    warnings: tuple[str, ...] = ()
+    apart: bool = False
+    unseen: bool = False
+    pending: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where to search: a layer of the scan, or a space without a network over its gallery."""
+
+    scan: str
+    reader: ScanReader
+    layer: str
+    pack: Pack
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A vector, or None for that of the scanned row `row`; `crop` and `warnings` tell how an image became one."""
+
+    vector: Floats | None
+    row: int | None = None
+    crop: Box | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class SearchService:
+    """Search by the embeddings that a scan computed, and by the network that computed them."""
+
+    def __init__(
+        self,
+        scans: ScansService,
+        checkpoints: CheckpointsService,
+        galleries: GalleriesService,
+        predictor: Predictor,
+        aids: SearchAids,
+        *,
+        indexes: Indexes | None = None,
+    ) -> None:
+        self._scans = scans
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._predictor = predictor
+        self._aids = aids
+        self._indexes = indexes or Indexes()
+        self._groups = lru_cache(maxsize=8)(source_groups)
+        self._several = lru_cache(maxsize=8)(_several)
+
+    def by_row(self, scan: str, row: int, asked: Asked, *, box: Box | None = None) -> Found:
+        """Neighbours of an image of the gallery, which is left out itself, or of a box in it."""
+        place = self._place(scan, asked)
+        if box is None and row < place.reader.rows:
+            query = _Query(None)
+        else:
+            query = self._embed(place, self._galleries.jpeg(place.reader.info.gallery, row), box)
+        return self._nearest(place, asked, replace(query, row=row))
+
+    def by_image(self, scan: str, jpeg: bytes, asked: Asked, *, box: Box | None = None) -> Found:
+        """Neighbours of an image that is stored as a gallery stores it, or of a box in it."""
+        place = self._place(scan, asked)
+        return self._nearest(place, asked, self._embed(place, jpeg, box))
+
+    def by_vector(self, scan: str, vector: Sequence[float], asked: Asked) -> Found:
+        """Neighbours of a vector of the layer's length."""
+        with np.errstate(over="ignore"):
+            query = np.asarray(vector, dtype=np.float64).astype(np.float32)
+        return self._nearest(self._place(scan, asked), asked, _Query(query))
+
+    def has_sources(self, reader: ScanReader) -> bool:
+        """Whether several of the scanned images are known to come from one source picture."""
+        return self._several(self._galleries.pack(reader.info.gallery), reader.rows)
+
+    def _place(self, scan: str, asked: Asked) -> _Place:
+        reader = self._scans.reader(scan)
+        layer = self._aids.layer(scan, reader, asked.layer)
+        return _Place(scan, reader, layer, self._galleries.pack(reader.info.gallery))
+
+    def _embed(self, place: _Place, jpeg: bytes, box: Box | None) -> _Query:
+        if (space := control_space(place.layer)) is not None:
+            return _look(jpeg, space, box)
+        answer = self._predictor.embed(self._network(place), jpeg, place.layer, box)
+        return _Query(answer.vector, crop=answer.crop, warnings=("enlarged",) if answer.enlarged else ())
+
+    def _nearest(self, place: _Place, asked: Asked, query: _Query) -> Found:
+        loaded = self._load(place, asked.metric)
+        network = self._scans.reader(asked.beside) if asked.beside else place.reader
+        seen = self._aids.seen(network, place.reader.rows)
+        hashes = None if asked.copies else self._aids.hashes(place.reader)
+        rules = replace(self._rules(place, asked, query), allowed=seen.unseen(asked.seen), hashes=hashes)
+        try:
+            hits, tied = self._search(loaded, query, asked.k, rules)
+        except BadVector as error:
+            raise BadQuery("bad_vector", f"Layer {place.layer}: {error}.") from error
+        waiting = {"seen": seen.preparing, "copies": hashes is None and not asked.copies}
+        return Found(
+            layer=place.layer,
+            metric=loaded.index.metric,
+            gallery=place.reader.info.gallery,
+            rows=tuple(hit.row for hit in hits),
+            distances=tuple(hit.distance for hit in hits),
+            percentiles=tuple(loaded.percentile(hit.distance) for hit in hits),
+            copies=tuple(hit.copies for hit in hits),
+            seen=tuple(hit.row in seen for hit in hits),
+            crop=query.crop,
+            recall=loaded.recall,
+            warnings=(*query.warnings, "zero_vector") if tied else query.warnings,
+            apart=rules.apart is not None,
+            unseen=rules.allowed is not None,
+            pending=tuple(name for name, is_waiting in waiting.items() if is_waiting),
+        )
+
+    def _rules(self, place: _Place, asked: Asked, query: _Query) -> Rules:
+        if not self.has_sources(place.reader):
+            return Rules(query=query.row)
+        groups = self._groups(place.pack, len(place.pack))
+        own = None if asked.same_source or query.row is None else int(groups[query.row])
+        apart = own if (groups == own).sum() > 1 else None
+        sources = groups[: place.reader.rows] if apart is not None or asked.per_source else None
+        return Rules(query=query.row, sources=sources, apart=apart, one_a_source=asked.per_source)
+
+    def _load(self, place: _Place, metric: Metric) -> Loaded:
+        if (space := control_space(place.layer)) is not None:
+            vectors = self._aids.control(place.reader, space)
+            return self._indexes.of_vectors(space, f"{place.pack.fingerprint}-{len(vectors)}", vectors)
+        try:
+            return self._indexes.get(place.scan, place.reader, place.layer, metric)
+        except (OSError, ScanUnreadable, BadVector) as error:
+            raise Conflict("scan_unreadable", f"Layer {place.layer} of this scan is damaged; scan again.") from error
+
+    def _search(self, loaded: Loaded, query: _Query, k: int, rules: Rules) -> tuple[tuple[Hit, ...], bool]:
+        index = loaded.index
+        vector = index.vector(query.row or 0) if query.vector is None else query.vector
+        rows = len(index) if index.exact else min(len(index), max(GRAPH_ROWS, k + 1))
+        return select(lambda count: index.search(vector, count), rows, k, rules)
+
+    def _network(self, place: _Place) -> NetworkRef:
+        """The very network of the scan, in the precision that the layer was scanned in."""
+        info = place.reader.info
+        record = self._checkpoints.get(info.checkpoint)
+        if record.sha256 != info.checkpoint_sha256:
+            raise Conflict("checkpoint_changed", "This scan was made with other weights; scan the gallery again.")
+        precision = info.precision if info.layer(place.layer).on_trunk else info.count_precision
+        return NetworkRef(str(record.folder), info.checkpoint_sha256, "bf16" if precision == "bf16" else "fp32")
+
+
+def _several(pack: Pack, rows: int) -> bool:
+    groups = source_groups(pack, rows)
+    return len(np.unique(groups)) < len(groups)
+
+
+def _look(jpeg: bytes, space: ControlSpace, box: Box | None) -> _Query:
+    """An image in a space without a network, which sees all of it and not only its central square."""
+    try:
+        vectors, seen = control_vectors(jpeg, box)
+    except ValueError as error:
+        raise BadQuery("bad_box", f"{error}.") from error
+    return _Query(vectors[space], crop=seen)

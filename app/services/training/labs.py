@@ -1,0 +1,200 @@
+"""Break-it labs on a gallery: what was run, and a verdict for each run, written from its numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.failures import Conflict, NotFound
+from app.jobs.records import JobRecord
+from app.services.checkpoints.measures import kernel_errors
+from app.services.services import Services
+from app.services.training.progress import collapsed, looks_of
+from models.recipes import differences
+from models.training.labs import LABS, SOUND, TASK, Lab
+from models.training.looks import Looks
+
+MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
+RECIPES = (SOUND, *(lab.recipe for lab in LABS))
+CLEARLY = 3.0  # times the sound run's pull
+
+
+@dataclass(frozen=True)
+class LabRun:
+    """A run of a lab: its numbers on held-out images now, and at which look it was first found collapsed."""
+
+    recipe: str
+    job: JobRecord
+    step: int | None
+    measures: Mapping[str, float]
+    loss: list[tuple[int, float]]
+    collapsed_at: int | None
+    unseen_error: float | None  # relative error with kernels that were not trained with, over that with those that were
+
+    @property
+    def pull(self) -> float | None:
+        return self.measures.get("held_out_pull")
+
+    @property
+    def push(self) -> float | None:
+        return self.measures.get("held_out_push")
+
+    @property
+    def ratio(self) -> float | None:
+        return self.measures.get("additivity_ratio")
+
+    @property
+    def units(self) -> float | None:
+        return self.measures.get("firing_units")
+
+    @property
+    def collapsed(self) -> bool:
+        return collapsed(self.pull, self.push)
+
+
+@dataclass(frozen=True)
+class LabView:
+    """A lab, the settings it changes, and its newest run on the gallery with the verdict on it."""
+
+    lab: Lab
+    changes: list[tuple[str, object, object]]
+    run: LabRun | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class LabsView:
+    """All labs on one gallery, and the sound run they are compared with."""
+
+    gallery: str | None
+    galleries: tuple[str, ...]
+    sound: LabRun | None
+    labs: tuple[LabView, ...]
+
+    @property
+    def runs(self) -> tuple[LabRun, ...]:
+        """All runs that have looked at held-out images, the sound one first."""
+        found = (self.sound, *(view.run for view in self.labs))
+        return tuple(run for run in found if run is not None and run.step is not None)
+
+    def verdict(self, recipe: str) -> str:
+        return next((view.verdict for view in self.labs if view.lab.recipe == recipe), sound_sentence(self.sound))
+
+
+def labs_view(services: Services, gallery: str | None) -> LabsView:
+    """The labs on `gallery`; where none is named, on the one with the newest lab run, else the newest of all."""
+    galleries = tuple(item.slug for item in services.galleries.list(limit=100).galleries if item.rows)
+    jobs = [job for job in services.jobs.list(kinds=("train",), limit=MOST_JOBS).jobs if _recipe(job) in RECIPES]
+    if gallery is None:
+        used = (str(job.spec["gallery"]) for job in jobs)
+        gallery = next((slug for slug in used if slug in galleries), galleries[0] if galleries else None)
+    elif gallery not in galleries:
+        raise NotFound("unknown_gallery", f"There is no gallery {gallery[:100]!r} with images.")
+    newest: dict[str, JobRecord] = {}
+    for job in jobs:
+        if job.spec["gallery"] == gallery:
+            newest.setdefault(_recipe(job), job)
+    runs = {recipe: _run(services, job) for recipe, job in newest.items()}
+    sound = runs.get(SOUND)
+    labs = tuple(
+        LabView(lab, differences(TASK, SOUND, lab.recipe), runs.get(lab.recipe), sentence(runs.get(lab.recipe), sound))
+        for lab in LABS
+    )
+    return LabsView(gallery, galleries, sound, labs)
+
+
+def start_lab(services: Services, recipe: str, gallery: str) -> JobRecord:
+    """Start a lab, or the sound run, on a gallery; an identical run is found again. Raises NotFound."""
+    if recipe not in RECIPES:
+        raise NotFound("unknown_lab", f"There is no lab {recipe[:40]!r}; there are {', '.join(RECIPES)}.")
+    if not gallery:
+        raise Conflict("no_gallery", "A lab needs a gallery to train on; import one first.")
+    job, _ = services.jobs.submit("train", {"gallery": gallery, "task": TASK, "recipe": recipe})
+    return job
+
+
+def sentence(run: LabRun | None, sound: LabRun | None) -> str:
+    """What became of a run, beside the sound one."""
+    if run is None:
+        return "Not run yet."
+    if run.step is None or run.pull is None or run.push is None:
+        return f"Job {run.job.id} is {run.job.state}; it has not looked at held-out images yet."
+    if run.collapsed:
+        beside = f" The sound run has {_units(sound)}." if sound is not None and sound.step is not None else ""
+        return (
+            f"Collapsed, first seen at step {run.collapsed_at}: a pull of {run.pull:.3f} and a push of {run.push:.3f} "
+            f"out of 10, with {_units(run)}. It counts nothing.{beside}"
+        )
+    if sound is None or sound.pull is None or sound.step is None:
+        return (
+            f"Not collapsed at step {run.step}: pull {run.pull:.3f}, push {run.push:.3f}. Run the sound one beside it."
+        )
+    if run.recipe == "one-kernel" and run.unseen_error is not None and sound.unseen_error is not None:
+        return _kernels(run, run.unseen_error, sound.unseen_error)
+    if run.pull > CLEARLY * sound.pull:
+        return (
+            f"The equation is lost: its error is {run.pull / sound.pull:,.0f} times that of the sound run "
+            f"({run.pull:.3f} against {sound.pull:.3f}), with {_units(run)}."
+        )
+    return (
+        f"Not broken at step {run.step}: pull {run.pull:.3f}, push {run.push:.3f} against {sound.pull:.3f} and "
+        f"{sound.push or 0:.3f} of the sound run."
+    )
+
+
+def sound_sentence(run: LabRun | None) -> str:
+    """What the sound run has reached."""
+    if run is None or run.pull is None or run.push is None:
+        return "Not run yet."
+    if run.collapsed:
+        return "The sound run has collapsed too, on this gallery: nothing can be compared with it."
+    ratio = "" if run.ratio is None else f", additivity ratio {run.ratio:.2f}"
+    return f"Alive at step {run.step}: pull {run.pull:.3f}, push {run.push:.3f}, {_units(run)}{ratio}."
+
+
+def _kernels(run: LabRun, unseen: float, sound: float) -> str:
+    learned = unseen >= 2 * sound
+    return (
+        f"At step {run.step} the error with kernels it never saw is {unseen:.2f} times that with area; in the sound "
+        f"run, which saw all four, {sound:.2f} times. "
+        + ("The network has learned its kernel." if learned else "That is no proof that it has learned its kernel.")
+    )
+
+
+def _units(run: LabRun | None) -> str:
+    number = int(run.units or 0) if run is not None else 0
+    return f"{number} active unit{'' if number == 1 else 's'}"
+
+
+def _recipe(job: JobRecord) -> str:
+    return str(job.spec.get("recipe"))
+
+
+def _run(services: Services, job: JobRecord) -> LabRun:
+    looks = looks_of(job, services.jobs.folder(job)) or Looks(0, 0)
+    dead = [
+        look.step
+        for look in looks.looks
+        if collapsed(look.measures.get("held_out_pull"), look.measures.get("held_out_push"))
+    ]
+    return LabRun(
+        recipe=_recipe(job),
+        job=job,
+        step=looks.looks[-1].step if looks.looks else None,
+        measures=looks.looks[-1].measures if looks.looks else {},
+        loss=looks.curves["held_out_loss"],
+        collapsed_at=dead[0] if dead else None,
+        unseen_error=_unseen_error(services, job),
+    )
+
+
+def _unseen_error(services: Services, job: JobRecord) -> float | None:
+    """Of the finished checkpoint: the other kernels' error over that of the area kernel, which all labs have seen."""
+    if job.state != "done" or job.output is None:
+        return None
+    try:
+        card = services.checkpoints.card(job.output.slug)
+    except (NotFound, Conflict):
+        return None
+    errors = {error.name: error.cell.value for error in kernel_errors(card, card.measures)}
+    own = errors.pop("area", None)
+    others = [value for value in errors.values() if value is not None]
+    return sum(others) / len(others) / own if others and own else None

@@ -1,0 +1,150 @@
+"""Puzzles on an image of one's choice: what a task shows a network, the right answer, and a checkpoint's answer."""
+
+import io
+import random
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from PIL import Image
+
+from app.failures import BadQuery, Conflict, NotFound
+from app.predictor.client import Predictor
+from app.predictor.messages import NetworkRef
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.galleries.service import GalleriesService
+from app.services.uploads import UploadsService
+from models.puzzles import Picture, Pose, Posed
+from models.recipes import RECIPES
+
+PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
+KEPT = 64  # puzzles: the pictures of a page are asked for right after it
+GAP = 4  # pixels between the pictures of a sheet
+LISTED = 200
+GLANCED = 8  # photos of which the most colourful is taken where nobody chose one
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which image, and which puzzle of it: `seed` draws the views and picks one where there are several."""
+
+    gallery: str | None = None
+    row: int | None = None
+    upload: str | None = None
+    seed: int = 0
+    checkpoint: str | None = None
+
+
+class PuzzlesService:
+    """Poses puzzles through the predictor; the same question has the same puzzle."""
+
+    def __init__(
+        self,
+        checkpoints: CheckpointsService,
+        galleries: GalleriesService,
+        uploads: UploadsService,
+        predictor: Predictor,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._galleries = galleries
+        self._uploads = uploads
+        self._predictor = predictor
+        self._lock = Lock()
+        self._kept: OrderedDict[tuple[object, ...], Posed] = OrderedDict()
+
+    @property
+    def ready(self) -> bool:
+        """Whether puzzles can be posed now; the predictor takes a few seconds to start."""
+        return self._predictor.ready
+
+    def solvers(self, task: str) -> list[CheckpointRecord]:
+        """The checkpoints that were trained on a task, newest first."""
+        return [record for record in self._checkpoints.list(limit=LISTED).checkpoints if record.task == task]
+
+    def photo(self, gallery: str, seed: int) -> int | None:
+        """A row by chance, of several the most colourful: gray walls make poor puzzles. Raises NotFound."""
+        pack = self._galleries.pack(gallery)
+        rows = random.Random(seed).sample(range(len(pack)), min(GLANCED, len(pack)))
+        return max(rows, key=lambda row: colourfulness(pack.thumb(row)), default=None)
+
+    def pose(self, task: str, asked: Asked) -> Posed:
+        """The puzzle and, with a checkpoint, its answer.
+
+        Raises NotFound for a task, image or checkpoint that is not there, Conflict for a checkpoint of another task,
+        BadQuery for a task of labels on an image without any, Busy while the predictor starts.
+        """
+        if task not in RECIPES:
+            raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
+        network = None if asked.checkpoint is None else self._network(task, asked.checkpoint)
+        key = (task, asked, network)
+        with self._lock:
+            known = self._kept.get(key)
+        if known is None:
+            known = self._predictor.pose(task, network, self._images(asked), self._how(task, asked))
+        with self._lock:
+            self._kept[key] = known
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return known
+
+    def _network(self, task: str, checkpoint: str) -> NetworkRef:
+        record = self._checkpoints.get(checkpoint)
+        if record.task != task:
+            raise Conflict("other_task", f"{record.name} was trained on {record.task or 'no task'}, not on {task}.")
+        return NetworkRef(str(record.folder), record.sha256)
+
+    def _images(self, asked: Asked) -> tuple[bytes, ...]:
+        """The asked image first, then others of its gallery."""
+        if asked.upload is not None:
+            mine = self._uploads.open(asked.upload).jpeg
+            gallery = asked.gallery or next((item.slug for item in self._galleries.list(limit=1).galleries), None)
+        elif asked.gallery is not None and asked.row is not None:
+            mine, gallery = self._galleries.jpeg(asked.gallery, asked.row), asked.gallery
+        else:
+            raise BadQuery("one_image", "Give `gallery` with `row`, or `upload`.")
+        rows = 0 if gallery is None else self._galleries.get(gallery).rows
+        others = [row for row in range(rows) if row != asked.row or asked.upload is not None]
+        chosen = random.Random(asked.seed).sample(others, min(PARTNERS, len(others)))
+        partners = [self._galleries.jpeg(gallery, row) for row in chosen] if gallery is not None else []
+        return (mine, *(partners or [mine]))
+
+    def _how(self, task: str, asked: Asked) -> Pose:
+        if RECIPES[task]["paper"].labels != "gallery" or asked.gallery is None:
+            return Pose(asked.seed, asked.seed)
+        names = tuple(self._galleries.facets(asked.gallery).labels)
+        label = None if asked.row is None else self._galleries.image(asked.gallery, asked.row).label
+        return Pose(asked.seed, asked.seed, label, names)
+
+
+def colourfulness(picture: bytes) -> float:
+    """Root of the variances of red less green and of yellow less blue, of a picture in 0..255; gray has 0.
+
+    After Hasler, Suesstrunk, "Measuring colourfulness in natural images", 2003, without their term of the means.
+    """
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=np.float32)
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    return float(np.hypot((red - green).std(), ((red + green) / 2 - blue).std()))
+
+
+def sheet(pictures: Sequence[Picture], columns: int) -> bytes:
+    """Pictures side by side and below each other, as PNG."""
+    height, width = (max(item.pixels.shape[side] for item in pictures) for side in (0, 1))
+    rows = -(-len(pictures) // columns)
+    shape = (rows * (height + GAP) - GAP, min(columns, len(pictures)) * (width + GAP) - GAP, 4)
+    canvas = np.zeros(shape, dtype=np.uint8)
+    for place, item in enumerate(pictures):
+        top, left = (place // columns) * (height + GAP), (place % columns) * (width + GAP)
+        tall, wide = item.pixels.shape[:2]
+        canvas[top : top + tall, left : left + wide, :3] = item.pixels
+        canvas[top : top + tall, left : left + wide, 3] = 255
+    return png(canvas)
+
+
+def png(pixels: np.typing.NDArray[np.uint8]) -> bytes:
+    """Pixels (H, W, 3 or 4) as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()

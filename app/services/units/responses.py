@@ -1,0 +1,101 @@
+"""How one image drives a checkpoint: the units that stand out on it, the first filters in order of their response."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from app.failures import NotFound
+from app.predictor.client import Predictor
+from app.predictor.messages import NetworkRef
+from app.services.checkpoints.service import CheckpointsService
+from app.services.scans.service import ScansService, guarded
+from app.services.units.images import TopImage
+from app.services.units.service import UnitsService, UnitSummary
+from models.answers import Floats
+from models.scans.files import ScanReader
+
+UNITS, CROPS = 3, 6
+LOOKED_AT = 24  # top images from which one a source picture is taken
+
+
+@dataclass(frozen=True)
+class StandOut:
+    """A unit, its best images, and how far above its usual response an image drives it, in standard deviations."""
+
+    unit: UnitSummary
+    score: float
+    chosen: Literal["activity", "random"]
+
+    @property
+    def top(self) -> tuple[TopImage, ...]:
+        """The best images that fire the unit, at most one from each source picture."""
+        kept: dict[str | int, TopImage] = {}
+        for image in self.unit.top:
+            if image.value > 0:
+                kept.setdefault(image.known.source if image.known.source is not None else image.row, image)
+        return tuple(kept.values())[:CROPS]
+
+
+class ResponsesService:
+    """What one image does inside a network, beside what images usually do there."""
+
+    def __init__(
+        self, scans: ScansService, units: UnitsService, checkpoints: CheckpointsService, predictor: Predictor
+    ) -> None:
+        self._scans = scans
+        self._units = units
+        self._checkpoints = checkpoints
+        self._predictor = predictor
+
+    def standing_out(
+        self, scan: str, jpeg: bytes, *, row: int | None = None, seed: int = 0
+    ) -> tuple[str, tuple[StandOut, ...]]:
+        """The last convolution; three of its units that the image drives most above their usual response, three others.
+
+        A scanned `row` needs no network. Raises NotFound, Conflict, Busy.
+        """
+        reader = self._scans.reader(scan)
+        layer = last_conv(reader)
+        dead = np.asarray(guarded(reader.units, layer).dead)
+        vector = guarded(reader.embedding, layer, row) if row is not None else self._vector(reader, layer, jpeg)
+        scores = _scores(guarded(_usual, reader, layer), vector)
+        alive = np.flatnonzero(~dead)
+        best = alive[np.argsort(-scores[alive], kind="stable")][:UNITS].tolist()
+        drawn = np.random.default_rng(seed).permutation(np.setdiff1d(alive, best))[:UNITS].tolist()
+        found = self._units.some(scan, layer, [*best, *drawn], best=LOOKED_AT)
+        return layer, tuple(
+            StandOut(unit, float(scores[unit.unit]), "activity" if place < len(best) else "random")
+            for place, unit in enumerate(found)
+        )
+
+    def filters(self, checkpoint: str, jpeg: bytes) -> tuple[int, ...]:
+        """First-layer filters, those first that the image drives most on average. Raises NotFound, Conflict, Busy."""
+        record = self._checkpoints.get(checkpoint)
+        layer = self._checkpoints.read_card(record).first_layer.name
+        answer = self._predictor.embed(NetworkRef(str(record.folder), record.sha256), jpeg, layer)
+        return tuple(np.argsort(-answer.vector, kind="stable").tolist())
+
+    def _vector(self, reader: ScanReader, layer: str, jpeg: bytes) -> Floats:
+        record = self._checkpoints.get(reader.info.checkpoint)
+        precision: Literal["fp32", "bf16"] = "bf16" if reader.info.precision == "bf16" else "fp32"
+        network = NetworkRef(str(record.folder), reader.info.checkpoint_sha256, precision)
+        return self._predictor.embed(network, jpeg, layer).vector
+
+
+def last_conv(reader: ScanReader) -> str:
+    """The layer whose units are shown. Raises NotFound where the scan holds no convolution."""
+    names = [layer.name for layer in reader.info.layers if layer.kind == "conv"]
+    if not names:
+        raise NotFound("unknown_layer", "This scan holds no convolution.")
+    return names[-1]
+
+
+def _usual(reader: ScanReader, layer: str) -> Floats:
+    """The responses of the images of the scan's first shard: enough to say what is usual, whatever the scan's size."""
+    return np.asarray(next(reader.embedding_parts(layer)), dtype=np.float32)
+
+
+def _scores(usual: Floats, vector: Floats) -> Floats:
+    spread = usual.std(axis=0)
+    return np.where(spread > 0, (vector - usual.mean(axis=0)) / np.where(spread > 0, spread, 1), 0)
