@@ -12,6 +12,25 @@ from app.jobs.catalogue import KINDS
 from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, name_of, named, reached, source, tree
 
 MAX_FILE, MAX_FUNCTION = 400, 60
+LINUX_ONLY = {
+    "sched_getaffinity": {"models/cores.py"},
+    "cpu_count": {"models/cores.py"},  # of the machine: more than a process may use
+    "waitid": {"app/jobs/executors/local.py"},  # on macOS from Python 3.13 on
+    "WNOWAIT": {"app/jobs/executors/local.py"},
+    "/proc": {"app/processes.py", "models/memory.py"},
+    "prctl": {"app/inspector/limits.py"},
+    "RLIMIT_AS": {"app/inspector/limits.py"},  # macOS has it, and refuses it
+    "/dev/fd": {"models/foreign/opening.py"},  # macOS opens no new file there
+    "SC_PHYS_PAGES": {"models/memory.py"},
+}
+NEVER = (
+    *("sched_setaffinity", "process_cpu_count", "sched_setscheduler", "setns", "unshare", "/sys"),
+    *("pidfd_open", "pidfd_send_signal", "PR_SET_CHILD_SUBREAPER", "sigtimedwait", "sigwaitinfo", "SC_AVPHYS_PAGES"),
+    *("epoll", "eventfd", "timerfd_create", "inotify", "memfd_create", "pipe2", "F_SETPIPE_SZ", "F_ADD_SEALS"),
+    *("sendfile", "splice", "copy_file_range", "posix_fadvise", "posix_fallocate", "fdatasync", "O_TMPFILE", "O_PATH"),
+    *("O_DIRECT", "O_NOATIME", "getxattr", "setxattr", "getrandom", "RENAME_EXCHANGE", "F_OFD_SETLK", "RLIMIT_RTTIME"),
+    *("SOCK_CLOEXEC", "SOCK_NONBLOCK", "MSG_NOSIGNAL", "SO_PEERCRED", "SO_BINDTODEVICE", "TCP_QUICKACK", "AF_NETLINK"),
+)
 PRINTERS = {"app/cli.py"}  # the command line is where people read output
 
 
@@ -177,6 +196,16 @@ def test_one_module_knows_where_the_program_lies_and_one_starts_its_processes() 
     texts = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "app").rglob("*.py")}
     assert [name for name, text in texts.items() if "__file__" in text] == ["app/root.py"]
     assert [name for name, text in texts.items() if "sys.executable" in text] == ["app/children.py"]
+
+
+def test_what_only_linux_has_is_used_in_one_place_each_that_knows_another_way() -> None:
+    """Tessera runs on macOS as well; whoever needs one of these asks the module that is named, or adds another way."""
+    mentions: dict[str, set[str]] = {name: set() for name in (*LINUX_ONLY, *NEVER)}
+    for path in CODE:
+        for name in mentions:
+            if re.search(rf"(?<!\w){re.escape(name)}\b", source(path)):
+                mentions[name].add(named(path))
+    assert mentions == {**LINUX_ONLY, **{name: set[str]() for name in NEVER}}
 
 
 def test_handlers_are_plain_functions_and_short() -> None:

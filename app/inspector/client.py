@@ -166,7 +166,7 @@ def _lost() -> Busy:
 
 def _spawn(descriptor: int) -> "subprocess.Popen[bytes]":
     """One thread everywhere (forking needs that), and no accelerator."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE")}
     environment = {**kept, **one, "CUDA_VISIBLE_DEVICES": ""}
     return children.start(

@@ -29,6 +29,7 @@ from app.predictor.messages import (
 )
 from app.settings import Settings
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, HeatMap
+from models.cores import usable_cores
 from models.geometry import Box
 from models.puzzles import Pose, Posed
 
@@ -211,7 +212,7 @@ class Predictor:
 
 
 def _spawn(descriptor: int, device: str) -> "subprocess.Popen[bytes]":
-    threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    threads = min(MAX_THREADS, usable_cores())
     words = ("-m", "app.predictor.worker", str(descriptor), device, str(threads))
     # The server runs with one OpenMP thread for faiss; the predictor has its own number.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}

@@ -1,6 +1,5 @@
 """About the server itself: is it well, what does it count, what can it be asked."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from app.deps import ServicesDep, SettingsDep
+from app.processes import resident_bytes
 from app.services.home.workspace import WorkspaceService
 from app.settings import Settings
 from app.web import api_reference
@@ -70,15 +70,6 @@ def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
         *metric("tessera_resident_bytes", "gauge", "Memory of the server process.", [({}, resident_bytes())]),
     ]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=FORMAT)
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 @router.get("/docs")

@@ -1,6 +1,5 @@
 """The scan of a gallery with a descriptor: its vector of every image, and each component's best images."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from models.card import Card, read_card, verify_weights
+from models.cores import usable_cores
 from models.descriptors.base import Descriptor, Floats
 from models.descriptors.files import descriptor_of
 from models.galleries.packs import Pack
@@ -57,7 +57,7 @@ def scan_descriptor(
 
 def described(descriptor: Descriptor, pack: Pack, rows: Sequence[int]) -> Iterator[Floats]:
     """Each row's vector, in order, computed ahead in threads."""
-    threads = os.cpu_count() or 1
+    threads = usable_cores()
     with workers(threads, "describe") as pool:
         waiting: deque[Future[Floats]] = deque()
         for row in rows:

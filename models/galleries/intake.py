@@ -1,11 +1,11 @@
 """From listed items to stored images, in order, decoded ahead by threads (Pillow lets go of the interpreter lock)."""
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from models.cores import usable_cores
 from models.galleries.images import BadImage, StoredImage, store_image
 from models.galleries.packs import PackRow
 from models.galleries.places import Unreadable
@@ -22,7 +22,7 @@ def stored(
     Closing the iterator ends its threads.
     """
     # One thread more than cores: it fills the gaps in which another one holds the interpreter lock.
-    count = threads or len(os.sched_getaffinity(0)) + 1
+    count = threads or usable_cores() + 1
     pending: deque[Future[tuple[Item, StoredImage | Skipped]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
     try:

@@ -1,6 +1,5 @@
 """Training batches: random native crops whose order depends on (seed, step) alone."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.cores import usable_cores
 from models.crops import region
 from models.galleries.loading import decode, decode_rows
 from models.galleries.packs import Pack
@@ -77,7 +77,7 @@ class StreamedRegions:
     ) -> None:
         self.pack, self.rows, self.extents, self.side, self.device = pack, rows, extents, side, device
         self.enlarge = enlarge
-        self._pool = workers(os.cpu_count() or 1, "decode")
+        self._pool = workers(usable_cores(), "decode")
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         sizes = [size] * len(indices)

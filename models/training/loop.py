@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from models.atomic import sync_folder
+from models.cores import usable_cores
 from models.recipes.base import ImageConfig
 from models.seeds import generator
 from models.tasks.base import Epoch, Task
@@ -192,7 +193,7 @@ def fit(
     precision = config.precision
     if state is not None:
         # Threads that share a core wait for each other inside a layer: two on one took thirty times as long.
-        torch.set_num_threads(min(int(state["threads"]), len(os.sched_getaffinity(0))))  # type: ignore[call-overload]
+        torch.set_num_threads(min(int(state["threads"]), usable_cores()))  # type: ignore[call-overload]
         precision = str(state["precision"])
         run.restore(state)
     task.train()

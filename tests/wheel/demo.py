@@ -20,7 +20,7 @@ from urllib.error import HTTPError
 from tests.wheel.environment import Environment
 
 WITHIN = 600.0  # seconds that a very busy machine may take until a scan is done
-LEAVE_WITHIN = 30.0
+LEAVE_WITHIN = 60.0
 Found = TypeVar("Found")
 
 log = logging.getLogger("wheel")

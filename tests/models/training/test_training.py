@@ -1,6 +1,5 @@
 """Training goes on from its own state, draws what (seed, step) says, and learns."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.cores import usable_cores
 from models.crops import region
 from models.recipes import build_config
 from models.recipes.base import BadConfig
@@ -67,7 +67,7 @@ def test_a_run_goes_on_with_no_more_threads_than_there_are_cores(tmp_path: Path)
     before = torch.get_num_threads()
     try:
         run(new_task(), tmp_path, steps=3)
-        assert torch.get_num_threads() == len(os.sched_getaffinity(0))
+        assert torch.get_num_threads() == usable_cores()
     finally:
         torch.set_num_threads(before)
 
