@@ -17,7 +17,6 @@ from app.jobs.spec import Output
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
 from app.services.cursors import position
-from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
@@ -70,9 +69,8 @@ class CheckpointPage:
 class CheckpointsService:
     """Reads of the checkpoints' table and folders; cards and filters never change, so they are kept once read."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._settings = settings
         self._cards = lru_cache(maxsize=64)(_read_card)
         self._layers = lru_cache(maxsize=16)(_read_first_layer)
 

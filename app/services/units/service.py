@@ -26,7 +26,6 @@ from models.scans.files import ScanReader
 from models.scans.unit_tables import EDGES, UnitTable
 
 Sort = Literal["unit", "mean", "max", "share_active"]
-SORTS: tuple[Sort, ...] = ("unit", "mean", "max", "share_active")
 KEPT_LAYERS = 4
 PANEL = 3  # units of a panel by activity, and as many at random
 
