@@ -97,13 +97,6 @@ def detail(record: CheckpointRecord, card: Card, source: Source | None, settings
     }
 
 
-def _gates(source: Source | None, card: Card) -> dict[str, object] | None:
-    """What must hold of a network that counts; None for one that does not try."""
-    if source is None or not card.has_counts:
-        return None
-    return {"on": source.key, **gates_json(gate_table(source.measures))}
-
-
 @router.get("/api/checkpoints")
 def list_checkpoints(
     services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 50, cursor: CursorQuery = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from models.training import snapshots
 
 Sort = Literal["change", "norm", "colourfulness", "orientation_energy", "smoothness", "filter"]
 Panel = Literal["trained", "step0"]
-SORTS: tuple[Sort, ...] = get_args(Sort)
 MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
     "change": "norm",  # of checkpoints that did not keep their start
     "filter": "filter",

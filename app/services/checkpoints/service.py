@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,10 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from app.failures import Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
+from app.recent import Recent
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
 from app.services.cursors import position
-from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
@@ -30,6 +29,7 @@ from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
 from models.training import snapshots
 
+KEPT_CARDS, KEPT_LAYERS = 64, 16
 RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
@@ -87,11 +87,10 @@ class CheckpointPage:
 class CheckpointsService:
     """Reads of the checkpoints' table and folders; cards and filters never change, so they are kept once read."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._settings = settings
-        self._cards = lru_cache(maxsize=64)(_read_card)
-        self._layers = lru_cache(maxsize=16)(_read_first_layer)
+        self._cards = Recent[tuple[Path, str], Card](KEPT_CARDS)
+        self._layers = Recent[tuple[Path, str, int | None], FirstLayer](KEPT_LAYERS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> CheckpointPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
@@ -140,7 +139,7 @@ class CheckpointsService:
     def read_card(self, record: CheckpointRecord) -> Card:
         """The card of a record at hand. Raises Conflict where the files are damaged."""
         try:
-            return self._cards(record.folder, record.sha256)
+            return self._cards.get((record.folder, record.sha256), lambda: cards.read_card(record.folder))
         except cards.NotACheckpoint as error:
             raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
 
@@ -155,7 +154,7 @@ class CheckpointsService:
         if at is not None and at not in checkpoint.steps:
             raise NotFound("unknown_step", f"{record.slug} keeps no snapshot of step {at}.")
         try:
-            return self._layers(record.folder, record.sha256, at)
+            return self._layers.get((record.folder, record.sha256, at), lambda: read_first_layer(record.folder, at))
         except (OSError, ValueError, KeyError) as error:
             message = f"The first layer of {record.slug} has no filters that can be drawn."
             raise Conflict("no_filters", message) from error
@@ -246,11 +245,3 @@ class CheckpointsService:
             created_at=row.created_at,
             scans=scans,
         )
-
-
-def _read_card(folder: Path, _sha256: str) -> Card:
-    return cards.read_card(folder)
-
-
-def _read_first_layer(folder: Path, _sha256: str, at: int | None) -> FirstLayer:
-    return read_first_layer(folder, at)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from app.failures import DomainError
+from app.recent import Recent
 from app.services.checkpoints.bundled import SAMPLES
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService, OpenCheckpoint
 from app.services.evaluations.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
@@ -20,6 +20,7 @@ from models.random_init import NAME as RANDOM_INIT
 OWN = "own"  # what a training measured on the images that it held out
 GENERATED = "countables"  # the kind of source of galleries that Tessera draws
 MOST_ROWS, MOST_COLUMNS = 12, 6
+KEPT = 256  # evaluations that stay in memory
 Freshness = Literal["same", "changed", "elsewhere"]
 WORDS: Mapping[Freshness, str] = {
     "same": "",
@@ -85,7 +86,7 @@ class EvaluationsService:
     def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
         self._checkpoints = checkpoints
         self._galleries = galleries
-        self._read = lru_cache(maxsize=256)(_read)
+        self._known = Recent[tuple[Path, int], Evaluation | None](KEPT)
 
     def of(self, record: CheckpointRecord) -> list[Evaluation]:
         """The evaluations of exactly these weights, one a gallery, by gallery."""
@@ -159,9 +160,11 @@ class EvaluationsService:
         return Trained(record.slug, record.name, trained_on, cells)
 
     def _folder(self, folder: Path) -> list[Evaluation]:
-        paths = sorted((folder / FOLDER).glob("*.json"))
-        found = (self._read(path, path.stat().st_mtime_ns) for path in paths)
+        found = (self._read(path) for path in sorted((folder / FOLDER).glob("*.json")))
         return [evaluation for evaluation in found if evaluation is not None]
+
+    def _read(self, path: Path) -> Evaluation | None:
+        return self._known.get((path, path.stat().st_mtime_ns), lambda: read(path))
 
 
 def chosen(sources: list[Source], key: str | None) -> Source | None:
@@ -208,7 +211,3 @@ def _ordered(records: list[CheckpointRecord]) -> list[CheckpointRecord]:
     first = sorted((record for record in records if record.slug in FIRST), key=lambda record: FIRST.index(record.slug))
     rest = [record for record in records if record not in first and record not in last]
     return [*first, *rest][: MOST_ROWS - len(last)] + last
-
-
-def _read(path: Path, _modified: int) -> Evaluation | None:
-    return read(path)

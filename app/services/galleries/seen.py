@@ -1,13 +1,13 @@
 """Which images of a gallery a checkpoint was trained on: those, or copies that look the same."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord
 from app.services.galleries.control_spaces import LooksService
 from app.services.preparing import Arrays, Preparing
@@ -18,6 +18,7 @@ from models.seen import SEEN, SeenImages, comparable_hashes, nothing_seen, read_
 
 Which = Literal["unseen", "all"]
 VERSION = 2  # of the rule by which images are matched
+KEPT = 16  # checkpoints whose training images stay in memory
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class SeenService:
     def __init__(self, looks: LooksService, preparing: Preparing) -> None:
         self._looks = looks
         self._preparing = preparing
-        self._read = lru_cache(maxsize=16)(_read)
+        self._known = Recent[tuple[Path, int | None], SeenImages | None](KEPT)
 
     def find(self, checkpoint: CheckpointRecord, pack: Pack) -> Seen:
         """Which rows of a gallery's pack were seen."""
@@ -83,7 +84,9 @@ class SeenService:
         return None if seen is None else bool(was_seen(seen, [sha256], phashes([jpeg]))[0])
 
     def _images(self, record: CheckpointRecord) -> SeenImages | None:
-        return nothing_seen() if record.slug == UNTRAINED else self._read(record.folder, _stamp(record.folder))
+        if record.slug == UNTRAINED:
+            return nothing_seen()
+        return self._known.get((record.folder, _stamp(record.folder)), lambda: read_seen(record.folder))
 
 
 def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
@@ -96,7 +99,3 @@ def _stamp(folder: Path) -> int | None:
         return (folder / SEEN).stat().st_mtime_ns
     except OSError:
         return None
-
-
-def _read(folder: Path, _stamp: int | None) -> SeenImages | None:
-    return read_seen(folder)

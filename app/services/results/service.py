@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from app.failures import Conflict, DomainError, NotFound
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
 from models.probes import comparison as probe_comparison
@@ -15,6 +16,7 @@ from models.probes.comparison import Difference, Differences
 from models.probes.protocol import Protocol
 from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, ProbeScore
 
+KEPT = 512  # probes, and comparisons of two
 HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 
 
@@ -103,8 +105,8 @@ class ResultsService:
         self._place = workspace / FOLDER
         self._checkpoints = checkpoints
         self._galleries = galleries
-        self._read = lru_cache(maxsize=512)(_read)
-        self._differences = lru_cache(maxsize=512)(_differences)
+        self._known = Recent[tuple[Path, int], Probe | None](KEPT)
+        self._differences = lru_cache(maxsize=KEPT)(_differences)
 
     def choices(self) -> list[Choice]:
         """Every table, those with most checkpoints first."""
@@ -160,7 +162,7 @@ class ResultsService:
             modified = (folder / probe_results.RESULT).stat().st_mtime_ns
         except OSError:
             return None
-        return self._read(folder, modified)
+        return self._known.get((folder, modified), lambda: probe_results.read(folder))
 
     def _results(self, choice: Choice) -> Results:
         folder = self._place / choice.gallery / choice.protocol.key
@@ -189,10 +191,6 @@ class ResultsService:
 def _choice(gallery: str, rows: list[Probe]) -> Choice:
     checkpoints = sum(not row.row.startswith(CONTROL) for row in rows)
     return Choice(gallery, rows[0].protocol, checkpoints, rows[0].side)
-
-
-def _read(folder: Path, _modified: int) -> Probe | None:
-    return probe_results.read(folder)
 
 
 def _differences(folder: Path, first: Probe, second: Probe) -> Differences:

@@ -13,9 +13,8 @@ from app.failures import Conflict, NotFound
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.cursors import position
-from app.services.galleries.service import GalleriesService, GalleryRecord
+from app.services.galleries.service import GalleryRecord
 from app.services.scans.overview import Overview, overview
-from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ScanRow
 from models.card import LayerCard
@@ -102,11 +101,8 @@ class ScanPage:
 class ScansService:
     """Reads of the scans' table and folders; opened scans are kept and shared."""
 
-    def __init__(
-        self, store: Store, settings: Settings, galleries: GalleriesService, checkpoints: CheckpointsService
-    ) -> None:
+    def __init__(self, store: Store, galleries: GalleriesService, checkpoints: CheckpointsService) -> None:
         self._store = store
-        self._settings = settings
         self._galleries = galleries
         self._checkpoints = checkpoints
         self._open = Recent[tuple[str, Shards], ScanReader](OPEN_SCANS)

@@ -24,7 +24,6 @@ from models.galleries.packs import Shard
 from models.scans.unit_tables import EDGES, UnitTable
 
 Sort = Literal["unit", "mean", "max", "share_active"]
-SORTS: tuple[Sort, ...] = ("unit", "mean", "max", "share_active")
 KEPT_LAYERS = 4
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from app.services.checkpoints.bundled import bundled_folders, ensure_random_init, register_bundled, twin
 from app.services.checkpoints.service import CheckpointsService
-from app.settings import Settings
 from app.store.engine import Store
 from models.card import WEIGHTS, read_card, verify_weights
 
@@ -17,7 +16,7 @@ MOST_BYTES = {"counting-photos": 16_000_000, "counting-countables": 8_000_000}  
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> Iterator[CheckpointsService]:
     store = Store.open(tmp_path / "workspace")
-    yield CheckpointsService(store, Settings(workspace=tmp_path / "workspace"))
+    yield CheckpointsService(store)
     store.close()
 
 

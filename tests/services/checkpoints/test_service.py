@@ -10,7 +10,6 @@ from safetensors.numpy import save_file
 
 from app.failures import BadQuery, Conflict, NotFound
 from app.services.checkpoints.service import CheckpointsService, OpenCheckpoint
-from app.settings import Settings
 from app.store.engine import Store
 from models.card import (
     STEP0,
@@ -63,8 +62,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def service(store: Store, tmp_path: Path) -> CheckpointsService:
-    return CheckpointsService(store, Settings(workspace=tmp_path / "workspace"))
+def service(store: Store) -> CheckpointsService:
+    return CheckpointsService(store)
 
 
 def opened(service: CheckpointsService, folder: Path) -> OpenCheckpoint:

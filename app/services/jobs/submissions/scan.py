@@ -36,11 +36,11 @@ class ScanSpec(PairSpec):
     start: bool = False
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a scan and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ScanSpec, spec)
     if asked.checkpoint in DESCRIPTORS:
-        ensure_descriptor(CheckpointsService(store, settings), asked.checkpoint)
+        ensure_descriptor(CheckpointsService(store), asked.checkpoint)
     with store.read() as session:
         checkpoint = checkpoint_input(session, asked.checkpoint)
         gallery = gallery_input(session, asked.gallery)
