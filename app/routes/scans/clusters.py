@@ -11,6 +11,7 @@ from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep
 from app.opened import ClusteringDep, ScanDep
 from app.routes.scans import cluster_pages
 from app.routes.scans.cluster_shapes import agreement_json, cluster_json, clustering_json, whole_json
+from app.routes.scans.clustering_page import show_one, show_whole
 from app.routes.scans.shapes import seen_json
 from app.services.scans.clusterings import Order
 from app.web.responses import Json, answers
@@ -120,11 +121,11 @@ def clustering_page(
     seed: SeedQuery = 0,
     cursor: CursorQuery = None,
 ) -> HTMLResponse:
-    return cluster_pages.show_clustering(request, services, clustering, order=sort, seed=seed, cursor=cursor)
+    return show_whole(request, services, clustering, order=sort, seed=seed, cursor=cursor)
 
 
 @router.get("/clusters/{clustering}/{cluster}", include_in_schema=False)
 def cluster_page(
     request: Request, clustering: ClusteringDep, cluster: ClusterPath, services: ServicesDep, seed: SeedQuery = 0
 ) -> HTMLResponse:
-    return cluster_pages.show_cluster(request, services, clustering, cluster, seed=seed)
+    return show_one(request, services, clustering, cluster, seed=seed)

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.opened import ScanDep
 from app.routes.scans import pages as scan_pages
+from app.routes.scans.scan_page import show_overview
 from app.routes.scans.shapes import overview_json, scan_json, seen_json
 from app.web.responses import Json
 
@@ -63,4 +64,4 @@ def scan_again(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> R
 
 @router.get("/scans/{scan}", include_in_schema=False)
 def scan_page(request: Request, scan: ScanDep, services: ServicesDep) -> HTMLResponse:
-    return scan_pages.show_scan(request, services, scan)
+    return show_overview(request, services, scan)

@@ -1,4 +1,4 @@
-"""Neighbours as tiles, the same query in other spaces, and how well each space retrieves."""
+"""Neighbours as tiles, the same query in other spaces, and the measurements of spaces as JSON."""
 
 from dataclasses import dataclass, replace
 
@@ -6,7 +6,7 @@ from app.routes.pictures import Tile, labels, thumbnail
 from app.routes.queries import SearchParams, address
 from app.services.scans.service import OpenScan
 from app.services.search.defaults import Chosen
-from app.services.search.quality import REFERENCE, UNTRAINED_PREFIX, Measured
+from app.services.search.quality import UNTRAINED_PREFIX, Measured
 from app.services.search.service import Found
 from app.services.search.side_by_side import BESIDE, Image, SpaceRow
 from app.services.services import Services
@@ -21,7 +21,6 @@ from models.statistics import Estimate
 BESIDE_K = 12
 COPIES_SHOWN = 24
 SPACES = {"pixels": "raw pixels", "colours": "colour histogram", UNTRAINED: "random init"}
-FACETS = {"kind": "kind", "number": "number", "ground": "ground", "label": "label", "photo": "same photo"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,6 @@ class Place:
     scan: OpenScan
     params: SearchParams
     settings: Settings
-
-    @property
-    def slug(self) -> str:
-        return self.scan.slug
 
     @property
     def reader(self) -> ScanReader:
@@ -51,7 +46,7 @@ class Place:
 
     def link(self, **changes: object) -> str:
         """This page with some things changed."""
-        return address(self.settings.url(f"/scans/{self.slug}/search"), self.params, changes)
+        return address(self.settings.url(f"/scans/{self.scan.slug}/search"), self.params, changes)
 
     def tile(
         self, row: int, label: str | None, caption: str = "", note: str = "", *, seen: bool = False, **changes: object
@@ -64,13 +59,13 @@ class Place:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """One space below the neighbours."""
+    """One space below the neighbours; `worse` are the facets by which it does worse than raw pixels, in words."""
 
     space: str
     title: str
     layer: str
     state: str
-    worse: tuple[str, ...]
+    worse: str
     tiles: tuple[Tile, ...]
     href: str | None
 
@@ -82,30 +77,6 @@ class Option:
     title: str
     href: str
     shown: bool
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """How well one space retrieves, facet by facet; `best`: the default; `reference`: what others are compared with."""
-
-    title: str
-    href: str | None
-    best: bool
-    reference: bool
-    scores: tuple[FacetScore, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Precision at five by space and facet, over so many queries."""
-
-    facets: tuple[str, ...]
-    chance: tuple[float, ...]
-    rows: tuple[TableRow, ...]
-    queries: int
-    database: int
-    unseen: bool
-    sought: tuple[str, ...]
 
 
 def title_of(space: str) -> str:
@@ -156,7 +127,7 @@ def _shown(place: Place, row: SpaceRow) -> ShownRow:
     title = title_of(f"{UNTRAINED_PREFIX}{row.layer}" if row.space == UNTRAINED else row.space)
     tiles = () if row.found is None else tuple(neighbours(place, row.found))
     href = place.link(layer=row.layer) if row.space in CONTROL_SPACES else None
-    return ShownRow(row.space, title, row.layer, row.state, row.worse, tiles, href)
+    return ShownRow(row.space, title, row.layer, row.state, " and by ".join(row.worse), tiles, href)
 
 
 def options(place: Place) -> tuple[Option, ...]:
@@ -171,35 +142,6 @@ def options(place: Place) -> tuple[Option, ...]:
 
 def _with(now: tuple[str, ...], space: str) -> str | None:
     return ",".join(one for one in BESIDE if (one in now) != (one == space)) or None
-
-
-def table(place: Place, measured: Measured) -> Table | None:
-    """The measurements, layers first; None where nothing could be measured (yet)."""
-    quality = measured.quality
-    if quality is None:
-        return None
-    best = measured.best(place.reader.layers)
-    facets = tuple(quality.chance)
-    rows = tuple(
-        TableRow(
-            title_of(space),
-            None if space.startswith(UNTRAINED_PREFIX) else place.link(layer=space),
-            space == best,
-            space == REFERENCE,
-            tuple(scores[facet] for facet in facets),
-        )
-        for space, scores in quality.scores.items()
-    )
-    named = tuple(FACETS.get(facet, facet) for facet in facets)
-    return Table(
-        named,
-        tuple(quality.chance[facet] for facet in facets),
-        rows,
-        quality.queries,
-        quality.database,
-        measured.unseen,
-        quality.sought,
-    )
 
 
 def measured_json(measured: Measured, layers: tuple[str, ...]) -> dict[str, object]:

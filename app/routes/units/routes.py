@@ -8,8 +8,10 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
 from app.opened import ScanDep
 from app.routes.scans.embeddings import npy_header, npy_pieces, row_file
-from app.routes.units import pages as unit_pages
+from app.routes.units.pages import GridParams, show_units
 from app.routes.units.shapes import unit_json, units_json
+from app.routes.units.tiles import UnitParams
+from app.routes.units.unit_page import show_one_unit
 from app.services.galleries.seen import Which
 from app.services.units import heat as heat_pictures
 from app.services.units.service import Sort
@@ -106,8 +108,8 @@ def units_page(
     seen: Which = "unseen",
 ) -> HTMLResponse:
     found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
-    params = unit_pages.GridParams(sort, limit, cursor is None, per_source, seen)
-    return unit_pages.show_units(request, services, scan, found, params)
+    params = GridParams(sort, limit, cursor is None, per_source, seen)
+    return show_units(request, services, scan, found, params)
 
 
 @router.get("/scans/{scan}/units/{layer}/{unit}", include_in_schema=False)
@@ -117,6 +119,6 @@ def unit_page(
     layer: str,
     unit: UnitPath,
     services: ServicesDep,
-    params: Annotated[unit_pages.UnitParams, Query()],
+    params: Annotated[UnitParams, Query()],
 ) -> HTMLResponse:
-    return unit_pages.show_unit(request, services, scan, layer, unit, params)
+    return show_one_unit(request, services, scan, layer, unit, params)

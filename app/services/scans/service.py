@@ -13,7 +13,7 @@ from app.failures import Conflict, NotFound
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.cursors import position
-from app.services.galleries.service import GalleryRecord
+from app.services.galleries.service import GalleriesService, GalleryRecord
 from app.services.scans.overview import Overview, overview
 from app.store.engine import Store
 from app.store.tables import ScanRow
