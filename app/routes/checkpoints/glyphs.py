@@ -33,7 +33,7 @@ def glyphs_page(
     request: Request, checkpoint: str, services: ServicesDep, gallery: GalleryQuery | None = None, row: RowQuery = 0
 ) -> HTMLResponse:
     record = services.checkpoints.get(checkpoint)
-    filled = [item for item in services.galleries.list(limit=100).galleries if item.rows]
+    filled = services.galleries.filled()
     chosen = gallery or (filled[0].slug if filled else None)
     found = None if chosen is None else services.descriptors.glyph(checkpoint, chosen, row)
     known = None if found is None else services.galleries.image(found.gallery, row)

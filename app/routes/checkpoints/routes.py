@@ -165,7 +165,7 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         table=services.evaluations.table(),
         probes=services.results.of(record.slug),
         carried=services.evaluations.carry_over(),
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        galleries=[item.pair for item in services.galleries.filled()],
         offers=() if card.filters_only else services.exports.offers(record),
         others=services.checkpoints.others(record.slug),
         solves=card.task in RECIPES,

@@ -153,8 +153,7 @@ def _gallery(services: Services, params: CountParams, scans: tuple[str, ...]) ->
         return services.galleries.get(params.gallery).slug
     for _, reader in readable(services, scans):
         return reader.info.gallery
-    known = services.galleries.list(limit=50).galleries
-    return next((gallery.slug for gallery in known if gallery.rows), None)
+    return next((gallery.slug for gallery in services.galleries.filled()), None)
 
 
 def seen(services: Services, checkpoint: str, params: CountParams, image: QueryImage) -> bool | None:

@@ -76,7 +76,7 @@ def sanity_page(request: Request, checkpoint: str, services: ServicesDep, on: On
         card=card,
         found=check_on(record, on),
         all=checks(record),
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        galleries=[item.pair for item in services.galleries.filled()],
         words=words_of,
     )
 

@@ -102,8 +102,8 @@ def _around(services: Services) -> dict[str, object]:
 def _form(services: Services) -> dict[str, object]:
     """What there is to probe, and on what: galleries that have labels or counts are not told apart here."""
     return {
-        "checkpoints": [(item.slug, item.name) for item in services.checkpoints.list(limit=100).checkpoints],
-        "galleries": [(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        "checkpoints": services.checkpoints.choices(),
+        "galleries": [item.pair for item in services.galleries.filled()],
         "steps": STEPS,
     }
 

@@ -58,7 +58,7 @@ def show_list(
         b=b,
         agreed=agreed,
         asked=bool(a and b),
-        choices=services.clusterings.list(limit=500).clusterings,
+        choices=services.clusterings.choices(),
     )
 
 
@@ -66,11 +66,7 @@ def show_of_scan(request: Request, services: Services, scan: str, *, cursor: str
     """The clusterings of a scan, and the form that makes another."""
     record = services.scans.get(scan)
     found = services.clusterings.list(scan=scan, cursor=cursor)
-    elsewhere = [
-        item
-        for item in services.clusterings.list(limit=200).clusterings
-        if item.checkpoint == record.checkpoint and item.gallery != record.gallery
-    ]
+    elsewhere = services.clusterings.fitted_elsewhere(record.checkpoint, record.gallery)
     return page(
         request,
         "scan_clusters.html",

@@ -32,16 +32,15 @@ class Ranked:
 
 def show_scans(request: Request, services: Services, *, limit: int, cursor: str | None) -> HTMLResponse:
     """All scans, and the form that starts one."""
-    checkpoints = services.checkpoints.list(limit=500).checkpoints
-    known = {item.slug for item in checkpoints}
-    galleries = [gallery for gallery in services.galleries.list(limit=500).galleries if gallery.rows]
+    checkpoints = services.checkpoints.choices()
+    known = {slug for slug, _ in checkpoints}
     return page(
         request,
         "scans.html",
         found=services.scans.list(limit=limit, cursor=cursor),
         first=cursor is None,
         checkpoints=checkpoints,
-        galleries=galleries,
+        galleries=services.galleries.filled(),
         descriptors=[(name, kind.title) for name, kind in DESCRIPTORS.items() if name not in known],
     )
 

@@ -88,9 +88,9 @@ class EvaluationsService:
 
     def table(self) -> TrainedTested:
         """Every counting checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
-        records = _ordered([item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"])
+        records = _ordered(self._checkpoints.counting())
         found = {item.slug: {test.gallery: test for test in self.of(item)} for item in records}
-        here = {item.slug: item.name for item in self._galleries.list(limit=50).galleries if item.rows}
+        here = {item.slug: item.name for item in self._galleries.filled()}
         measured = sorted({gallery for tests in found.values() for gallery in tests}, key=lambda slug: slug not in here)
         columns = list(dict.fromkeys([*measured, *here]))[:MOST_COLUMNS]
         return TrainedTested(
@@ -100,13 +100,11 @@ class EvaluationsService:
 
     def carry_over(self) -> TwoByTwo:
         """Trained on photos or countables, tested on both, beside the controls."""
-        records = [item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"]
         found = [
             Candidate(item.slug, item.name, self._trained_on(item), {test.gallery: test for test in self.of(item)})
-            for item in _ordered(records)
+            for item in _ordered(self._checkpoints.counting())
         ]
-        here = [item for item in self._galleries.list(limit=100).galleries if item.rows]
-        drawn = {item.slug: item.source.get("kind") == GENERATED for item in here}
+        drawn = {item.slug: item.source.get("kind") == GENERATED for item in self._galleries.filled()}
         warnings = {(c.slug, slug): WORDS[self._freshness(test)] for c in found for slug, test in c.tests.items()}
         return two_by_two(found, drawn, warnings)
 

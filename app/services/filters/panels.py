@@ -19,7 +19,6 @@ from models.filters.pictures import Scale
 from models.galleries.packs import Pack
 
 VERSION = 1  # of what is computed
-LISTED = 100  # galleries among which the first one with images is looked for
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,7 @@ class FilterPanels:
         """The gallery asked for, that of the checkpoint's training, or the newest one with images."""
         if asked is not None:
             return self._galleries.get(asked).slug
-        known = self._galleries.list(limit=LISTED).galleries
-        filled = [gallery.slug for gallery in known if gallery.rows]
+        filled = [gallery.slug for gallery in self._galleries.filled()]
         try:
             trained_on = self._checkpoints.card(checkpoint).provenance.get("gallery")
         except (NotFound, Conflict):

@@ -1,5 +1,6 @@
 """Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
+import builtins
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from app.failures import BadQuery, Conflict, NotFound
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
 from app.services.scans.overview import Overview, overview
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, ScanRow
@@ -45,6 +47,15 @@ class ScanRecord:
     @property
     def complete(self) -> bool:
         return self.rows >= self.gallery_rows
+
+
+@dataclass(frozen=True)
+class ScanChoice:
+    """A finished scan, as far as a menu has to know it."""
+
+    slug: str
+    checkpoint: str
+    gallery: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,16 @@ class ScansService:
             shown = tuple(self._record(row, _gallery_shards(session, row.gallery)) for row in rows[:limit])
         return ScanPage(shown, str(rows[limit - 1].id) if len(rows) > limit else None)
 
+    def choices(self, task: str | None = None) -> builtins.list[ScanChoice]:
+        """All finished scans, or those by checkpoints of a task, newest first: what the menus of forms offer."""
+        columns = (ScanRow.slug, ScanRow.checkpoint, ScanRow.gallery)
+        query = select(*columns).where(ScanRow.done).order_by(ScanRow.id.desc())
+        if task is not None:
+            query = query.join(CheckpointRow, CheckpointRow.slug == ScanRow.checkpoint)
+            query = query.where(CheckpointRow.task == task)
+        with self._store.read() as session:
+            return [ScanChoice(row.slug, row.checkpoint, row.gallery) for row in session.execute(query)]
+
     def get(self, slug: str) -> ScanRecord:
         """The scan of that slug. Raises NotFound, and Conflict where it fits its gallery or weights no longer."""
         with self._store.read() as session:
@@ -90,7 +111,8 @@ class ScansService:
                 else session.scalar(select(CheckpointRow.sha256).where(CheckpointRow.slug == row.checkpoint))
             )
         if row is None:
-            raise NotFound("unknown_scan", f"There is no scan {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, ScanRow, slug)
         record = self._record(row, gallery)
         reader = self._reader(record)
         if not covers_start(reader.info, gallery):
