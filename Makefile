@@ -8,7 +8,7 @@ UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
 INSTALL := $(UV) pip install --compile-bytecode --python $(BIN)/python -c requirements.lock
 
 .DEFAULT_GOAL := check
-.PHONY: check lint types test demo format docs lock clean
+.PHONY: check lint types test wheel demo format docs lock clean
 
 check: lint types test
 
@@ -21,6 +21,9 @@ types: .venv/.dev
 
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+wheel: .bootstrap/.stamp
+	PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m tests.wheel
 
 demo: .venv/.app
 	@exec $(BIN)/tessera demo $(ARGS)

@@ -1,4 +1,4 @@
-"""How much memory can still be taken where tensors are to lie."""
+"""How much memory is free on the device that will hold some tensors."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import torch
 
 
 def free_memory(device: str | torch.device) -> int:
-    """Bytes that can still be taken on the device, or on this machine for the CPU."""
+    """Free bytes on the device, or of this machine for the CPU."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     facts = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -14,5 +14,5 @@ def free_memory(device: str | torch.device) -> int:
 
 
 def fits(size: int, device: str | torch.device) -> bool:
-    """Whether so many bytes of pixels may stay on the device: half of its free memory is for everything else."""
+    """Whether so many bytes of pixels may stay on the device: half of its free memory is left for everything else."""
     return size < free_memory(device) // 2

@@ -4,14 +4,17 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from app.jobs.catalogue import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
+CODE = sorted(path for folder in ("app", "models", "tessera") for path in (ROOT / folder).rglob("*.py"))
 WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
 MAX_FILE, MAX_FUNCTION = 400, 60
 HEAVY = {"torch", "torchvision"}
@@ -102,6 +105,68 @@ def test_only_the_entry_points_import_routes() -> None:
     """The application, and the command line for the shape of its JSON, which is that of REST."""
     allowed = ("app/main.py", "app/console/", "app/routes/")
     assert [line for line in offenders("app/", "app.routes") if not line.startswith(allowed)] == []
+
+
+def rings(folder: str) -> list[list[str]]:
+    """The groups of rooms in a folder that import each other in a circle; a room is a folder or a module at the top."""
+    base = ROOT / folder
+    package = folder.replace("/", ".")
+    rooms = {name_of(path).removeprefix(f"{package}.").split(".")[0] for path in base.rglob("*.py")}
+    graph: dict[str, set[str]] = {room: set() for room in rooms}
+    for path in base.rglob("*.py"):
+        own = path.relative_to(base).parts[0].removesuffix(".py")
+        for name in imports(path):
+            room = name.removeprefix(f"{package}.").split(".")[0]
+            if name.startswith(f"{package}.") and room in rooms and room != own:
+                graph.setdefault(own, set()).add(room)
+    ahead = {room: reachable(graph, room) for room in graph}
+    circles = {frozenset(other for other in ahead[room] if room in ahead[other]) for room in graph}
+    return sorted(sorted(circle) for circle in circles if circle)
+
+
+def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    """The rooms that imports lead to from one room, itself only where they lead back to it."""
+    found, todo = set[str](), [start]
+    while todo:
+        for room in graph.get(todo.pop(), set()) - found:
+            found.add(room)
+            todo.append(room)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["models", "app", "app/services", "app/routes"])
+def test_the_rooms_of_a_folder_import_each_other_in_no_circle(folder: str) -> None:
+    assert rings(folder) == []
+
+
+# Names that two classes of the application still share; every other class has a name of its own.
+STILL_TWICE = {
+    "Asked",
+    "Chosen",
+    "Column",
+    "Growth",
+    "Line",
+    "Overview",
+    "Pair",
+    "PanelUnit",
+    "Prepared",
+    "Progress",
+    "Row",
+    "Server",
+    "UnitRow",
+    "View",
+}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """Public classes of app and models, wherever they stand in a module."""
+    names = Counter(
+        node.name
+        for path in CODE
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, times in names.items() if times > 1} == STILL_TWICE
 
 
 def test_nothing_of_the_server_imports_torch_at_start() -> None:

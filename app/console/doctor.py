@@ -71,7 +71,8 @@ def versions() -> Check:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Check("versions", "fail", f"not installed: {', '.join(missing)}; run `make demo` once")
+        advice = "install Tessera again (in a clone: run `make demo` once)"
+        return Check("versions", "fail", f"not installed: {', '.join(missing)}; {advice}")
     return Check("versions", "ok", ", ".join(found))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.jobs.spec import Output
-from models.training.labs import lab
+from models.counting.labs import lab
 
 Lane = Literal["device", "light"]
 Spec = Mapping[str, Any]

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import ClassVar
 
 from fastapi import APIRouter, Request
@@ -18,6 +17,7 @@ from app.web.frame import PageContext
 from app.web.metrics import Requests, metric
 from app.web.responses import Json
 from app.web.templating import page
+from models.versions import own_version
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,7 +53,7 @@ class DocsContext(PageContext):
 @router.get("/healthz")
 def healthz(request: Request) -> Json:
     """Alive; `instance` tells one run of the server from another. Public, so it tells nothing else."""
-    return Json({"status": "ok", "version": version("tessera"), "instance": request.app.state.instance})
+    return Json({"status": "ok", "version": own_version(), "instance": request.app.state.instance})
 
 
 @router.get("/metrics")

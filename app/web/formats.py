@@ -1,6 +1,7 @@
 """Numbers, times and sizes in the words that pages show."""
 
 from datetime import UTC, datetime
+from fractions import Fraction
 
 from markupsafe import Markup, escape
 
@@ -40,6 +41,11 @@ def number(value: float | int | None, digits: int = 3) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def amount(value: float | Fraction) -> str:
+    """How many of something there are: `3`, or `2.67` where a part of one lies elsewhere."""
+    return str(int(value)) if value == int(value) else f"{float(value):.2f}"
 
 
 def file_size(value: int | None) -> str:

@@ -33,6 +33,7 @@ class Pages:
         self.environment.filters.update(
             ago=formats.ago,
             number=formats.number,
+            amount=formats.amount,
             bytes=formats.file_size,
             duration=formats.duration,
             percent=formats.percent,

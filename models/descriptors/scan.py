@@ -1,4 +1,4 @@
-"""The one pass over a gallery for a descriptor: its vector of every image, and each component's best images."""
+"""The scan of a gallery with a descriptor: its vector of every image, and each component's best images."""
 
 import os
 import time
@@ -26,9 +26,10 @@ AHEAD = 32  # described images waiting, per thread
 def scan_descriptor(
     pack: Pack, checkpoint: Path, folder: Path, *, name: str, gallery: str, top: int, tick: Callable[[int], None]
 ) -> ScanInfo:
-    """Describe the pack's shards that `folder` does not hold yet, then put the scan in force; artefacts are a scan's.
+    """Describe the pack's shards that `folder` does not hold yet, then complete the scan, whose files are those of any
+    scan.
 
-    `tick` is told how many rows are done and may raise to stop. Raises CheckpointChanged.
+    `tick` is called with the number of rows done and may raise to stop. Raises CheckpointChanged.
     """
     card = read_card(checkpoint)
     verify_weights(checkpoint, card)

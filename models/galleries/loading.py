@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from models.crops import region
 from models.galleries.packs import Pack
 from models.workers import workers
 
@@ -48,3 +49,8 @@ def map_rows(
                 yield done, future.result()
         for done, future in waiting:
             yield done, future.result()
+
+
+def regions_of(pack: Pack, rows: Sequence[int], side: int, *, enlarge: bool = False) -> list[Tensor]:
+    """The central region of each row, (3, s, s) uint8 with s <= side."""
+    return [region(image, side, enlarge=enlarge) for _, image in decode_rows(pack, rows)]

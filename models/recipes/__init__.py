@@ -1,4 +1,4 @@
-"""Recipes: what each pretext task can be told, with the paper's values and named presets. Free of torch."""
+"""The recipes: the settings of each pretext task, with the paper's values and named presets. Free of torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace

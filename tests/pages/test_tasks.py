@@ -12,7 +12,7 @@ from app.failures import BadQuery
 from app.predictor.client import Predictor
 from app.routes.training.task_page import Score
 from app.services.training.puzzles import GAP, sheet
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS
 from models.tasks import TASKS
@@ -96,7 +96,7 @@ def test_a_score_that_cannot_be_is_refused(text: str) -> None:
 def test_pictures_of_a_sheet_stand_in_their_columns() -> None:
     red = np.zeros((4, 6, 3), dtype=np.uint8)
     red[..., 0] = 255
-    found = np.asarray(Image.open(BytesIO(sheet([Picture("a", red)] * 3, 2))))
+    found = np.asarray(Image.open(BytesIO(sheet([PuzzlePicture("a", red)] * 3, 2))))
     assert found.shape == (4 + GAP + 4, 6 + GAP + 6, 4)
     assert found[4 + GAP, 0].tolist() == [255, 0, 0, 255]
     assert found[4 + GAP, 6 + GAP, 3] == 0  # nothing stands there

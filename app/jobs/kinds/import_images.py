@@ -25,7 +25,7 @@ from models.galleries.images import StoredImage
 from models.galleries.intake import pack_row, stored
 from models.galleries.manifests import ManifestSource
 from models.galleries.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
-from models.galleries.sources import FolderSource, Item, Skipped, Source, UploadSource
+from models.galleries.sources import FolderSource, ImageSource, Item, Skipped, UploadSource
 from models.samples.photos import SampleSource
 
 LISTING: Final = "listing.jsonl"
@@ -106,7 +106,7 @@ def _shard_rows(job: JobContext, progress: Progress) -> int:
     return min(SHARD_ROWS, FIRST_ROWS << len(progress.shards)) if _grows(job) else SHARD_ROWS
 
 
-def _source(job: JobContext) -> Source:
+def _source(job: JobContext) -> ImageSource:
     spec = job.spec["source"]
     match spec["kind"]:
         case "folder":
@@ -137,7 +137,7 @@ def _resumable(job: JobContext, progress: Progress | None) -> Progress | None:
     return progress if listed == mine[: max(len(listed), len(progress.base))] else None
 
 
-def _freeze(job: JobContext, source: Source) -> Progress:
+def _freeze(job: JobContext, source: ImageSource) -> Progress:
     """Write the listing to the job's state; from here on the source's changes cannot renumber rows."""
     progress = Progress()
     if (job.output / MANIFEST).exists():
@@ -196,7 +196,7 @@ class _Tally:
         progress.save(job.state)
 
 
-def _rows(job: JobContext, source: Source, tally: _Tally, known: Hashes, wanted: int) -> Rows:
+def _rows(job: JobContext, source: ImageSource, tally: _Tally, known: Hashes, wanted: int) -> Rows:
     """The rows from where the last finished shard ended, of the first `wanted` items of the listing."""
     with (job.state / LISTING).open(encoding="utf-8") as listing:
         items = (Item.from_json(line) for line in islice(listing, tally.taken, wanted))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.opened import CheckpointDep
 from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Panel, Sort
 from app.services.checkpoints.service import CheckpointRecord
 from app.services.filters.panels import KMeansPanel, data_address, kmeans_pixels, ordered
@@ -104,7 +105,7 @@ def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
 
 @router.get("/api/checkpoints/{checkpoint}/filters")
 def show_filters(
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     settings: SettingsDep,
     gallery: GalleryQuery = None,
@@ -116,13 +117,13 @@ def show_filters(
     """
     kmeans = services.filters.kmeans(checkpoint, gallery)
     layer = services.checkpoints.first_layer(checkpoint, at)
-    steps = list(services.checkpoints.snapshots(checkpoint))
-    return Json({**layer_json(checkpoint, layer, kmeans, settings), "steps": steps, "at": at})
+    steps = list(checkpoint.steps)
+    return Json({**layer_json(checkpoint.slug, layer, kmeans, settings), "steps": steps, "at": at})
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
 def filters_picture(
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     scale: Scale = "common",
     sort: Sort = "filter",
@@ -141,7 +142,7 @@ def filters_picture(
 @router.get("/checkpoints/{checkpoint}/filters", include_in_schema=False)
 def filters_page(
     request: Request,
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     sort: Sort | None = None,
     scale: Scale = "common",
@@ -150,10 +151,10 @@ def filters_page(
 ) -> HTMLResponse:
     layer = services.checkpoints.first_layer(checkpoint)
     shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
-    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint)
+    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint.slug)
     sort = ordered(layer, sort)
-    growth = Growth(services.checkpoints.snapshots(checkpoint), at, layer.order(sort))
-    return show(request, services.checkpoints.get(checkpoint), shown, kmeans, sort, scale, others, growth)
+    growth = Growth(checkpoint.steps, at, layer.order(sort))
+    return show(request, checkpoint.record, shown, kmeans, sort, scale, others, growth)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """Checkpoints: the list, and each one's card."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
+from app.opened import CheckpointDep
 from app.routes.checkpoints.evaluations import gates_json
-from app.services.checkpoints.exports import Offer
+from app.services.checkpoints.exports import Offer, offers
 from app.services.checkpoints.measures import (
     CardView,
     GateTable,
@@ -21,13 +21,14 @@ from app.services.checkpoints.measures import (
     measure_table,
 )
 from app.services.checkpoints.sanity import check_on
-from app.services.checkpoints.service import CheckpointRecord
+from app.services.checkpoints.service import CheckpointRecord, OpenCheckpoint
 from app.services.evaluations.carry_over import TwoByTwo
 from app.services.evaluations.service import Source, TrainedTested, chosen
 from app.services.results.service import Choice, Row
 from app.services.services import Services
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
+from app.web.moments import rfc3339
 from app.web.responses import Json
 from app.web.templating import page
 from models.card import Card
@@ -69,7 +70,7 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
         "architecture": record.architecture,
         "task": record.task,
         "sha256": record.sha256,
-        "created_at": record.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": links(record, settings),
     }
 
@@ -113,15 +114,15 @@ def list_checkpoints(
 
 
 @router.get("/api/checkpoints/{checkpoint}")
-def show_checkpoint(checkpoint: str, services: ServicesDep, settings: SettingsDep, on: OnQuery = None) -> Json:
+def show_checkpoint(
+    checkpoint: CheckpointDep, services: ServicesDep, settings: SettingsDep, on: OnQuery = None
+) -> Json:
     """A checkpoint's card: layers in forward order, preprocessing, provenance, measures, gates, curves.
 
     Gates are judged on the gallery `on` (`own`: the images that training held out), else where most was measured.
     """
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    source = chosen(services.evaluations.sources(record, card), on)
-    return Json(detail(record, card, source, settings))
+    source = chosen(services.evaluations.sources(checkpoint), on)
+    return Json(detail(checkpoint.record, checkpoint.card, source, settings))
 
 
 @router.get("/checkpoints", include_in_schema=False)
@@ -151,8 +152,9 @@ class CardParts:
     solves: bool  # a task that is built here, so that it can be asked
 
 
-def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | None) -> CardParts:
-    sources = services.evaluations.sources(record, card)
+def _parts(checkpoint: OpenCheckpoint, services: Services, on: str | None) -> CardParts:
+    record, card = checkpoint.record, checkpoint.card
+    sources, tables = services.evaluations.sources(checkpoint), services.evaluations.tables()
     source = chosen(sources, on)
     measures = {} if source is None else source.measures
     return CardParts(
@@ -162,21 +164,22 @@ def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | N
         gates=None if source is None or not card.has_counts else gate_table(measures),
         measures=measure_table(measures),
         kernels=kernel_errors(card, measures),
-        table=services.evaluations.table(),
+        table=tables.tested,
         probes=services.results.of(record.slug),
-        carried=services.evaluations.carry_over(),
+        carried=tables.carried,
         galleries=[item.pair for item in services.galleries.filled()],
-        offers=() if card.filters_only else services.exports.offers(record),
+        offers=() if card.filters_only else offers(record),
         others=services.checkpoints.others(record.slug),
         solves=card.task in RECIPES,
     )
 
 
 @router.get("/checkpoints/{checkpoint}", include_in_schema=False)
-def checkpoint_page(request: Request, checkpoint: str, services: ServicesDep, on: OnQuery = None) -> HTMLResponse:
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    parts = _parts(record, card, services, on)
+def checkpoint_page(
+    request: Request, checkpoint: CheckpointDep, services: ServicesDep, on: OnQuery = None
+) -> HTMLResponse:
+    record, card = checkpoint.record, checkpoint.card
+    parts = _parts(checkpoint, services, on)
     checked = check_on(record, None)
     return page(
         request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart, checked=checked

@@ -67,7 +67,7 @@ def look(services: Services, source: GallerySource) -> Looked:
 def _scan_bytes(services: Services, checkpoint: str, images: int) -> int | None:
     """What a scan of all layers keeps: the embeddings, and next to them one float16 a unit and image of maxima."""
     try:
-        layers = services.checkpoints.card(checkpoint).layers
+        layers = services.checkpoints.open(checkpoint).card.layers
     except DomainError:
         return None
     return images * sum(4 * layer.units for layer in layers)

@@ -16,7 +16,7 @@ from app.services.services import Services
 from app.web.responses import Json, answers
 from app.web.templating import page
 from models.probes.comparison import Differences
-from models.probes.results import Score
+from models.probes.results import ProbeScore
 
 router = APIRouter()
 
@@ -140,7 +140,7 @@ def as_csv(found: Results | None) -> str:
     return sink.getvalue()
 
 
-def _cells(score: Score | None) -> list[object]:
+def _cells(score: ProbeScore | None) -> list[object]:
     if score is None:
         return ["", "", "", ""]
     spread = "" if score.spread is None else f"{score.spread:.4f}"

@@ -8,7 +8,7 @@ from app.services.results import published
 from app.services.results.service import Choice, Results, Row
 from app.settings import Settings
 from models.probes.comparison import Difference, Differences
-from models.probes.results import How, Score
+from models.probes.results import How, ProbeScore
 
 Gains = Mapping[str, Mapping[How, Difference]]
 
@@ -42,7 +42,7 @@ def results_json(
     }
 
 
-def score_json(score: Score | None) -> dict[str, object] | None:
+def score_json(score: ProbeScore | None) -> dict[str, object] | None:
     """A score with its interval, its images and its seeds."""
     if score is None:
         return None
@@ -116,7 +116,7 @@ def _difference(line: Difference) -> dict[str, object]:
         "b": line.second,
         "value": found.value,
         "interval": [found.low, found.high],
-        "n": found.n,
+        "n": line.n,
         "beyond_chance": line.beyond_chance,
         "mcnemar": None if line.test is None else asdict(line.test),
     }

@@ -10,7 +10,9 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 from pydantic import BaseModel, Field
 
-from app.services.scans.clusterings import ORDERS, ClusteringRecord, Order
+from app.services.filters.descriptors import centre_glyphs
+from app.services.scans.clusterings import ORDERS, ClusteringRecord, OpenClustering, Order
+from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, line_chart
@@ -62,10 +64,10 @@ def show_list(
     )
 
 
-def show_of_scan(request: Request, services: Services, scan: str, *, cursor: str | None) -> HTMLResponse:
+def show_of_scan(request: Request, services: Services, scan: OpenScan, *, cursor: str | None) -> HTMLResponse:
     """The clusterings of a scan, and the form that makes another."""
-    record = services.scans.get(scan)
-    found = services.clusterings.list(scan=scan, cursor=cursor)
+    record = scan.record
+    found = services.clusterings.list(scan=scan.slug, cursor=cursor)
     elsewhere = services.clusterings.fitted_elsewhere(record.checkpoint, record.gallery)
     return page(
         request,
@@ -73,17 +75,18 @@ def show_of_scan(request: Request, services: Services, scan: str, *, cursor: str
         record=record,
         found=found,
         first=cursor is None,
-        layers=[layer.name for layer in services.scans.reader(scan).info.layers],
+        layers=[layer.name for layer in scan.info.layers],
         elsewhere=elsewhere,
     )
 
 
 def show_clustering(
-    request: Request, services: Services, slug: str, *, order: Order, seed: int, cursor: str | None
+    request: Request, services: Services, clustering: OpenClustering, *, order: Order, seed: int, cursor: str | None
 ) -> HTMLResponse:
     """One clustering as a whole, and some of its clusters."""
-    record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
-    found = services.clusterings.clusters(slug, order=order, limit=PER_PAGE, cursor=cursor, seed=seed)
+    record, reader = clustering.record, clustering.reader
+    trained = services.checkpoints.get(record.checkpoint)
+    found = services.clusterings.clusters(clustering, order=order, limit=PER_PAGE, cursor=cursor, seed=seed)
     return page(
         request,
         "clustering.html",
@@ -98,20 +101,22 @@ def show_clustering(
         sizes=_sizes_chart(record, reader, services.settings),
         inertia=_inertia_chart(reader),
         rises=any(after > before * (1 + 1e-6) for before, after in pairwise(reader.info.inertia)),
-        agreements=services.clusterings.agreements(slug),
+        agreements=services.clusterings.agreements(clustering),
         random_only=reader.centres is None,
-        seen=services.seen.find(record.checkpoint, record.gallery).first(record.rows),
+        seen=services.seen.find(trained, clustering.pack).first(record.rows),
     )
 
 
-def show_cluster(request: Request, services: Services, slug: str, number: int, *, seed: int) -> HTMLResponse:
+def show_cluster(
+    request: Request, services: Services, clustering: OpenClustering, number: int, *, seed: int
+) -> HTMLResponse:
     """One cluster with many members."""
-    record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
+    record, reader = clustering.record, clustering.reader
     return page(
         request,
         "cluster.html",
         record=record,
-        cluster=services.clusterings.cluster(slug, number, seed=seed),
+        cluster=services.clusterings.cluster(clustering, number, seed=seed),
         seed=seed,
         random_only=reader.centres is None,
         glyph=_glyphs(services, reader, [number]).get(number),
@@ -120,7 +125,9 @@ def show_cluster(request: Request, services: Services, slug: str, number: int, *
 
 def _glyphs(services: Services, reader: ClusteringReader, numbers: list[int]) -> dict[int, Markup]:
     """Drawings of the centres, where they are HOG descriptors."""
-    found = services.descriptors.centre_glyphs(reader, numbers)
+    if reader.centres is None or reader.space.matrix is not None:
+        return {}
+    found = centre_glyphs(services.checkpoints.open(reader.info.checkpoint), reader.centres, numbers)
     return {number: glyph_svg(strengths, f"centre of cluster {number}") for number, strengths in found.items()}
 
 

@@ -7,8 +7,9 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from app.routes.crops import Shot, shot
+from app.routes.pictures import thumbnail
 from app.services.scans.overview import Counts, EquationAt, Overview, Residuals, Valued
-from app.services.scans.service import ScanRecord
+from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, histogram
@@ -45,9 +46,9 @@ def show_scans(request: Request, services: Services, *, limit: int, cursor: str 
     )
 
 
-def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
+def show_scan(request: Request, services: Services, scan: OpenScan) -> HTMLResponse:
     """One scan as a whole; `?norm=l1` ranks by the total count."""
-    settings, record = services.settings, services.scans.get(scan)
+    settings, record = services.settings, scan.record
     found = services.scans.overview(scan)
     norm = "l1" if request.query_params.get("norm") == "l1" else "l2"
     ranking = found.l1 if norm == "l1" else found.l2
@@ -56,9 +57,9 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         "scan.html",
         record=record,
         others=services.checkpoints.others(record.checkpoint),
-        info=services.scans.reader(scan).info,
+        info=scan.info,
         found=found,
-        glimpses=_glimpses(services, record, found),
+        glimpses=_glimpses(services, scan, found),
         norm=norm,
         ranking=ranking,
         highest=[_valued(record, item, settings) for item in ranking.highest] if ranking else [],
@@ -67,20 +68,20 @@ def show_scan(request: Request, services: Services, scan: str) -> HTMLResponse:
         residual=_residual_chart(found.residuals) if found.residuals else None,
         best=_equations(record, found.residuals.best, settings) if found.residuals else [],
         worst=_equations(record, found.residuals.worst, settings) if found.residuals else [],
-        trained_on=services.scans.trained_on(record),
-        seen=services.search_aids.seen(services.scans.reader(scan)),
-        sweeps="counts" in record.layers and services.tuning.has_sweeps(record.gallery),
+        trained_on=services.scans.trained_on(scan),
+        seen=services.search_aids.seen(scan),
+        sweeps="counts" in record.layers and services.tuning.has_sweeps(scan.pack),
     )
 
 
-def _glimpses(services: Services, record: ScanRecord, found: Overview) -> dict[str, list[tuple[int, Shot]]]:
+def _glimpses(services: Services, scan: OpenScan, found: Overview) -> dict[str, list[tuple[int, Shot]]]:
     """The best crop of the units of each layer that fire highest."""
     shots: dict[str, list[tuple[int, Shot]]] = {}
     for summary in found.layers:
         name = summary.layer.name
-        units = services.units.page(record.slug, name, sort="max", limit=GLIMPSE, best=1).units
+        units = services.units.page(scan, name, sort="max", limit=GLIMPSE, best=1).units
         shots[name] = [
-            (item.unit, shot(record.gallery, item.top[0], services.settings, shown=CROP)) for item in units if item.top
+            (item.unit, shot(scan.gallery, item.top[0], services.settings, shown=CROP)) for item in units if item.top
         ]
     return shots
 
@@ -115,7 +116,7 @@ def _equations(record: ScanRecord, found: tuple[EquationAt, ...], settings: Sett
     return [
         Ranked(
             item.row,
-            _thumbnail(record, item.row, settings),
+            thumbnail(settings, record.gallery, item.row),
             f"{bench}?gallery={record.gallery}&row={item.row}",
             item.relative,
             item,
@@ -126,8 +127,4 @@ def _equations(record: ScanRecord, found: tuple[EquationAt, ...], settings: Sett
 
 def _valued(record: ScanRecord, item: Valued, settings: Settings) -> Ranked:
     href = settings.url(f"/scans/{record.slug}/search")
-    return Ranked(item.row, _thumbnail(record, item.row, settings), f"{href}?row={item.row}", item.value)
-
-
-def _thumbnail(record: ScanRecord, row: int, settings: Settings) -> str:
-    return settings.url(f"/api/galleries/{record.gallery}/images/{row}/thumbnail")
+    return Ranked(item.row, thumbnail(settings, record.gallery, item.row), f"{href}?row={item.row}", item.value)

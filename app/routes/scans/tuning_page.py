@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.routes.pictures import thumbnail
+from app.services.scans.service import OpenScan
 from app.services.scans.tuning import Tuning
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import band_chart
 from app.web.sparks import spark
 from app.web.templating import page
-from models.counting.sweeps import Curves, Level
+from models.counting.sweeps import Level, SweepCurves
 from models.counting.tuning import (
     CONTRAST,
     EMPTY,
@@ -184,7 +185,7 @@ class View:
         return UnitRow(unit, self.link(unit=unit), unit == self.params.unit, mean, tuple(cells))
 
 
-def show_tuning(request: Request, services: Services, scan: str, params: TuningParams) -> HTMLResponse:
+def show_tuning(request: Request, services: Services, scan: OpenScan, params: TuningParams) -> HTMLResponse:
     """All sweeps of one scan. Raises NotFound for a unit that is not active."""
     found = services.tuning.tuning(scan)
     view = View(found, params, services.settings)
@@ -220,7 +221,7 @@ def said(level: Level) -> str:
     return level if isinstance(level, str) else f"{level:g}"
 
 
-def points(curves: Curves, column: int) -> list[tuple[float, float, float]]:
+def points(curves: SweepCurves, column: int) -> list[tuple[float, float, float]]:
     """Mean, low and high of one value at each level."""
     parts = (curves.mean[:, column], curves.low[:, column], curves.high[:, column])
     return [(float(mean), float(low), float(high)) for mean, low, high in zip(*parts, strict=True)]

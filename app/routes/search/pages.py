@@ -1,7 +1,7 @@
 """What the search page shows: the query with its region, its neighbours by space, or images to start from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -10,6 +10,7 @@ from app.failures import BadQuery, Busy, NotFound
 from app.routes.pictures import Picture, Tile, gallery_picture, labels, some_rows, upload_picture
 from app.routes.queries import SearchParams
 from app.routes.search.rows import Place, neighbours, options, rows_beside, table
+from app.services.scans.service import OpenScan
 from app.services.search.service import Found
 from app.services.services import Services
 from app.settings import Settings
@@ -20,14 +21,18 @@ STARTS = 24
 DISTANCES = {"l2": "Euclidean distance", "cosine": "cosine distance, 1 − cosine"}
 
 
-def find(services: Services, scan: str, params: SearchParams) -> Found:
-    """The neighbours of the image that the query string names. Raises BadQuery unless it names exactly one."""
+def find(services: Services, scan: OpenScan, params: SearchParams, layer: str | None = None) -> Found:
+    """The neighbours of the image that the query string names, in `layer` where that was chosen already.
+
+    Raises BadQuery unless it names exactly one image.
+    """
+    asked = params.asked if layer is None else replace(params.asked, layer=layer)
     if (params.row is None) == (params.upload is None):
         raise BadQuery("one_image", "Give exactly one of `row` and `upload`.")
     if params.row is not None:
-        return services.search.by_row(scan, params.row, params.asked, box=params.corners)
+        return services.search.by_row(scan, params.row, asked, box=params.corners)
     upload = services.uploads.jpeg(params.upload or "")
-    return services.search.by_image(scan, upload, params.asked, box=params.corners)
+    return services.search.by_image(scan, upload, asked, box=params.corners)
 
 
 @dataclass(frozen=True)
@@ -39,30 +44,31 @@ class Query:
     seen: bool
 
 
-def show(request: Request, scan: str, params: SearchParams, services: Services, settings: Settings) -> HTMLResponse:
+def show(
+    request: Request, scan: OpenScan, params: SearchParams, services: Services, settings: Settings
+) -> HTMLResponse:
     """The page; while the network is being loaded it says so and asks again by itself."""
-    reader = services.scans.reader(scan)
-    place = Place(scan, reader, services.galleries.pack(reader.info.gallery), params, settings)
+    place = Place(scan, params, settings)
     asked = params.row is not None or params.upload is not None
-    chosen = services.search_aids.choose(scan, reader, params.layer)
-    found, busy = _patiently(lambda: find(services, scan, params)) if asked else (None, None)
-    beside = rows_beside(services, place) if asked else ()
+    chosen = services.search_aids.choose(scan, params.layer)
+    found, busy = _patiently(lambda: find(services, scan, params, chosen.layer)) if asked else (None, None)
+    beside = rows_beside(services, place, chosen) if asked else ()
     answer = page(
         request,
         "search.html",
         status=503 if busy else 200,
         place=place,
-        others=services.checkpoints.others(reader.info.checkpoint),
+        others=services.checkpoints.others(scan.checkpoint.slug),
         params=params,
         chosen=chosen,
-        sources=services.search.has_sources(reader),
-        counts=services.checkpoints.get(reader.info.checkpoint).task == "counting",
+        sources=services.search.has_sources(scan),
+        counts=scan.checkpoint.task == "counting",
         distance=DISTANCES[found.metric if found else params.metric],
         query=_query(place, services, found) if asked else None,
         neighbours=neighbours(place, found) if found else (),
         found=found,
         busy=busy,
-        seen=services.search_aids.seen(reader),
+        seen=services.search_aids.seen(scan),
         beside=beside,
         options=options(place),
         table=table(place, chosen.measured),
@@ -83,9 +89,9 @@ def _patiently(ask: Callable[[], Found]) -> tuple[Found | None, Busy | None]:
 
 def _query(place: Place, services: Services, found: Found | None) -> Query:
     picture = _picture(place, services)
-    checkpoint, row = place.reader.info.checkpoint, place.params.row
+    checkpoint, row = place.scan.checkpoint, place.params.row
     if row is not None:
-        seen = row in services.seen.find(checkpoint, place.reader.info.gallery)
+        seen = row in services.seen.find(checkpoint, place.pack)
     else:
         name = place.params.upload or ""
         seen = bool(services.seen.image(checkpoint, services.uploads.jpeg(name), sha256=name))
@@ -97,7 +103,7 @@ def _picture(place: Place, services: Services) -> Picture:
     if row is None:
         return upload_picture(services, place.settings, place.params.upload or "")
     try:
-        return gallery_picture(place.settings, place.reader.info.gallery, place.pack, row)
+        return gallery_picture(place.settings, place.scan.gallery, place.pack, row)
     except IndexError:
         raise NotFound("unknown_row", f"This gallery has no row {row}.") from None
 
@@ -113,5 +119,5 @@ def _part(place: Place, found: Found | None, picture: Picture) -> Box | None:
 
 def _starts(place: Place, services: Services) -> list[Tile]:
     rows = some_rows(place.reader.rows, shuffle=place.params.shuffle, count=STARTS)
-    seen = services.search_aids.seen(place.reader)
+    seen = services.search_aids.seen(place.scan)
     return [place.tile(row, label, seen=row in seen) for row, label in zip(rows, labels(place.pack, rows), strict=True)]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 from app.routes.pictures import Tile, labels, thumbnail
 from app.routes.queries import SearchParams, address
+from app.services.scans.service import OpenScan
+from app.services.search.defaults import Chosen
 from app.services.search.quality import REFERENCE, UNTRAINED_PREFIX, Measured
 from app.services.search.service import Found
 from app.services.search.side_by_side import BESIDE, Image, SpaceRow
@@ -13,7 +15,8 @@ from models.galleries.packs import Pack
 from models.random_init import NAME as UNTRAINED
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES
-from models.search.retrieval_quality import FacetScore, Measure
+from models.search.retrieval_quality import FacetScore
+from models.statistics import Estimate
 
 BESIDE_K = 12
 COPIES_SHOWN = 24
@@ -25,11 +28,21 @@ FACETS = {"kind": "kind", "number": "number", "ground": "ground", "label": "labe
 class Place:
     """The scan that is searched, and how links of its page are made."""
 
-    slug: str
-    reader: ScanReader
-    pack: Pack
+    scan: OpenScan
     params: SearchParams
     settings: Settings
+
+    @property
+    def slug(self) -> str:
+        return self.scan.slug
+
+    @property
+    def reader(self) -> ScanReader:
+        return self.scan.reader
+
+    @property
+    def pack(self) -> Pack:
+        return self.scan.pack
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -44,7 +57,7 @@ class Place:
         self, row: int, label: str | None, caption: str = "", note: str = "", *, seen: bool = False, **changes: object
     ) -> Tile:
         """A row that becomes the query on a click."""
-        src = thumbnail(self.settings, self.reader.info.gallery, row)
+        src = thumbnail(self.settings, self.scan.gallery, row)
         href = self.link(**{"row": row, "upload": None, "box": None, "shuffle": None, **changes})
         return Tile(row, src, href, caption, label, note, seen)
 
@@ -126,17 +139,17 @@ def percentile_text(percentile: float | None) -> str:
     )
 
 
-def spaces_beside(services: Services, scan: str, params: SearchParams) -> tuple[SpaceRow, ...]:
-    """The same query in the spaces that the address asks for."""
+def spaces_beside(services: Services, scan: OpenScan, params: SearchParams, chosen: Chosen) -> tuple[SpaceRow, ...]:
+    """The same query in the spaces that the address asks for; `chosen` is what the search itself goes by."""
     jpeg = None if params.row is not None else services.uploads.jpeg(params.upload or "")
     image = Image(params.row, jpeg, params.corners)
     asked = replace(params.asked, k=min(params.k, BESIDE_K))
-    return tuple(services.search_panels.row(scan, space, image, asked) for space in params.spaces)
+    return tuple(services.search_panels.row(scan, space, image, asked, chosen) for space in params.spaces)
 
 
-def rows_beside(services: Services, place: Place) -> tuple[ShownRow, ...]:
+def rows_beside(services: Services, place: Place, chosen: Chosen) -> tuple[ShownRow, ...]:
     """The same as tiles."""
-    return tuple(_shown(place, row) for row in spaces_beside(services, place.slug, place.params))
+    return tuple(_shown(place, row) for row in spaces_beside(services, place.scan, place.params, chosen))
 
 
 def _shown(place: Place, row: SpaceRow) -> ShownRow:
@@ -221,5 +234,5 @@ def _score_json(score: FacetScore) -> dict[str, object]:
     }
 
 
-def _interval(measure: Measure) -> list[float]:
+def _interval(measure: Estimate) -> list[float]:
     return [measure.low, measure.high]

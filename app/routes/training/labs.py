@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.web.charts import line_chart
 from app.web.responses import Json
 from app.web.templating import page
-from models.training.labs import SOUND
+from models.counting.labs import SOUND
 
 router = APIRouter()
 

@@ -15,7 +15,7 @@ from app.services.training.puzzles import png, sheet
 from app.settings import Settings
 from app.web.responses import Json, answers
 from app.web.templating import page
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS, System
 
@@ -85,7 +85,7 @@ def task_picture(task: str, params: Params, services: ServicesDep, part: Part = 
     return Response(png(found[place].pixels), media_type="image/png", headers=CACHED)
 
 
-def _pictures(services: Services, task: str, params: TaskParams, part: str) -> tuple[Picture, ...]:
+def _pictures(services: Services, task: str, params: TaskParams, part: str) -> tuple[PuzzlePicture, ...]:
     posed = services.puzzles.pose(task, with_image(services, params).asked)
     if part == "answer":
         return () if posed.answer is None else posed.answer.drawn

@@ -13,10 +13,11 @@ from app.deps import MAX_ID
 from app.routes.crops import Shot, shot
 from app.routes.pictures import thumbnail
 from app.services.galleries.seen import Which
+from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.services.units.growth import can_grow, unit_growth
 from app.services.units.images import UnitRow
-from app.services.units.service import Sort, Statistics, UnitDetail, UnitsPage, UnitSummary
+from app.services.units.service import Sort, Statistics, UnitDetail, UnitsPage, UnitSummary, has_sources
 from app.settings import Settings
 from app.web.charts import histogram
 from app.web.templating import page
@@ -103,41 +104,40 @@ class UnitView:
         return f"{self.settings.url(f'/scans/{self.scan}/search')}?row={row}&layer={self.layer}"
 
 
-def show_units(request: Request, services: Services, scan: str, found: UnitsPage, params: GridParams) -> HTMLResponse:
+def show_units(
+    request: Request, services: Services, scan: OpenScan, found: UnitsPage, params: GridParams
+) -> HTMLResponse:
     """All units of a layer, each with its best crops."""
-    layer, record = found.layer.name, services.scans.get(scan)
+    layer = found.layer.name
     kept = UnitParams(sort=params.sort, per_source=params.per_source, seen=params.seen)
     return page(
         request,
         "units.html",
-        record=record,
-        others=services.checkpoints.others(record.checkpoint),
+        record=scan.record,
+        others=services.checkpoints.others(scan.checkpoint.slug),
         layer=found.layer,
         found=found,
-        tiles=[_tile(services.settings, scan, layer, found.gallery, item, kept, count=4) for item in found.units],
-        known=services.scans.reader(scan).info.regions,
-        has_sources=services.units.has_sources(scan),
+        tiles=[_tile(services.settings, scan.slug, layer, found.gallery, item, kept, count=4) for item in found.units],
+        known=scan.info.regions,
+        has_sources=has_sources(scan),
         params=params,
-        seen=services.search_aids.seen(services.scans.reader(scan)),
+        seen=services.search_aids.seen(scan),
     )
 
 
 def show_unit(
-    request: Request, services: Services, scan: str, layer: str, unit: int, params: UnitParams
+    request: Request, services: Services, scan: OpenScan, layer: str, unit: int, params: UnitParams
 ) -> HTMLResponse:
     """One unit. Images that do not fire it are left out of its best."""
     settings = services.settings
     found = services.units.unit(scan, layer, unit, per_source=params.per_source, which=params.seen, seed=params.seed)
-    record = services.scans.get(scan)
     firing = [image for image in found.top if image.value > 0]
-    view = UnitView(scan, layer, unit, params, settings)
-    trained = services.checkpoints.find(record.checkpoint)
-    pack = services.galleries.pack(found.gallery)
+    view = UnitView(scan.slug, layer, unit, params, settings)
     return page(
         request,
         "unit.html",
-        record=record,
-        others=services.checkpoints.others(record.checkpoint),
+        record=scan.record,
+        others=services.checkpoints.others(scan.checkpoint.slug),
         found=found,
         view=view,
         params=params,
@@ -147,11 +147,11 @@ def show_unit(
         region=_size(firing[0].region) if firing and firing[0].region else None,
         walk=services.units.walk(scan, layer, unit, params.sort),
         chart=_chart(found),
-        similar=_similar(services, found),
-        overlapping=_overlapping(services, found),
-        seen=services.search_aids.seen(services.scans.reader(scan)),
-        growth=None if trained is None else unit_growth(trained, pack, found.gallery, layer, unit, params.at),
-        can_grow=trained is not None and can_grow(trained),
+        similar=_similar(services, scan, found),
+        overlapping=_overlapping(services, scan, found),
+        seen=services.search_aids.seen(scan),
+        growth=unit_growth(scan, layer, unit, params.at),
+        can_grow=can_grow(scan.checkpoint),
         thumbnail=lambda row: thumbnail(settings, found.gallery, row),
     )
 
@@ -176,20 +176,20 @@ def _size(box: tuple[float, float, float, float]) -> str:
     return f"{box[2] - box[0]:.0f} × {box[3] - box[1]:.0f}"
 
 
-def _similar(services: Services, found: UnitDetail) -> list[UnitTile]:
+def _similar(services: Services, scan: OpenScan, found: UnitDetail) -> list[UnitTile]:
     notes = {other.unit: f"r = {other.correlation:.2f}" for other in found.similar}
-    return _others(services, found, notes)
+    return _others(services, scan, found, notes)
 
 
-def _overlapping(services: Services, found: UnitDetail) -> list[UnitTile]:
+def _overlapping(services: Services, scan: OpenScan, found: UnitDetail) -> list[UnitTile]:
     notes = {other.unit: f"{other.shared} shared, {other.jaccard:.2f}" for other in found.overlaps.most}
-    return _others(services, found, notes)
+    return _others(services, scan, found, notes)
 
 
-def _others(services: Services, found: UnitDetail, notes: dict[int, str]) -> list[UnitTile]:
+def _others(services: Services, scan: OpenScan, found: UnitDetail, notes: dict[int, str]) -> list[UnitTile]:
     """Other units of the layer with what they are listed for."""
     layer = found.layer.name
-    summaries = services.units.some(found.scan, layer, list(notes), best=2)
+    summaries = services.units.some(scan, layer, list(notes), best=2)
     return [
         _tile(services.settings, found.scan, layer, found.gallery, item, UnitParams(), count=2, note=notes[item.unit])
         for item in summaries

@@ -18,9 +18,9 @@ from app.jobs.records import JobRecord
 from app.jobs.spec import Output
 from app.jobs.states import RESUMABLE, State
 from app.services.chains.plan import ChainSpec, checked
+from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.view import view
-from app.services.scans.clusterings import position
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ChainRow, ClusteringRow, ScanRow

@@ -1,7 +1,6 @@
 """Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
 
 import builtins
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
+from app.services.cursors import position
 from app.services.jobs.submissions.inputs import checkpoint_input
 from app.services.unknown import unknown
 from app.settings import Settings
@@ -63,6 +63,23 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True)
+class OpenCheckpoint:
+    """A checkpoint with its card: looked up once for a request, and handed down."""
+
+    record: CheckpointRecord
+    card: Card
+
+    @property
+    def slug(self) -> str:
+        return self.record.slug
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps of its training of which it keeps the encoder, ascending."""
+        return snapshots.kept(self.record.folder)
+
+
+@dataclass(frozen=True)
 class CheckpointPage:
     """Some checkpoints, newest first, and the cursor of those after them."""
 
@@ -83,7 +100,7 @@ class CheckpointsService:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(CheckpointRow.id < _position(cursor))
+            query = query.where(CheckpointRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
         shown = rows[:limit]
@@ -141,10 +158,10 @@ class CheckpointsService:
         """Where the checkpoint's files are. Raises NotFound."""
         return self.get(slug).folder
 
-    def card(self, slug: str) -> Card:
-        """The checkpoint's card. Raises NotFound, or Conflict where the files are damaged."""
+    def open(self, slug: str) -> OpenCheckpoint:
+        """The checkpoint of that slug with its card. Raises NotFound, or Conflict where the files are damaged."""
         record = self.get(slug)
-        return self.read_card(record)
+        return OpenCheckpoint(record, self.read_card(record))
 
     def read_card(self, record: CheckpointRecord) -> Card:
         """The card of a record at hand. Raises Conflict where the files are damaged."""
@@ -153,33 +170,37 @@ class CheckpointsService:
         except cards.NotACheckpoint as error:
             raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
 
-    def snapshots(self, slug: str) -> tuple[int, ...]:
-        """The steps of its training of which a checkpoint keeps the encoder, ascending. Raises NotFound."""
-        return snapshots.kept(self.get(slug).folder)
-
-    def first_layer(self, slug: str, at: int | None = None) -> FirstLayer:
+    def first_layer(self, checkpoint: OpenCheckpoint, at: int | None = None) -> FirstLayer:
         """The first filters and their measures, now or `at` a step of the training.
 
         Raises NotFound, also for a step that was not kept, or Conflict where there are no filters to show.
         """
-        record = self.get(slug)
-        if not self.read_card(record).trunk_layers:
-            raise Conflict("no_filters", f"{slug} has no convolution, so there are no filters to draw.")
-        if at is not None and at not in snapshots.kept(record.folder):
-            raise NotFound("unknown_step", f"{slug} keeps no snapshot of step {at}.")
+        record = checkpoint.record
+        if not checkpoint.card.trunk_layers:
+            raise Conflict("no_filters", f"{record.slug} has no convolution, so there are no filters to draw.")
+        if at is not None and at not in checkpoint.steps:
+            raise NotFound("unknown_step", f"{record.slug} keeps no snapshot of step {at}.")
         try:
             return self._layers(record.folder, record.sha256, at)
         except (OSError, ValueError, KeyError) as error:
-            raise Conflict("no_filters", f"The first layer of {slug} has no filters that can be drawn.") from error
+            message = f"The first layer of {record.slug} has no filters that can be drawn."
+            raise Conflict("no_filters", message) from error
 
     def filters_png(
-        self, slug: str, *, panel: Panel, scale: Scale, sort: Sort, zoom: int = 4, at: int | None = None
+        self,
+        checkpoint: OpenCheckpoint,
+        *,
+        panel: Panel,
+        scale: Scale,
+        sort: Sort,
+        zoom: int = 4,
+        at: int | None = None,
     ) -> bytes:
         """All filters of a panel as one picture. Raises NotFound, also where step 0 or step `at` was not kept."""
-        layer = self.first_layer(slug, at)
+        layer = self.first_layer(checkpoint, at)
         tiles = layer.pixels(panel, scale)
         if tiles is None:
-            raise NotFound("no_step0", f"{slug} keeps no filters from before its training.")
+            raise NotFound("no_step0", f"{checkpoint.slug} keeps no filters from before its training.")
         return filter_pictures.png(filter_pictures.grid(tiles, order=layer.order(sort), zoom=zoom))
 
     def register_folder(self, folder: Path) -> CheckpointRecord:
@@ -251,12 +272,6 @@ class CheckpointsService:
             created_at=row.created_at,
             scans=scans,
         )
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
 
 
 def _read_card(folder: Path, _sha256: str) -> Card:

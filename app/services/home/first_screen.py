@@ -10,8 +10,9 @@ from app.failures import DomainError
 from app.jobs.records import JobRecord
 from app.jobs.states import ENDED
 from app.services.checkpoints.service import COUNTING, CheckpointRecord
+from app.services.counting.service import gallery_image
 from app.services.galleries.service import GalleryRecord
-from app.services.scans.service import ScanRecord
+from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from models.galleries.packs import Pack
@@ -35,9 +36,13 @@ class Stage:
 
     checkpoint: CheckpointRecord
     gallery: GalleryRecord
-    scan: ScanRecord | None
+    opened: OpenScan | None
     making: JobRecord | None
     scans: tuple[str, ...]  # all that could be shown, the preferred first
+
+    @property
+    def scan(self) -> ScanRecord | None:
+        return None if self.opened is None else self.opened.record
 
     @property
     def coming(self) -> bool:
@@ -88,13 +93,14 @@ def stage(services: Services, wanted: str | None = None, *, own: bool = False) -
     """
     scans = _scans(services, OWN if own else PREFERRED)
     if wanted is not None:
-        chosen: ScanRecord | None = services.scans.get(wanted)
+        chosen: OpenScan | None = services.scans.open(wanted)
     else:
-        chosen = _first_that_opens(services, scans)
+        chosen = next(filter(None, (_opened(services, scan) for scan in scans)), None)
     names = tuple(scans)
     if chosen is not None:
-        checkpoint, gallery = services.checkpoints.get(chosen.checkpoint), services.galleries.get(chosen.gallery)
-        return Stage(checkpoint, gallery, chosen, _import(services, gallery) or _growing(services, chosen), names)
+        gallery = services.galleries.get(chosen.gallery)
+        making = _import(services, gallery) or _growing(services, chosen.record)
+        return Stage(chosen.checkpoint, gallery, chosen, making, names)
     return _expected(services, names)
 
 
@@ -106,19 +112,19 @@ def subject(services: Services, on: Stage, *, row: int | None, upload: str | Non
     if upload is not None:
         return Subject(services.uploads.open(upload), upload=upload)
     if row is not None:
-        return Subject(services.counting.gallery_image(on.gallery.slug, row), row)
-    pack = services.galleries.pack(on.gallery.slug)
+        return Subject(gallery_image(on.gallery.slug, services.galleries.open(on.gallery), row), row)
+    pack = services.galleries.open(on.gallery)
     rows = len(pack) if on.scan is None else min(len(pack), on.scan.rows)
     if rows == 0:
         return None
     drawn = _telling_rows(pack, rows, shuffle)
     chosen, among = drawn[0], None
-    if shuffle == 0 and on.scan is not None and on.scan.rows <= WEIGHED:
-        equation = services.scans.reader(on.scan.slug).equation
+    if shuffle == 0 and on.opened is not None and on.opened.record.rows <= WEIGHED:
+        equation = on.opened.reader.equation
         if equation is not None:
             errors = Equations(equation.whole[drawn], equation.total[drawn]).relative
             chosen, among = _typical(drawn, errors)
-    return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, among=among)
+    return Subject(gallery_image(on.gallery.slug, pack, chosen), chosen, among=among)
 
 
 def _checkpoint(services: Services, preferred: Pairs) -> str | None:
@@ -138,14 +144,11 @@ def _scans(services: Services, preferred: Pairs) -> list[str]:
     return [scan.slug for scan in sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))]
 
 
-def _first_that_opens(services: Services, scans: Sequence[str]) -> ScanRecord | None:
-    for slug in scans:
-        try:
-            services.scans.reader(slug)
-            return services.scans.get(slug)
-        except DomainError:
-            continue
-    return None
+def _opened(services: Services, scan: str) -> OpenScan | None:
+    try:
+        return services.scans.open(scan)
+    except DomainError:
+        return None
 
 
 def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:

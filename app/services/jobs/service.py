@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.jobs import table
 from app.jobs.catalogue import KINDS, Kind
-from app.jobs.curves import CurveCache, Points
+from app.jobs.curves import Curves, Points
 from app.jobs.events import EVENTS
 from app.jobs.folders import announce, job_folder
 from app.jobs.identity import identity
@@ -22,6 +22,8 @@ from app.jobs.run import LOG
 from app.jobs.spec import Output
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
+from app.recent import Recent
+from app.services.cursors import position
 from app.services.jobs.submissions.prepared import Prepare, Prepared
 from app.settings import Settings
 from app.store.engine import Store
@@ -30,6 +32,7 @@ from models.training.curves import thin
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1
 LOG_BYTES = 64 * 1024
+KEPT_CURVES = 16  # jobs whose curves stay in memory
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class JobsService:
         self._settings = settings
         self._kinds = kinds
         self._prepare = {name: submission(kind) for name, kind in kinds.items()}
-        self._curves = CurveCache()
+        self._curves = Recent[Path, Curves](KEPT_CURVES)
 
     def submit(self, kind: str, spec: Mapping[str, Any], again: bool = False) -> tuple[JobRecord, bool]:
         """The job for a spec, and whether there is work to do that was not there before.
@@ -114,9 +117,7 @@ class JobsService:
         wanted = tuple(states)
         if unknown := [state for state in wanted if state not in STATES]:
             raise BadQuery("unknown_state", f"There is no state {unknown[0][:40]!r}; there are {_words(STATES)}.")
-        before = None if cursor is None else _number(cursor)
-        if cursor is not None and before is None:
-            raise BadQuery("bad_cursor", "This cursor was not given out here.")
+        before = None if cursor is None else position(cursor)
         with self._store.read() as session:
             found = table.page(session, states=wanted, kinds=tuple(kinds), before=before, limit=limit + 1)
         more = str(found[limit - 1].id) if len(found) > limit else None
@@ -165,7 +166,8 @@ class JobsService:
     def series(self, job_id: int | str, names: Iterable[str] = (), points: int = 500) -> Mapping[str, Points]:
         """The job's curves by name, each thinned to at most about `points`; all of them where no name is given."""
         wanted = set(names)
-        curves = self._curves.of(self.folder(self.get(job_id))).read()
+        folder = self.folder(self.get(job_id))
+        curves = self._curves.get(folder, lambda: Curves(folder)).read()
         chosen = {name: line for name, line in curves.items() if not wanted or name in wanted}
         return {name: [(int(step), value) for step, value in thin(line, points)] for name, line in chosen.items()}
 

@@ -9,7 +9,7 @@ from app.jobs.catalogue import KINDS, artefact
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 from app.services.checkpoints.curves import NAMES
-from models.training.looks import MEASURES as LOOKED
+from models.counting.training_views import MEASURES as VALIDATED
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class JobView:
     @property
     def figures(self) -> dict[str, float]:
         """The metrics by the names that people read, without those of looks at held-out images."""
-        told = (name for name in self.metrics if name not in LOOKED and not name.startswith("held_out_"))
+        told = (name for name in self.metrics if name not in VALIDATED and not name.startswith("held_out_"))
         named = {NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in told}
         return {name[:1].upper() + name[1:]: value for name, value in named.items()}
 

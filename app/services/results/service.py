@@ -13,7 +13,7 @@ from models.probes import comparison as probe_comparison
 from models.probes import results as probe_results
 from models.probes.comparison import Difference, Differences
 from models.probes.protocol import Protocol
-from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
+from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, ProbeScore
 
 HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 
@@ -41,7 +41,7 @@ class Row:
     def whole(self) -> bool:
         return self.probe.row.removeprefix(CONTROL) in PICTURES and self.control
 
-    def score(self, column: Column) -> Score | None:
+    def score(self, column: Column) -> ProbeScore | None:
         layer = self.probe.layers[0] if self.whole else self.probe.layer(column.layer)
         return None if layer is None else getattr(layer, column.how)
 
@@ -49,7 +49,7 @@ class Row:
         """The layer with the highest score."""
         return max(self.probe.layers, key=lambda layer: getattr(layer, how).value).name if self.probe.layers else None
 
-    def best_score(self, how: How) -> Score | None:
+    def best_score(self, how: How) -> ProbeScore | None:
         """That layer's score."""
         best = self.best(how)
         return None if best is None else self.score(Column(how, best))

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.active_units import active
 from models.card import LayerCard
 from models.scans.files import Equations, ScanReader
 
 RANKED = 16  # the paper's blocks of 16 with the highest and the lowest magnitude
 EQUATIONS = 8
-ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
 BINS = 40
 
 Floats = NDArray[np.float64]
@@ -182,5 +182,5 @@ def _region(reader: ScanReader, layer: str) -> float | None:
 
 def _counts(vectors: NDArray[np.float32]) -> Counts:
     average = vectors.mean(axis=0, dtype=np.float64)
-    active = np.flatnonzero((average > ACTIVE_SHARE * average.max()) & (average > 0))
-    return Counts(average, tuple(int(unit) for unit in active[np.argsort(-average[active], kind="stable")]))
+    units = np.flatnonzero(active(average))
+    return Counts(average, tuple(int(unit) for unit in units[np.argsort(-average[units], kind="stable")]))

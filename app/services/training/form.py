@@ -12,9 +12,9 @@ from app.services.jobs.submissions.train import LEAST_IMAGES
 from app.services.services import Services
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow
+from models.counting.labs import LABS, SOUND
 from models.recipes import RECIPES
 from models.recipes.base import ImageConfig, types
-from models.training.labs import LABS, SOUND
 
 FormFields = Mapping[str, str]
 

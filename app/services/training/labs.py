@@ -7,10 +7,10 @@ from app.failures import Conflict, NotFound
 from app.jobs.records import JobRecord
 from app.services.checkpoints.measures import kernel_errors
 from app.services.services import Services
-from app.services.training.progress import collapsed, looks_of
+from app.services.training.progress import collapsed, validation_log
+from models.counting.labs import LABS, SOUND, TASK, Lab
 from models.recipes import differences
-from models.training.labs import LABS, SOUND, TASK, Lab
-from models.training.looks import Looks
+from models.training.validation_log import ValidationLog
 
 MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
 RECIPES = (SOUND, *(lab.recipe for lab in LABS))
@@ -170,18 +170,18 @@ def _recipe(job: JobRecord) -> str:
 
 
 def _run(services: Services, job: JobRecord) -> LabRun:
-    looks = looks_of(job, services.jobs.folder(job)) or Looks(0, 0)
+    log = validation_log(job, services.jobs.folder(job)) or ValidationLog(0, 0)
     dead = [
-        look.step
-        for look in looks.looks
-        if collapsed(look.measures.get("held_out_pull"), look.measures.get("held_out_push"))
+        point.step
+        for point in log.points
+        if collapsed(point.measures.get("held_out_pull"), point.measures.get("held_out_push"))
     ]
     return LabRun(
         recipe=_recipe(job),
         job=job,
-        step=looks.looks[-1].step if looks.looks else None,
-        measures=looks.looks[-1].measures if looks.looks else {},
-        loss=looks.curves["held_out_loss"],
+        step=log.points[-1].step if log.points else None,
+        measures=log.points[-1].measures if log.points else {},
+        loss=log.curve("held_out_loss"),
         collapsed_at=dead[0] if dead else None,
         unseen_error=_unseen_error(services, job),
     )
@@ -192,7 +192,7 @@ def _unseen_error(services: Services, job: JobRecord) -> float | None:
     if job.state != "done" or job.output is None:
         return None
     try:
-        card = services.checkpoints.card(job.output.slug)
+        card = services.checkpoints.open(job.output.slug).card
     except (NotFound, Conflict):
         return None
     errors = {error.name: error.cell.value for error in kernel_errors(card, card.measures)}

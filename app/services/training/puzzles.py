@@ -2,10 +2,8 @@
 
 import io
 import random
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -13,10 +11,12 @@ from PIL import Image
 from app.failures import BadQuery, Conflict, NotFound
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.galleries.service import GalleriesService
+from app.services.networks import checkpoint_network
 from app.services.uploads import UploadsService
-from models.puzzles import Picture, Pose, Posed
+from models.puzzles import Pose, Posed, PuzzlePicture
 from models.recipes import RECIPES
 
 PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
@@ -50,8 +50,7 @@ class PuzzlesService:
         self._galleries = galleries
         self._uploads = uploads
         self._predictor = predictor
-        self._lock = Lock()
-        self._kept: OrderedDict[tuple[object, ...], Posed] = OrderedDict()
+        self._posed = Recent[tuple[str, Asked, NetworkRef | None], Posed](KEPT)
 
     @property
     def ready(self) -> bool:
@@ -77,23 +76,16 @@ class PuzzlesService:
         if task not in RECIPES:
             raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
         network = None if asked.checkpoint is None else self._network(task, asked.checkpoint)
-        key = (task, asked, network)
-        with self._lock:
-            known = self._kept.get(key)
-        if known is None:
-            known = self._predictor.pose(task, network, self._images(asked), self._how(task, asked))
-        with self._lock:
-            self._kept[key] = known
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return known
+        return self._posed.get(
+            (task, asked, network),
+            lambda: self._predictor.pose(task, network, self._images(asked), self._how(task, asked)),
+        )
 
     def _network(self, task: str, checkpoint: str) -> NetworkRef:
         record = self._checkpoints.get(checkpoint)
         if record.task != task:
             raise Conflict("other_task", f"{record.name} was trained on {record.task or 'no task'}, not on {task}.")
-        return NetworkRef(str(record.folder), record.sha256)
+        return checkpoint_network(record)
 
     def _images(self, asked: Asked) -> tuple[bytes, ...]:
         """The asked image first, then others of its gallery."""
@@ -128,7 +120,7 @@ def colourfulness(picture: bytes) -> float:
     return float(np.hypot((red - green).std(), ((red + green) / 2 - blue).std()))
 
 
-def sheet(pictures: Sequence[Picture], columns: int) -> bytes:
+def sheet(pictures: Sequence[PuzzlePicture], columns: int) -> bytes:
     """Pictures side by side and below each other, as PNG."""
     height, width = (max(item.pixels.shape[side] for item in pictures) for side in (0, 1))
     rows = -(-len(pictures) // columns)

@@ -13,7 +13,7 @@ from models.card import LayerCard
 from models.galleries.packs import Pack, PackRow
 from models.geometry import Box
 from models.scans.files import ScanReader
-from models.scans.maxima import Firing
+from models.scans.maxima import UnitMaxima
 from models.scans.unit_tables import UnitTable
 
 Sources = NDArray[np.int32]
@@ -74,7 +74,9 @@ class Chosen:
 class UnitAnswers:
     """One unit's values over all images, exact where the top list has them, and the order of those that are allowed."""
 
-    def __init__(self, firing: Firing, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self, firing: UnitMaxima, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None
+    ) -> None:
         self._firing = firing
         self.values = firing.values.copy()
         kept = table.values[unit] > 0

@@ -152,12 +152,12 @@ def test_a_start_norm_is_reached_by_scaling_conv1_alone() -> None:
         wanted = build_config("counting", "small", {**TINY, "start_norm": 10.0, "head_init": head_init})
         task = TASKS["counting"].build(wanted, generator(3))
         views = task.views(crops, generator(1)).inputs
-        assert plain.begin(views) == 1.0
-        factor = task.begin(views)
+        assert plain.begin(views) == {"conv1_scale": 1.0}
+        found = task.begin(views)
         with torch.no_grad():
             norm = task(views)[:, 0].square().sum(dim=1).mean()
         assert float(norm) == pytest.approx(10, rel=1e-3)
-        plain.rescale(factor)
+        plain.begin_like(found)
         changed = [
             name for name, value in plain.state_dict().items() if not torch.equal(value, task.state_dict()[name])
         ]

@@ -1,4 +1,4 @@
-"""What a probe reads of images: a network's layers after their ReLU, or pixels, colours and gradients beside them."""
+"""Where a probe's features come from: a network's layers after their ReLU, or pixels, colours and gradients."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ HOG = HogSettings(side=136, cell=8)  # 16 x 16 blocks of 2 x 2 cells with 9 orie
 
 
 @dataclass(frozen=True)
-class Look:
+class LayerFeatures:
     """One layer of a batch: `maps` (B, C, cells) for the linear classifier, `means` (B, E) for neighbours."""
 
     maps: Tensor
@@ -38,22 +38,22 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A batch as it is shown: crops (B, 3, side, side) uint8, and the images they are of, mirrored where they are."""
+class ProbeCrops:
+    """A batch of crops (B, 3, side, side) uint8, and the images that they were cut from, mirrored where the crop is."""
 
     squares: Tensor
     images: Sequence[Tensor]
 
 
-class Eye(Protocol):
-    """Anything that turns images into numbers, layer by layer."""
+class FeatureSource(Protocol):
+    """Anything that turns crops into numbers, layer by layer."""
 
-    def look(self, shown: Shown) -> Mapping[str, Look]: ...
+    def features(self, crops: ProbeCrops) -> Mapping[str, LayerFeatures]: ...
 
     def trunk_hash(self) -> str: ...
 
 
-class NetworkEye:
+class NetworkFeatures:
     """The chosen layers of a frozen network, each on the path that its card says."""
 
     def __init__(self, network: Network, layers: Sequence[str]) -> None:
@@ -66,17 +66,17 @@ class NetworkEye:
         self._side = network.card.preprocess.trunk_size if tokens else None  # a transformer takes one size only
 
     @torch.inference_mode()
-    def look(self, shown: Shown) -> Mapping[str, Look]:
+    def features(self, crops: ProbeCrops) -> Mapping[str, LayerFeatures]:
         """Maps averaged to about 9,000 numbers, and to one number a unit; vectors as they are."""
         seen: dict[str, Tensor] = {}
         if self.trunk:
             with self.network.hooks(self.trunk) as found:
-                self.network.run_trunk(self.network.trunk_input(self._fitted(shown.squares)))
+                self.network.run_trunk(self.network.trunk_input(self._fitted(crops.squares)))
             seen |= found
         if self.vectors:
-            crops = torch.stack([count_view(image, self.network.card.preprocess)[0] for image in shown.images])
+            inputs = torch.stack([count_view(image, self.network.card.preprocess)[0] for image in crops.images])
             with self.network.hooks(self.vectors) as found:
-                self.network.run_counts(views(self.network, crops)[:, 0])  # D(x) alone
+                self.network.run_counts(views(self.network, inputs)[:, 0])  # D(x) alone
             seen |= found
         return {name: _pooled(seen[name].float()) for name in self._order}
 
@@ -93,19 +93,19 @@ class NetworkEye:
         return digest.hexdigest()
 
 
-class PictureEye:
-    """The spaces that need no network, of the very same crops: raw pixels, colours, oriented gradients."""
+class PictureFeatures:
+    """Features that need no network, of the very same crops: raw pixels, colours, oriented gradients."""
 
     def __init__(self) -> None:
         self._hog = Hog(HOG)
 
-    def look(self, shown: Shown) -> Mapping[str, Look]:
+    def features(self, crops: ProbeCrops) -> Mapping[str, LayerFeatures]:
         """pixels: 55 x 55 to learn from, 16 x 16 less their mean for neighbours; colours and hog: one vector for both.
 
         Neighbours of pixels and colours are those of the search (models/search/control_spaces.py).
         """
         found: dict[str, list[tuple[Tensor, Tensor]]] = {"pixels": [], "colours": [], "hog": []}
-        for square in shown.squares:
+        for square in crops.squares:
             picture = Image.fromarray(square.permute(1, 2, 0).contiguous().numpy())
             spaces = {name: torch.from_numpy(vector) for name, vector in picture_vectors(picture).items()}
             pixels = fit_square(square, PIXEL_SIDE).float().flatten(1) / 255  # (3, cells)
@@ -115,7 +115,7 @@ class PictureEye:
             found["colours"].append((spaces["colours"][:, None], spaces["colours"]))
             found["hog"].append((gradients[:, None], gradients))
         stacked = {name: [torch.stack(part) for part in zip(*pairs, strict=True)] for name, pairs in found.items()}
-        return {name: Look(*parts) for name, parts in stacked.items()}
+        return {name: LayerFeatures(*parts) for name, parts in stacked.items()}
 
     def trunk_hash(self) -> str:
         return ""
@@ -124,7 +124,8 @@ class PictureEye:
 def random_twin(card: Card, seed: int, device: str) -> Network:
     """The same architecture before any training: He's weights drawn from a seed, zero biases.
 
-    After a ReLU with zero biases a layer's scale changes nothing that a probe sees, so that one start serves all tasks.
+    After a ReLU with zero biases the scale of a layer does not change any score of a probe, so one start serves all
+    tasks.
     """
     encoder, head = checkpoints.build(card)
     rng = generator(seed, TWIN)
@@ -134,8 +135,11 @@ def random_twin(card: Card, seed: int, device: str) -> Network:
     return Network(card, encoder, head, device, torch.float32)
 
 
-def show(images: Sequence[Tensor], rows: Sequence[int], view: int, side: int) -> Shown:
-    """View 0 is the middle of each image (3, H, W); others lie anywhere in its central square, half are mirrored."""
+def probe_crops(images: Sequence[Tensor], rows: Sequence[int], view: int, side: int) -> ProbeCrops:
+    """The crops of one view. View 0 is the middle of each image (3, H, W).
+
+    Others lie anywhere in its central square, and half of them are mirrored.
+    """
     squares, mirrored = [], []
     for image, row in zip(images, rows, strict=True):
         short = short_for(side)
@@ -150,11 +154,13 @@ def show(images: Sequence[Tensor], rows: Sequence[int], view: int, side: int) ->
         crop = square[:, top : top + side, left : left + side]
         squares.append(crop.flip(-1) if flip else crop)
         mirrored.append(image.flip(-1) if flip else image)
-    return Shown(torch.stack(squares).contiguous(), mirrored)
+    return ProbeCrops(torch.stack(squares).contiguous(), mirrored)
 
 
-def _pooled(values: Tensor) -> Look:
+def _pooled(values: Tensor) -> LayerFeatures:
     if values.ndim == 2:
-        return Look(values[:, :, None], values)
+        return LayerFeatures(values[:, :, None], values)
     side = cells(values.shape[1], min(values.shape[2:]))
-    return Look(F.adaptive_avg_pool2d(values, side).flatten(2), values.mean(dim=(2, 3)))  # (B, C, h, w) -> (B, C, s s)
+    return LayerFeatures(
+        F.adaptive_avg_pool2d(values, side).flatten(2), values.mean(dim=(2, 3))
+    )  # (B, C, h, w) -> (B, C, s s)

@@ -1,4 +1,4 @@
-"""Work that goes on behind one's back: a shard is written while the next is computed."""
+"""One piece of work at a time in the background: a shard is written while the next one is computed."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,11 +8,11 @@ from typing import Self
 from models.workers import workers
 
 
-class Behind:
+class BackgroundWriter:
     """Does one thing at a time in a thread of its own; what that raises comes out of the next call, or of the end."""
 
     def __init__(self) -> None:
-        self._pool = workers(1, "behind")
+        self._pool = workers(1, "background")
         self._running: Future[None] | None = None
 
     def __enter__(self) -> Self:

@@ -1,8 +1,10 @@
-"""How well a task is solved on held-out images: every measure that it names, beside its untrained self and chance."""
+"""How well a task is solved on held-out images: all its measures, beside those of the untrained network and chance."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,8 +15,10 @@ from models.crops import centre
 from models.search.neighbours import share_of
 from models.seeds import generator
 from models.statistics import bootstrapped
-from models.tasks.base import Task
-from models.training import giveaways
+from models.tasks.shortcuts import shortcut_errors
+
+if TYPE_CHECKING:
+    from models.tasks.base import Task
 
 BATCH = 64
 SIGMAS = 5.0  # over guessing: what counts as having learned a puzzle
@@ -25,10 +29,10 @@ Doubles = NDArray[np.float64]
 def held_out(
     task: Task, regions: Sequence[Tensor], targets: Tensor | None, seed: int, again: int = 0
 ) -> dict[str, Doubles]:
-    """Each measure of each image, (n,), in evaluation mode; the middle crop of each region, views of the same seed.
+    """Each measure of each image, (n,), in evaluation mode, for the middle crop of each region.
 
-    `again` counts the puzzles that were drawn of the same images before. Weights, random numbers of others and
-    training mode are left as they are.
+    Views are drawn from `seed`; `again` is the number of puzzles already drawn of the same images. Weights, other
+    random numbers and training mode stay as they are.
     """
     training, device = task.training, next(task.parameters()).device
     task.eval()
@@ -46,7 +50,7 @@ def held_out(
 
 
 def puzzles(task: Task, regions: Sequence[Tensor], targets: Tensor | None, seed: int) -> dict[str, Doubles]:
-    """The same of as many puzzles of each image as the task wants, (n, puzzles)."""
+    """The same for as many puzzles of each image as the task asks for, (n, puzzles)."""
     rounds = [held_out(task, regions, targets, seed, again) for again in range(task.puzzles_an_image)]
     return {name: np.stack([found[name] for found in rounds], axis=1) for name in rounds[0]}
 
@@ -88,7 +92,7 @@ def evaluate_task(
     report["random_init"] = cells(puzzles(before, regions, targets, seed), seed)
     chance = dict(task.chance())
     for column, network in (("network", task), ("random_init", before)):
-        for name, (cell, mean) in giveaways.measured(network, regions, seed).items():
+        for name, (cell, mean) in shortcut_errors(network, regions, seed).items():
             report[column][name], chance[name] = cell, mean
     if chance:
         report["chance"] = {name: {"value": value, "interval": None, "n": None} for name, value in chance.items()}
@@ -105,7 +109,7 @@ def evaluate_task(
 
 
 def _cell(values: Doubles, seed: int) -> dict[str, Any]:
-    """Puzzles of one image are alike, so that images are drawn again, each with all of its puzzles."""
+    """A measure as a cell. Puzzles of one image are alike: whole images are drawn again, with all their puzzles."""
     known = values[~np.isnan(values)]
     single, alike = values.shape[1] == 1, len(np.unique(known)) == 1
     if (single or alike) and np.isin(known, (0.0, 1.0)).all():

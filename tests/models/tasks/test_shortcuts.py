@@ -7,8 +7,8 @@ import torch
 from models.recipes import build_config
 from models.seeds import generator
 from models.tasks.context_prediction import ContextPrediction
-from models.training.giveaways import measured, read
-from models.training.pretext import evaluate_task
+from models.tasks.scoring import evaluate_task
+from models.tasks.shortcuts import read, shortcut_errors
 
 TINY = {"crop": 88, "region": 88, "patch": 25, "gap": 4, "jitter": 2, "patch_hidden": 8, "hidden": 8}
 
@@ -35,11 +35,11 @@ def test_a_card_of_context_prediction_tells_how_well_a_patch_knows_its_place() -
     task, before = (ContextPrediction.build(config, generator(seed)) for seed in (0, 1))  # type: ignore[arg-type]
     ramp = torch.arange(88, dtype=torch.uint8).mul(2).expand(3, 88, 88)  # the photo brightens to the right
     regions = [(ramp + shade).clone() for shade in range(8)]
-    given = task.giveaways(torch.stack(regions), generator(2))["place_error"]
+    given = task.shortcuts(torch.stack(regions), generator(2))["place_error"]
     assert given[0].shape == (8, 9, 8) and given[1].shape == (8, 9, 2)
     assert 0.142 <= float(given[1].min()) < 0.25 and 0.75 < float(given[1].max()) <= 0.858  # half a patch away
     report = evaluate_task(task, before, regions, None, seed=3, tick=lambda _: None)
-    cell, mean = measured(task, regions, 3)["place_error"]
+    cell, mean = shortcut_errors(task, regions, 3)["place_error"]
     assert report["network"]["place_error"] == cell and cell["n"] == 36
     assert report["chance"]["place_error"]["value"] == mean == pytest.approx(0.33, abs=0.05)
     assert "place_error" in report["random_init"] and "place_error" not in report["five_sigma"]
@@ -51,7 +51,7 @@ def test_what_chance_gives_a_whole_batch_does_not_tell_a_place() -> None:
     task = ContextPrediction.build(config, generator(0)).eval()  # type: ignore[arg-type]
     noise = torch.randint(0, 256, (64, 3, 88, 88), generator=generator(1), dtype=torch.uint8)
     with torch.inference_mode():
-        features, _ = task.giveaways(noise, generator(2))["place_error"]
+        features, _ = task.shortcuts(noise, generator(2))["place_error"]
     between = features.mean(dim=0).var(dim=0).sum()
     within = features.var(dim=0).mean(dim=0).sum()
     assert between < 0.1 * within

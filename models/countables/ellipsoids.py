@@ -1,4 +1,4 @@
-"""Ellipsoids lit from one side, painted over each other: what critters and balls are made of."""
+"""Ellipsoids that are lit from one side and painted over each other: critters and balls are drawn of them."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Oval:
 
 
 @dataclass(frozen=True)
-class Seen:
+class OvalPatch:
     """An oval on a patch: the window it touches, its coverage there and its unit normals."""
 
     window: tuple[slice, slice]
@@ -54,7 +54,7 @@ class Seen:
         return whole
 
 
-def look(oval: Oval, height: int, width: int, bulge: float = 1.0) -> Seen:
+def oval_patch(oval: Oval, height: int, width: int, bulge: float = 1.0) -> OvalPatch:
     """The oval in a patch of that size; `bulge` below 1 flattens it (a paw pressed down, a coin)."""
     left, top, right, bottom = oval.bounds()
     x0, y0 = max(0, int(left) - 2), max(0, int(top) - 2)
@@ -68,16 +68,18 @@ def look(oval: Oval, height: int, width: int, bulge: float = 1.0) -> Seen:
     nz = np.sqrt(np.maximum(1 - squared * np.float32(bulge**2), np.float32(0.0025)))
     u, v = u * np.float32(bulge), v * np.float32(bulge)
     length = np.sqrt(u * u + v * v + nz * nz)
-    return Seen((slice(y0, y1), slice(x0, x1)), cover, (u * c - v * s) / length, (u * s + v * c) / length, nz / length)
+    return OvalPatch(
+        (slice(y0, y1), slice(x0, x1)), cover, (u * c - v * s) / length, (u * s + v * c) / length, nz / length
+    )
 
 
-def paint(colour: Floats, alpha: Floats, seen: Seen, paint_: Floats) -> None:
+def paint(colour: Floats, alpha: Floats, seen: OvalPatch, paint_: Floats) -> None:
     """Lay a colour over what the patch holds already, where the oval covers it."""
     cover = seen.cover[..., None]
     colour[seen.window] += (paint_ - colour[seen.window]) * cover
     alpha[seen.window] += (1 - alpha[seen.window]) * seen.cover
 
 
-def lit(light: Light, seen: Seen, albedo: Floats) -> Floats:
+def lit(light: Light, seen: OvalPatch, albedo: Floats) -> Floats:
     """A matt surface of that colour under the light."""
     return albedo * light.on(seen.nx, seen.ny, seen.nz)[..., None]

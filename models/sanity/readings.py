@@ -1,4 +1,4 @@
-"""What a network says of images: features of the last layer before a classifier, and a look at every layer."""
+"""Read a network on some images: features of the last layer before a classifier, and the range of every layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from models.crops import trunk_square
 from models.encoders.layers import LINEAR
 from models.network import Network
 from models.sanity.alternatives import Alternative
-from models.sanity.report import LayerLook
+from models.sanity.report import LayerRange
 
 BATCH = 32
 
@@ -21,41 +21,44 @@ Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A network's answers: the features (n, D) and what each layer said."""
+class NetworkReading:
+    """The features (n, D) of some images, and the range of the values in each layer."""
 
     features: Features
-    layers: tuple[LayerLook, ...]
+    layers: tuple[LayerRange, ...]
 
 
 def feature_layer(card: Card) -> LayerCard:
-    """The last layer before a classifier: the last one that is not read as it is."""
+    """The last layer before a classifier: the last one that is read after an activation."""
     seen = [layer for layer in card.layers if layer.on_trunk]
     return next((layer for layer in reversed(seen) if layer.value != LINEAR), seen[-1])
 
 
 def prepared(network: Network, way: Alternative) -> Network:
-    """The same network, shown images in that way."""
+    """The same network, with images prepared in that way."""
     card = replace(network.card, preprocess=way.preprocess)
     return Network(card, network.encoder, network.head, str(network.device), network.dtype)
 
 
 @torch.inference_mode()
-def see(network: Network, images: Sequence[Tensor]) -> Seen:
-    """The features and the layers of images (3, H, W) uint8; values that are not finite count as zero in features."""
+def read_network(network: Network, images: Sequence[Tensor]) -> NetworkReading:
+    """Features and value ranges for images (3, H, W) uint8.
+
+    Values that are not finite count as zero in the features.
+    """
     layers = [layer for layer in network.card.layers if layer.on_trunk]
-    last, parts, looks = feature_layer(network.card), [], [_Look(layer) for layer in layers]
+    last, parts, ranges = feature_layer(network.card), [], [_LayerExtremes(layer) for layer in layers]
     for start in range(0, len(images), BATCH):
         squares = [trunk_square(image, network.card.preprocess)[0] for image in images[start : start + BATCH]]
         for same in _by_size(squares):
             with network.hooks([layer.name for layer in layers]) as seen:
                 network.run_trunk(network.trunk_input(same))
-            for look in looks:
-                look.add(seen[look.layer.name].float())
+            for one in ranges:
+                one.add(seen[one.layer.name].float())
             values = seen[last.name].float()
             pooled = values.mean(dim=(2, 3)) if last.kind == "conv" else values
             parts.append(pooled.nan_to_num(0.0, 0.0, 0.0).cpu())
-    return Seen(torch.cat(parts).numpy(), tuple(look.done() for look in looks))
+    return NetworkReading(torch.cat(parts).numpy(), tuple(one.done() for one in ranges))
 
 
 def _by_size(squares: Sequence[Tensor]) -> list[Tensor]:
@@ -65,8 +68,8 @@ def _by_size(squares: Sequence[Tensor]) -> list[Tensor]:
     return [square[None] for square in squares]
 
 
-class _Look:
-    """Running extremes of one layer."""
+class _LayerExtremes:
+    """Running extremes of one layer's values."""
 
     def __init__(self, layer: LayerCard) -> None:
         self.layer = layer
@@ -86,22 +89,22 @@ class _Look:
         self.total += float(values.abs().sum(dtype=torch.float64))
         self.count += values.numel()
 
-    def done(self) -> LayerLook:
+    def done(self) -> LayerRange:
         assert self.low is not None and self.high is not None
         still = (self.high - self.low) <= 0
         largest = float(torch.maximum(self.high.abs(), self.low.abs()).max())
-        return LayerLook(
+        return LayerRange(
             self.layer.name, len(still), float(still.float().mean()), self.total / self.count, largest, self.bad
         )
 
 
 def possible(network: Network, ways: Sequence[Alternative]) -> list[Alternative]:
-    """Those that the network takes: fully connected layers and positions are made for one size."""
+    """The preparations that the network accepts: fully connected layers and positions are made for one size."""
     found: list[Alternative] = []
     for way in ways:
         side = way.preprocess.trunk_size or way.preprocess.size
         try:
-            see(prepared(network, way), [torch.zeros(3, side, side, dtype=torch.uint8)])
+            read_network(prepared(network, way), [torch.zeros(3, side, side, dtype=torch.uint8)])
         except (RuntimeError, ValueError, AssertionError):
             if not found:
                 raise

@@ -7,7 +7,7 @@ import torch
 from models.recipes import build_config
 from models.seeds import generator
 from models.tasks.jigsaw_pp import JigsawPP
-from models.training.pretext import cells, evaluate_task, five_deviations, five_sigma, held_out, puzzles
+from models.tasks.scoring import cells, evaluate_task, five_deviations, five_sigma, held_out, puzzles
 
 TINY = {"crop": 96, "region": 96, "tile": 27, "tile_hidden": 8, "hidden": 8, "permutations": 6}
 
