@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
+from app.failures import BadQuery
 from app.routes.chains.views import TransferForm, chain_context, transfer_context
 from app.services.services import Services
 from app.web.templating import page
@@ -15,8 +16,8 @@ from models.recipes import RECIPES
 from models.recipes.cluster_classification import STUDENTS
 
 TEACHER = "teacher"  # the recipe of a strong network
-MOST = 100  # of each kind that the form offers
 METHODS = (("kmeans", "k-means"), ("random", "random (control)"))
+BEGINS = ("pretrain", "checkpoint", "scan", "clustering")
 LABELLED = ("supervised", "cluster_classification")  # tasks that need more than photos, so no beginning of a chain
 
 
@@ -27,13 +28,12 @@ def show_form(request: Request, services: Services, *, begin: str | None, cursor
 
 
 def _form(services: Services, begin: str | None) -> TransferForm:
-    galleries = [(item.slug, item.name) for item in services.galleries.list(limit=MOST).galleries if item.rows]
+    galleries = [item.pair for item in services.galleries.filled()]
+    begins = [(group, options) for group, options in _begins(services).items() if options]
     return TransferForm(
-        begins=[
-            (group, [(value, text, value == begin) for value, text in options])
-            for group, options in _begins(services).items()
-            if options
-        ],
+        begins=begins,
+        every=[(value, f"{group}: {text}") for group, options in begins for value, text in options],
+        begin=begin or "",
         galleries=galleries,
         targets=[("", "the cluster gallery"), *galleries],
         probes=[("", "no probe"), *galleries],
@@ -47,15 +47,15 @@ def _form(services: Services, begin: str | None) -> TransferForm:
 
 def _begins(services: Services) -> dict[str, list[tuple[str, str]]]:
     """What a chain may begin with, in groups."""
-    known = [item.slug for item in services.checkpoints.list(limit=MOST).checkpoints]
+    known = [slug for slug, _ in services.checkpoints.choices()]
     named = [(f"checkpoint:{name}", kind.title + ", no weights") for name, kind in DESCRIPTORS.items()]
     named += [(f"checkpoint:{slug}", "random init, the untrained control") for slug in known if slug == UNTRAINED]
     return {
         "Train a pretext task": [(f"pretrain:{task}", task) for task in RECIPES if task not in LABELLED],
         "Nothing learned: controls": named,
         "A checkpoint": [(f"checkpoint:{slug}", slug) for slug in known if slug not in (*DESCRIPTORS, UNTRAINED)],
-        "A scan": [(f"scan:{item.slug}", item.slug) for item in services.scans.list(limit=MOST).scans],
-        "Clusters": [(f"clustering:{i.slug}", i.slug) for i in services.clusterings.list(limit=MOST).clusterings],
+        "A scan": [(f"scan:{item.slug}", item.slug) for item in services.scans.choices()],
+        "Clusters": [(f"clustering:{slug}", slug) for slug in services.clusterings.choices()],
     }
 
 
@@ -92,6 +92,8 @@ class ChainForm(BaseModel):
     def spec(self) -> dict[str, Any]:
         """The chain's spec; values are checked where it is started."""
         kind, _, name = self.begin.partition(":")
+        if kind not in BEGINS:
+            raise BadQuery("bad_begin", f"Begin with one of the list: {', '.join(f'{kind}:NAME' for kind in BEGINS)}.")
         spec: dict[str, Any] = {
             "method": self.method,
             "k": number(self.k),

@@ -56,9 +56,11 @@ class ChainLine:
 
 @dataclass(frozen=True)
 class TransferForm:
-    """What a chain may begin with, in groups, and what it may go on with."""
+    """What a chain may begin with, in groups and as one list, what is chosen of it, and what it may go on with."""
 
-    begins: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]
+    begins: Sequence[tuple[str, Options]]
+    every: Options
+    begin: str
     galleries: Options
     targets: Options
     probes: Options

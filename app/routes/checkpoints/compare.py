@@ -91,5 +91,5 @@ def compare_page(
     on: MaybeSlugQuery = None,
 ) -> HTMLResponse:
     found = _service(services).compare(a, b, on or None) if a and b else None
-    everyone = [(item.slug, item.name) for item in services.checkpoints.list(limit=100).checkpoints]
+    everyone = services.checkpoints.choices()
     return page(request, "compare.html", found=found, a=a or "", b=b or "", everyone=everyone)

@@ -73,7 +73,7 @@ def glyphs_page(
     gallery: GalleryQuery | None = None,
     row: RowQuery = 0,
 ) -> HTMLResponse:
-    filled = [item.slug for item in services.galleries.list(limit=100).galleries if item.rows]
+    filled = [item.slug for item in services.galleries.filled()]
     return page(request, _context(services, checkpoint, filled, gallery or next(iter(filled), None), row))
 
 

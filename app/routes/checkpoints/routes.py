@@ -160,7 +160,7 @@ def _parts(checkpoint: OpenCheckpoint, services: Services, on: str | None) -> Ca
         table=tables.tested,
         probes=services.results.of(record.slug),
         carried=tables.carried,
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        galleries=[item.pair for item in services.galleries.filled()],
         offers=() if card.filters_only else offers(record),
         others=services.checkpoints.others(record.slug),
         solves=card.task in RECIPES,

@@ -170,9 +170,8 @@ def _source(services: Services, params: CountParams, checkpoint: OpenCheckpoint)
     scan = next(services.scans.of(checkpoint.record), None)
     if scan is not None:
         return open_gallery(services, scan.gallery)
-    filled = (gallery for gallery in services.galleries.list(limit=50).galleries if gallery.rows)
-    newest = next(filled, None)
-    return None if newest is None else OpenGallery(newest, services.galleries.open(newest))
+    newest = next(iter(services.galleries.filled()), None)
+    return None if newest is None else open_gallery(services, newest.slug)
 
 
 def seen(services: Services, bench: Bench, image: QueryImage) -> bool | None:

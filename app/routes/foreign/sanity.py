@@ -71,7 +71,7 @@ def sanity_page(
 ) -> HTMLResponse:
     record = services.checkpoints.get(checkpoint)
     card, found = services.checkpoints.read_card(record), check_on(record, on)
-    galleries = [(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows]
+    galleries = [item.pair for item in services.galleries.filled()]
     return page(request, sanity_context(record, card, found, checks(record), galleries, settings))
 
 

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from app.routes.galleries.import_forms import GalleryJob, ImportForms, import_forms, import_job, scan_job
 from app.routes.galleries.shown import SIZES, Filter, facet_options, origin, seen, unfinished, waiting
-from app.services.checkpoints.service import CheckpointRecord
 from app.services.galleries.service import GalleryRecord, ImagePage
 from app.services.home.first_screen import scan_of, scanning
 from app.services.services import Services
@@ -116,7 +115,7 @@ class GalleryContext(PageContext):
     grid: Grid | None
     bare: Bare | None
     scans: Sequence[tuple[str, str, str]]  # slug, address, checkpoint
-    checkpoints: Sequence[CheckpointRecord]
+    checkpoints: Sequence[tuple[str, str]]  # slug and name
     checkpoint: str
     training: Training
     forms: ImportForms
@@ -153,7 +152,7 @@ def gallery_context(
         scans=[
             (name, settings.url(f"/scans/{name}"), checkpoint) for name, checkpoint in services.galleries.scans(slug)
         ],
-        checkpoints=services.checkpoints.list(limit=100).checkpoints,
+        checkpoints=services.checkpoints.choices(),
         checkpoint=given.get("checkpoint", ""),
         training=_training(train_form(services.store, given.get("task") or task), given, here),
         forms=import_forms(f"{here}/images", given, settings, naming=False),

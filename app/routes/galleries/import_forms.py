@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from app.jobs.records import JobRecord
 from app.routes.galleries.import_preview import Looked
 from app.routes.galleries.shown import roots_note
-from app.services.checkpoints.service import CheckpointRecord
 from app.services.galleries.import_preview import Preview, Unread
 from app.settings import Settings
 from app.web.formats import count, duration, file_size, number
@@ -67,7 +66,7 @@ class ImportPreview:
     images: int
     action: str
     fields: Sequence[tuple[str, str]]
-    checkpoints: Sequence[CheckpointRecord]
+    checkpoints: Sequence[tuple[str, str]]  # slug and name
     preferred: str | None
 
 

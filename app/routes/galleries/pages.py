@@ -143,10 +143,13 @@ def create_from_form(
 def _create(services: Services, form: GalleryForm) -> Submitted:
     if form.received is not None and form.received.files == 0:
         raise BadQuery("no_files", "Choose at least one file.")
+    checkpoint = form.fields.get("then_scan")
+    if checkpoint:  # before anything is imported
+        services.checkpoints.expect(checkpoint)
     submitted = services.galleries.create(form.new)
     if form.received is not None:
         submitted = services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)
-    if checkpoint := form.fields.get("then_scan"):  # it waits for the import by itself
+    if checkpoint:  # it waits for the import by itself
         services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": submitted.gallery.slug})
     return submitted
 

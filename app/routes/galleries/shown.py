@@ -14,7 +14,7 @@ from app.settings import Settings
 COVER: Final = 6
 SIZES: Final = {"small": 96, "medium": 128, "large": 192}
 PAGE: Final = 120
-TASK: Final = "counting"
+BENCHES: Final = 50  # links to counting benches below an image
 ORIGINS: Final = {
     "folder": "from a folder",
     "manifest": "from a manifest",
@@ -99,8 +99,8 @@ def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter)
 
 
 def counting_checkpoints(services: Services) -> list[str]:
-    """Checkpoints with a counting head, newest first."""
-    return [record.slug for record in services.checkpoints.list(limit=50).checkpoints if record.task == TASK]
+    """The newest checkpoints that count."""
+    return [record.slug for record in services.checkpoints.counting()[:BENCHES]]
 
 
 def roots_note(settings: Settings) -> str:

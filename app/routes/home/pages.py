@@ -35,7 +35,8 @@ class LookHead:
 
     title: str
     making: ScanMaking | None
-    scans: Sequence[tuple[str, bool]]  # slug, and whether it is shown
+    scans: Sequence[str]
+    scan: str  # the one that is shown; empty where there is none yet
     upload: str | None
     another: str  # the address of another image; empty where there is none
     checkpoint: str
@@ -140,12 +141,13 @@ def home_context(
 
 
 def _head(look: FirstLook, settings: Settings) -> LookHead:
-    on, shown = look.stage, None if look.stage.scan is None else look.stage.scan.slug
+    on = look.stage
     what = "Your photo" if look.params.upload else on.gallery.name
     return LookHead(
         title=f"{what}, seen by {on.checkpoint.name}",
         making=_scan_making(look, settings),
-        scans=[(slug, slug == shown) for slug in on.scans],
+        scans=on.scans,
+        scan="" if on.scan is None else on.scan.slug,
         upload=look.params.upload,
         another=look.link(image=look.params.image + 1, row=None, upload=None) if look.subject else "",
         checkpoint=on.checkpoint.slug,

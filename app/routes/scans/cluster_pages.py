@@ -75,7 +75,7 @@ def show_list(
     """All clusterings, and how two of one gallery agree."""
     found = services.clusterings.list(cursor=cursor)
     agreed = services.clusterings.agreement(a, b) if a and b else None
-    choices = [item.slug for item in services.clusterings.list(limit=500).clusterings]
+    choices = services.clusterings.choices()
     here = services.settings.url("/clusters")
     return page(
         request,
@@ -95,11 +95,7 @@ def show_list(
 def show_of_scan(request: Request, services: Services, scan: OpenScan, *, cursor: str | None) -> HTMLResponse:
     """The clusterings of a scan, and the form that makes another."""
     found = services.clusterings.list(scan=scan.slug, cursor=cursor)
-    elsewhere = [
-        item
-        for item in services.clusterings.list(limit=200).clusterings
-        if item.checkpoint == scan.record.checkpoint and item.gallery != scan.gallery
-    ]
+    elsewhere = services.clusterings.fitted_elsewhere(scan.record.checkpoint, scan.gallery)
     here = services.settings.url(f"/scans/{scan.slug}")
     return page(
         request,

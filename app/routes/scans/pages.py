@@ -30,20 +30,19 @@ class ScansContext(PageContext):
 
 def show_scans(request: Request, services: Services, *, limit: int, cursor: str | None) -> HTMLResponse:
     """All scans, and the form that starts one."""
-    checkpoints = services.checkpoints.list(limit=500).checkpoints
-    known = {item.slug for item in checkpoints}
-    galleries = [gallery for gallery in services.galleries.list(limit=500).galleries if gallery.rows]
+    checkpoints = services.checkpoints.choices()
+    known = {slug for slug, _ in checkpoints}
     found, here = services.scans.list(limit=limit, cursor=cursor), services.settings.url("/scans")
+    weightless = [(name, f"{kind.title}, no weights") for name, kind in DESCRIPTORS.items() if name not in known]
     return page(
         request,
         ScansContext(
             scans=found.scans,
             first=None if cursor is None else here,
             following=None if found.next is None else f"{here}?cursor={found.next}",
-            checkpoints=[(item.slug, item.name) for item in checkpoints],
-            descriptors=[
-                (name, f"{kind.title}, no weights") for name, kind in DESCRIPTORS.items() if name not in known
+            encoders=[*checkpoints, *weightless] if checkpoints else [],
+            galleries=[
+                (item.slug, f"{item.name} ({count(item.rows, 'image')})") for item in services.galleries.filled()
             ],
-            galleries=[(item.slug, f"{item.name} ({count(item.rows, 'image')})") for item in galleries],
         ),
     )

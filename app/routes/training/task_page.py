@@ -192,9 +192,7 @@ def with_image(services: Services, params: TaskParams) -> TaskParams:
     """With an image where none is named: a colourful one of the newest gallery, by the seed."""
     if params.has_image:
         return params
-    gallery = params.gallery or next(
-        (item.slug for item in services.galleries.list(limit=50).galleries if item.rows), None
-    )
+    gallery = params.gallery or next((item.slug for item in services.galleries.filled()), None)
     if gallery is None:
         return params
     row = services.puzzles.photo(gallery, params.seed) if params.row is None else params.row

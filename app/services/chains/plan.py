@@ -7,9 +7,10 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import BadQuery, Conflict
 from app.services.jobs.submissions.inputs import gallery_input, validated
 from app.services.jobs.submissions.train import check_size
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ClusteringRow, ScanRow
@@ -135,12 +136,12 @@ def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str 
     if asked.clustering is not None:
         row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == asked.clustering))
         if row is None:
-            raise NotFound("unknown_clustering", f"There is no clustering {asked.clustering[:100]!r}.")
+            raise unknown(session, ClusteringRow, asked.clustering)
         return row.gallery, (), None
     if asked.scan is not None:
         scan = session.scalar(select(ScanRow).where(ScanRow.slug == asked.scan, ScanRow.done))
         if scan is None:
-            raise NotFound("unknown_scan", f"There is no scan {asked.scan[:100]!r}.")
+            raise unknown(session, ScanRow, asked.scan)
         try:
             layers = read_info(store.path(scan.folder)).layers
         except ScanUnreadable as error:
@@ -151,7 +152,7 @@ def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str 
             return None, (asked.checkpoint,), asked.checkpoint
         checkpoint = session.scalar(select(CheckpointRow).where(CheckpointRow.slug == asked.checkpoint))
         if checkpoint is None:
-            raise NotFound("unknown_checkpoint", f"There is no checkpoint {asked.checkpoint[:100]!r}.")
+            raise unknown(session, CheckpointRow, asked.checkpoint)
         try:
             layers = read_card(store.path(checkpoint.folder)).layers
         except NotACheckpoint as error:

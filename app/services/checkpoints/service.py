@@ -17,6 +17,8 @@ from app.recent import Recent
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
 from app.services.cursors import position
+from app.services.jobs.submissions.inputs import checkpoint_input
+from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
@@ -30,6 +32,7 @@ from models.seen import SEEN
 from models.training import snapshots
 
 KEPT_CARDS, KEPT_LAYERS = 64, 16
+COUNTING = "counting"  # the task
 RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
@@ -105,6 +108,22 @@ class CheckpointsService:
             next=str(shown[-1].id) if len(rows) > limit else None,
         )
 
+    def choices(self) -> builtins.list[tuple[str, str]]:
+        """Slug and name of all checkpoints, newest first: what the menus of forms offer."""
+        query = select(CheckpointRow.slug, CheckpointRow.name).order_by(CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [(row.slug, row.name) for row in session.execute(query)]
+
+    def of_task(self, task: str) -> builtins.list[CheckpointRecord]:
+        """All checkpoints of a task, newest first."""
+        query = select(CheckpointRow).where(CheckpointRow.task == task).order_by(CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [self._record(row) for row in session.scalars(query)]
+
+    def counting(self) -> builtins.list[CheckpointRecord]:
+        """All checkpoints of the task of counting, newest first."""
+        return self.of_task(COUNTING)
+
     def find(self, slug: str) -> CheckpointRecord | None:
         """The checkpoint of that slug, with its scans, where there is one."""
         scans = select(ScanRow.slug).where(ScanRow.checkpoint == slug, ScanRow.done).order_by(ScanRow.id.desc())
@@ -117,15 +136,22 @@ class CheckpointsService:
         """The checkpoint of that slug, with its scans. Raises NotFound."""
         found = self.find(slug)
         if found is None:
-            raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, CheckpointRow, slug)
         return found
 
-    def others(self, slug: str, *, limit: int = 20) -> builtins.list[tuple[str, str]]:
+    def expect(self, slug: str) -> None:
+        """Raises NotFound where there is no such checkpoint, and no descriptor or unfinished training to make it."""
+        if slug not in DESCRIPTORS:
+            with self._store.read() as session:
+                checkpoint_input(session, slug)
+
+    def others(self, slug: str) -> builtins.list[tuple[str, str]]:
         """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""
         query = select(CheckpointRow.slug, CheckpointRow.name).where(CheckpointRow.slug != slug)
         untrained = (CheckpointRow.slug != RANDOM_INIT, CheckpointRow.id.desc())
         with self._store.read() as session:
-            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained).limit(limit))]
+            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained))]
 
     def folder(self, slug: str) -> Path:
         """Where the checkpoint's files are. Raises NotFound."""

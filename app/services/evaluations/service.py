@@ -10,7 +10,7 @@ from app.recent import Recent
 from app.services.checkpoints.bundled import SAMPLES
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService, OpenCheckpoint
 from app.services.evaluations.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
-from app.services.galleries.service import GalleriesService, GalleryRecord
+from app.services.galleries.service import GalleriesService, GalleryChoice, GalleryRecord
 from models.card import Card
 from models.counting import gates
 from models.counting.evaluations import FOLDER, Evaluation, read
@@ -104,21 +104,21 @@ class EvaluationsService:
 
     def tables(self) -> Tables:
         """Every counting checkpoint on every gallery; trained on photos or countables, tested on both."""
-        records = _ordered([item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"])
+        records = _ordered(self._checkpoints.counting())
         found = {item.slug: {test.gallery: test for test in self.of(item)} for item in records}
-        listed = self._galleries.list(limit=100).galleries
+        filled = self._galleries.filled()
         here = self._galleries.named(gallery for tests in found.values() for gallery in tests)
-        return Tables(self._table(records, found, listed[:50], here), self._carry_over(records, found, listed, here))
+        return Tables(self._table(records, found, filled, here), self._carry_over(records, found, filled, here))
 
     def _table(
         self,
         records: Sequence[CheckpointRecord],
         found: Mapping[str, Tests],
-        listed: Sequence[GalleryRecord],
+        filled: Sequence[GalleryChoice],
         galleries: Galleries,
     ) -> TrainedTested:
         """Every checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
-        here = {item.slug: item.name for item in listed if item.rows}
+        here = {item.slug: item.name for item in filled}
         measured = sorted({gallery for tests in found.values() for gallery in tests}, key=lambda slug: slug not in here)
         columns = list(dict.fromkeys([*measured, *here]))[:MOST_COLUMNS]
         return TrainedTested(
@@ -130,12 +130,12 @@ class EvaluationsService:
         self,
         records: Sequence[CheckpointRecord],
         found: Mapping[str, Tests],
-        listed: Sequence[GalleryRecord],
+        filled: Sequence[GalleryChoice],
         galleries: Galleries,
     ) -> TwoByTwo:
         """Trained on photos or countables, tested on both, beside the controls."""
         candidates = [Candidate(item.slug, item.name, self._trained_on(item), found[item.slug]) for item in records]
-        drawn = {item.slug: item.source.get("kind") == GENERATED for item in listed if item.rows}
+        drawn = {item.slug: item.source.get("kind") == GENERATED for item in filled}
         warnings = {
             (item.slug, slug): WORDS[_freshness(test, galleries)]
             for item in candidates

@@ -19,7 +19,6 @@ from models.filters.pictures import Scale
 from models.galleries.packs import Pack
 
 VERSION = 1  # of what is computed
-LISTED = 100  # galleries among which the first one with images is looked for
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,10 @@ class FilterPanels:
         """The gallery asked for, that of the checkpoint's training, or the newest one with images."""
         if asked is not None:
             return self._galleries.get(asked)
-        known = self._galleries.list(limit=LISTED).galleries
-        filled = {gallery.slug: gallery for gallery in known if gallery.rows}
-        newest = next(iter(filled.values()), None)
-        return filled.get(str(checkpoint.card.provenance.get("gallery")), newest)
+        filled = [gallery.slug for gallery in self._galleries.filled()]
+        trained_on = str(checkpoint.card.provenance.get("gallery"))
+        slug = trained_on if trained_on in filled else next(iter(filled), None)
+        return None if slug is None else self._galleries.get(slug)
 
 
 def kmeans_pixels(panel: FilterPanel, scale: Scale) -> filter_pictures.Pixels:

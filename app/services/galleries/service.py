@@ -21,6 +21,7 @@ from app.services.addresses import slug_of
 from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow
@@ -52,6 +53,21 @@ class GalleryPage:
 
     galleries: tuple[GalleryRecord, ...]
     next: str | None
+
+
+@dataclass(frozen=True)
+class GalleryChoice:
+    """A gallery with images, as far as a menu has to know it."""
+
+    slug: str
+    name: str
+    rows: int
+    source: dict[str, Any]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """What is sent and what is read."""
+        return self.slug, self.name
 
 
 @dataclass(frozen=True)
@@ -159,11 +175,19 @@ class GalleriesService:
         more = str(shown[-1].id) if len(rows) > limit else None
         return GalleryPage(tuple(self._record(row) for row in shown), more)
 
+    def filled(self) -> builtins.list[GalleryChoice]:
+        """All galleries with images, newest first: what the menus of forms offer."""
+        columns = (GalleryRow.slug, GalleryRow.name, GalleryRow.rows, GalleryRow.source)
+        query = select(*columns).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc())
+        with self._store.read() as session:
+            return [GalleryChoice(row.slug, row.name, row.rows, row.source) for row in session.execute(query)]
+
     def get(self, slug: str) -> GalleryRecord:
         """The gallery of that slug. Raises NotFound."""
         found = self.find(slug)
         if found is None:
-            raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, GalleryRow, slug)
         return found
 
     def find(self, slug: str) -> GalleryRecord | None:

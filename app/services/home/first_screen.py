@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.failures import DomainError
 from app.jobs.records import JobRecord
 from app.jobs.states import ENDED
-from app.services.checkpoints.service import CheckpointRecord
+from app.services.checkpoints.service import COUNTING, CheckpointRecord
 from app.services.counting.service import gallery_image
 from app.services.galleries.service import GalleryRecord
 from app.services.scans.service import OpenScan, ScanRecord
@@ -19,14 +19,13 @@ from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 from models.scans.files import Equations
 
-COUNTING = "counting"
 UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is shown, and is never what is shown
 SCENES, PHOTOS = "countables", "sample-photos"
 # What `make demo` brings, the pair first that has a truth and a network trained on such scenes.
 PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("counting-photos", PHOTOS))
 OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
 Pairs = tuple[tuple[str, str], ...]
-LISTED = 100
+LISTED = 100  # galleries without images, and jobs, that are looked through for what is on its way
 WEIGHED = 5_000  # rows of a scan up to which all its equations are read to find a typical image
 DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
 
@@ -97,7 +96,7 @@ def stage(services: Services, wanted: str | None = None, *, own: bool = False) -
         chosen: OpenScan | None = services.scans.open(wanted)
     else:
         chosen = next(filter(None, (_opened(services, scan) for scan in scans)), None)
-    names = tuple(scan.slug for scan in scans)
+    names = tuple(scans)
     if chosen is not None:
         gallery = services.galleries.get(chosen.gallery)
         making = _import(services, gallery) or _growing(services, chosen.record)
@@ -128,14 +127,9 @@ def subject(services: Services, on: Stage, *, row: int | None, upload: str | Non
     return Subject(gallery_image(on.gallery.slug, pack, chosen), chosen, among=among)
 
 
-def _counts(record: CheckpointRecord) -> bool:
-    return record.task == COUNTING and record.slug not in UNTRAINED
-
-
 def _checkpoint(services: Services, preferred: Pairs) -> str | None:
-    found = [record for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)]
-    ranked = sorted(found, key=lambda record: _place(record.slug, None, preferred))  # stable: newest of equals first
-    return ranked[0].slug if ranked else None
+    found = [record.slug for record in services.checkpoints.counting() if record.slug not in UNTRAINED]
+    return min(found, key=lambda slug: _place(slug, None, preferred), default=None)  # the newest of equals
 
 
 def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -> int:
@@ -145,15 +139,14 @@ def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -
     return len(preferred)
 
 
-def _scans(services: Services, preferred: Pairs) -> list[ScanRecord]:
-    counting = {record.slug for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)}
-    found = [scan for scan in services.scans.list(limit=LISTED).scans if scan.checkpoint in counting]
-    return sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))
+def _scans(services: Services, preferred: Pairs) -> list[str]:
+    found = [scan for scan in services.scans.choices(COUNTING) if scan.checkpoint not in UNTRAINED]
+    return [scan.slug for scan in sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))]
 
 
-def _opened(services: Services, scan: ScanRecord) -> OpenScan | None:
+def _opened(services: Services, scan: str) -> OpenScan | None:
     try:
-        return services.scans.open(scan.slug)
+        return services.scans.open(scan)
     except DomainError:
         return None
 
@@ -163,11 +156,12 @@ def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
     slug = scene_checkpoint(services)
     if slug is None:
         return None
-    galleries = {gallery.slug: gallery for gallery in services.galleries.list(limit=LISTED).galleries}
-    ranked = sorted(galleries.values(), key=lambda gallery: (gallery.rows == 0, _place(slug, gallery.slug)))
-    for gallery in ranked:
-        making = _import(services, gallery) if gallery.rows == 0 else _scan_job(services, slug, gallery.slug)
-        if gallery.rows or making is not None:
+    filled = min(services.galleries.filled(), key=lambda gallery: _place(slug, gallery.slug), default=None)
+    if filled is not None:
+        making, gallery = _scan_job(services, slug, filled.slug), services.galleries.get(filled.slug)
+        return Stage(services.checkpoints.get(slug), gallery, None, making, names)
+    for gallery in sorted(services.galleries.list(limit=LISTED).galleries, key=lambda item: _place(slug, item.slug)):
+        if (making := _import(services, gallery)) is not None:
             return Stage(services.checkpoints.get(slug), gallery, None, making, names)
     return None
 

@@ -1,5 +1,6 @@
 """Clusterings of a workspace: list them, open them, look at their clusters, compare two of one gallery."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from app.recent import Recent
 from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.preparing import Preparing
+from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
 from models.clusters.files import ClusteringInfo, ClusteringReader, ClusteringUnreadable
@@ -137,6 +139,17 @@ class ClusteringsService:
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return ClusteringPage(tuple(self._record(row) for row in rows[:limit]), more)
 
+    def choices(self) -> builtins.list[str]:
+        """The slugs of all clusterings, newest first: what the menus of forms offer."""
+        with self._store.read() as session:
+            return list(session.scalars(select(ClusteringRow.slug).order_by(ClusteringRow.id.desc())))
+
+    def fitted_elsewhere(self, checkpoint: str, gallery: str) -> builtins.list[ClusteringRecord]:
+        """All clusterings of a checkpoint's features on other galleries, newest first."""
+        query = select(ClusteringRow).where(ClusteringRow.checkpoint == checkpoint, ClusteringRow.gallery != gallery)
+        with self._store.read() as session:
+            return [self._record(row) for row in session.scalars(query.order_by(ClusteringRow.id.desc()))]
+
     def find(self, slug: str) -> ClusteringRecord | None:
         """The clustering of that slug, where there is one."""
         with self._store.read() as session:
@@ -147,7 +160,8 @@ class ClusteringsService:
         """The clustering of that slug. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
         record = self.find(slug)
         if record is None:
-            raise NotFound("unknown_clustering", f"There is no clustering {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, ClusteringRow, slug)
         reader = self._reader(record)
         gallery = self._galleries.get(record.gallery)
         if gallery.shards[: len(reader.info.shards)] != reader.info.shards:

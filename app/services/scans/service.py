@@ -1,5 +1,6 @@
 """Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
+import builtins
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from app.services.checkpoints.service import CheckpointRecord, CheckpointsServic
 from app.services.cursors import position
 from app.services.galleries.service import GalleriesService, GalleryRecord
 from app.services.scans.overview import Overview, overview
+from app.services.unknown import unknown
 from app.store.engine import Store
-from app.store.tables import ScanRow
+from app.store.tables import CheckpointRow, ScanRow
 from models.card import LayerCard
 from models.galleries.packs import Pack, Shard
 from models.scans.files import ScanInfo, ScanReader, ScanUnreadable, covers_start
@@ -44,6 +46,15 @@ class ScanRecord:
     @property
     def complete(self) -> bool:
         return self.rows >= self.gallery_rows
+
+
+@dataclass(frozen=True)
+class ScanChoice:
+    """A finished scan, as far as a menu has to know it."""
+
+    slug: str
+    checkpoint: str
+    gallery: str
 
 
 @dataclass(frozen=True)
@@ -120,12 +131,23 @@ class ScansService:
         records = tuple(self._record(row, galleries.get(row.gallery)) for row in shown)
         return ScanPage(records, str(rows[limit - 1].id) if len(rows) > limit else None)
 
+    def choices(self, task: str | None = None) -> builtins.list[ScanChoice]:
+        """All finished scans, or those by checkpoints of a task, newest first: what the menus of forms offer."""
+        columns = (ScanRow.slug, ScanRow.checkpoint, ScanRow.gallery)
+        query = select(*columns).where(ScanRow.done).order_by(ScanRow.id.desc())
+        if task is not None:
+            query = query.join(CheckpointRow, CheckpointRow.slug == ScanRow.checkpoint)
+            query = query.where(CheckpointRow.task == task)
+        with self._store.read() as session:
+            return [ScanChoice(row.slug, row.checkpoint, row.gallery) for row in session.execute(query)]
+
     def open(self, slug: str) -> OpenScan:
         """The scan of that slug. Raises NotFound, and Conflict where it fits its gallery or weights no longer."""
         with self._store.read() as session:
             row = session.scalar(select(ScanRow).where(ScanRow.slug == slug, ScanRow.done))
         if row is None:
-            raise NotFound("unknown_scan", f"There is no scan {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, ScanRow, slug)
         return self._opened(row, self._galleries.find(row.gallery), self._checkpoints.find(row.checkpoint))
 
     def of(self, checkpoint: CheckpointRecord) -> Iterator[OpenScan]:

@@ -81,13 +81,14 @@ class LabsView:
 
 def labs_view(services: Services, gallery: str | None) -> LabsView:
     """The labs on `gallery`; where none is named, on the one with the newest lab run, else the newest of all."""
-    galleries = tuple(item.slug for item in services.galleries.list(limit=100).galleries if item.rows)
+    galleries = tuple(item.slug for item in services.galleries.filled())
     jobs = [job for job in services.jobs.list(kinds=("train",), limit=MOST_JOBS).jobs if _recipe(job) in RECIPES]
     if gallery is None:
         used = (str(job.spec["gallery"]) for job in jobs)
         gallery = next((slug for slug in used if slug in galleries), galleries[0] if galleries else None)
     elif gallery not in galleries:
-        raise NotFound("unknown_gallery", f"There is no gallery {gallery[:100]!r} with images.")
+        known = services.galleries.get(gallery)
+        raise NotFound("unknown_gallery", f"There is no gallery {known.slug!r} with images.")
     newest: dict[str, JobRecord] = {}
     for job in jobs:
         if job.spec["gallery"] == gallery:

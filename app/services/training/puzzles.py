@@ -22,7 +22,6 @@ from models.recipes import RECIPES
 PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
 KEPT = 64  # puzzles: the pictures of a page are asked for right after it
 GAP = 4  # pixels between the pictures of a sheet
-LISTED = 200
 GLANCED = 8  # photos of which the most colourful is taken where nobody chose one
 
 
@@ -60,7 +59,7 @@ class PuzzlesService:
 
     def solvers(self, task: str) -> list[CheckpointRecord]:
         """The checkpoints that were trained on a task, newest first."""
-        return [record for record in self._checkpoints.list(limit=LISTED).checkpoints if record.task == task]
+        return self._checkpoints.of_task(task)
 
     def photo(self, gallery: str, seed: int) -> int | None:
         """A row by chance, of several the most colourful: gray walls make poor puzzles. Raises NotFound."""

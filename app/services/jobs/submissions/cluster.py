@@ -7,10 +7,11 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.inputs import Input, validated
 from app.services.jobs.submissions.prepared import Prepared
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow, GalleryRow, JobRow, ScanRow
@@ -86,7 +87,7 @@ def clustering_input(session: Session, slug: str) -> Input:
         return Input(row.folder, f"job-{row.job_id}")
     job = _promised(session, "clustering", slug)
     if job is None or job.output_path is None:
-        raise NotFound("unknown_clustering", f"There is no clustering {slug[:100]!r}.")
+        raise unknown(session, ClusteringRow, slug)
     return Input(job.output_path, f"job-{job.id}", job.id)
 
 
@@ -98,7 +99,7 @@ def _scan_input(session: Session, slug: str) -> tuple[Input, tuple[str, ...], st
         return Input(job.output_path, f"job-{job.id}", job.id), tuple(layers), str(job.spec["gallery"])
     row = session.scalar(select(ScanRow).where(ScanRow.slug == slug, ScanRow.done))
     if row is None:
-        raise NotFound("unknown_scan", f"There is no scan {slug[:100]!r}.")
+        raise unknown(session, ScanRow, slug)
     return Input(row.folder, f"job-{row.job_id}"), tuple(row.layers), row.gallery
 
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.prepared import Prepared
+from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
 from models.card import Card, NotACheckpoint, read_card
@@ -48,7 +49,7 @@ def checkpoint_input(session: Session, slug: str) -> Input:
     promised = select(JobRow).where(JobRow.output_kind == "checkpoint", JobRow.output_slug == slug)
     job = session.scalar(promised.where(JobRow.state.not_in(ENDED)))
     if job is None or job.output_path is None:
-        raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
+        raise unknown(session, CheckpointRow, slug)
     return Input(job.output_path, f"job-{job.id}", job.id)
 
 
@@ -81,7 +82,7 @@ def gallery_input(session: Session, slug: str) -> Input:
     """The gallery, and the import that still fills it."""
     row = session.scalar(select(GalleryRow).where(GalleryRow.slug == slug))
     if row is None:
-        raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
+        raise unknown(session, GalleryRow, slug)
     job = None if row.job_id is None else session.get(JobRow, row.job_id)
     shards = tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards)
     if job is not None and job.state not in ("failed", "cancelled", "blocked"):
