@@ -347,9 +347,9 @@ def _gap(line: Difference) -> GapCell:
 def _probe(services: Services, found: Results | None, asked: Asked) -> ProbeForm:
     """Galleries that have labels or counts are not told apart here."""
     return ProbeForm(
-        checkpoints=[(item.slug, item.name) for item in services.checkpoints.list(limit=100).checkpoints],
+        checkpoints=services.checkpoints.choices(),
         checkpoint=asked.checkpoint,
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
+        galleries=[item.pair for item in services.galleries.filled()],
         gallery=asked.gallery or ("" if found is None else found.choice.gallery),
         steps=STEPS,
         step=600 if found is None else found.choice.protocol.steps,

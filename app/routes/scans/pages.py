@@ -23,8 +23,7 @@ class ScansContext(PageContext):
     scans: Sequence[ScanRecord]
     first: str | None
     following: str | None
-    checkpoints: list[tuple[str, str]]
-    descriptors: list[tuple[str, str]]
+    encoders: list[tuple[str, str]]
     galleries: list[tuple[str, str]]
 
 
