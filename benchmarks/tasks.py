@@ -15,7 +15,7 @@ from typing import Any
 
 from app.console.foreground import follow, opened, supervised
 from app.jobs.records import JobRecord
-from app.services.results.service import Results, Row
+from app.services.results.service import MeasuredRow, Results
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
@@ -174,13 +174,13 @@ def probes(services: Services, found: Results) -> Iterator[str]:
     yield from layers(found)
 
 
-def called(found: Results, row: Row) -> str:
+def called(found: Results, row: MeasuredRow) -> str:
     """A row's name; of an untrained network with those that it was before."""
     twins = found.twins(row) if row.control else []
     return f"{row.probe.name}, before {', '.join(twins)}" if twins else row.probe.name
 
 
-def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
+def scores(services: Services, found: Results, row: MeasuredRow, how: How) -> list[str]:
     best, layer = row.best_score(how), row.best(how)
     assert best is not None
     told = [f"{percent(best)} {'' if row.whole else layer}".strip()]
@@ -189,7 +189,7 @@ def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
     return [*told, beyond(services, found, row, how)]
 
 
-def beyond(services: Services, found: Results, row: Row, how: How) -> str:
+def beyond(services: Services, found: Results, row: MeasuredRow, how: How) -> str:
     """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
     return difference(services, found, row.probe.row, found.untrained(row), how)
 

@@ -15,7 +15,7 @@ from app.jobs.folders import job_folder
 from app.jobs.records import JobError
 from app.jobs.states import State
 from app.services.jobs.service import JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from tests.conftest import Client
@@ -24,11 +24,11 @@ KEYS = {"id", "kind", "state", "progress", "step", "total", "unit", "eta_seconds
 KINDS = {"train": replace(catalogue.KINDS["train"], submission=__name__)}  # with the `prepare` below
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """A kind that takes any spec but one."""
     if "bad" in spec:
         raise BadQuery("bad_spec", "This spec is bad.")
-    return Prepared(spec=spec, slug="net", path="checkpoints/net")
+    return PreparedJob(spec=spec, slug="net", path="checkpoints/net")
 
 
 def lenient(client: Client) -> Client:

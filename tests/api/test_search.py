@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.predictor.client import Predictor
 from app.services.search.indexes import Indexes
-from app.services.search.service import Asked, SearchService
+from app.services.search.service import SearchOptions, SearchService
 from tests.conftest import Server
 from tests.making import CHANNELS, Workspace, photo
 
@@ -276,9 +276,9 @@ def test_without_a_predictor_rows_are_found_and_images_have_to_wait(server: Serv
     services = server.services
     idle = _search(server, Predictor(services.settings))
     scan = services.scans.open(server.workspace.scan)
-    assert len(idle.by_row(scan, 0, Asked(k=2)).rows) == 2
+    assert len(idle.by_row(scan, 0, SearchOptions(k=2)).rows) == 2
     with pytest.raises(Exception, match="being loaded"):
-        idle.by_row(scan, 0, Asked(), box=(0, 0, 50, 50))
+        idle.by_row(scan, 0, SearchOptions(), box=(0, 0, 50, 50))
 
 
 def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
@@ -286,7 +286,8 @@ def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
     search, scan = _search(server, None, indexes=indexes), server.services.scans.open(server.workspace.scan)
     found: list[tuple[int, ...]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(search.by_row(scan, 1, Asked("conv5", 5)).rows)) for _ in range(8)
+        threading.Thread(target=lambda: found.append(search.by_row(scan, 1, SearchOptions("conv5", 5)).rows))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()

@@ -13,7 +13,7 @@ from app.jobs.context import JobContext
 from app.jobs.spec import Output
 from app.jobs.supervision import LANES
 from app.services.jobs.service import JobsService, submission
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from tests.conftest import Client
@@ -43,7 +43,7 @@ def test_every_kind_can_run_and_be_submitted_and_has_a_lane_a_title_and_a_page(k
     assert KINDS[kind.name] is kind
     assert get_type_hints(import_module(kind.module).run) == {"job": JobContext, "return": type(None)}
     hints = get_type_hints(submission(kind))
-    assert list(hints.values()) == [Store, Settings, dict[str, Any], Prepared]
+    assert list(hints.values()) == [Store, Settings, dict[str, Any], PreparedJob]
     assert kind.lane in LANES
     assert kind.title({"task": "counting"})
     assert kind.makes.page(Output(kind.makes.name, "net", "probes/photos/abc/net")).startswith("/")

@@ -19,18 +19,18 @@ from app.jobs.spec import Output
 from app.jobs.states import State
 from app.services.jobs.events import stream
 from app.services.jobs.service import MAX_QUEUED, JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import NoteRow
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """A kind of job that takes anything."""
     filled = {"steps": 5, **spec}
     if filled["steps"] == 13:
         raise BadQuery("bad_steps", "Thirteen is not a number of steps.")
-    return Prepared(
+    return PreparedJob(
         spec=filled,
         slug="net",
         path="checkpoints/net",

@@ -3,15 +3,15 @@
 from typing import Any
 
 from app.jobs.context import JobContext
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.atomic import write_json
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """Anything may be asked for."""
-    return Prepared(spec=spec, slug="yo-yo", path="toys/yo-yo.json", keep_slug=True)
+    return PreparedJob(spec=spec, slug="yo-yo", path="toys/yo-yo.json", keep_slug=True)
 
 
 def run(job: JobContext) -> None:

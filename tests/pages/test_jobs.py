@@ -12,7 +12,7 @@ from app.jobs.events import EVENTS, EventWriter
 from app.jobs.folders import announce, job_folder
 from app.jobs.records import JobError, JobRecord
 from app.services.jobs.service import JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow
@@ -22,8 +22,8 @@ PAGE = {"accept": "text/html"}
 KINDS = {"train": replace(catalogue.KINDS["train"], submission=__name__)}  # with the `prepare` below
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
-    return Prepared(spec=spec, slug="net", path="checkpoints/net")
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
+    return PreparedJob(spec=spec, slug="net", path="checkpoints/net")
 
 
 @pytest.fixture

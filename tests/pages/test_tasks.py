@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.failures import BadQuery
 from app.predictor.client import Predictor
-from app.routes.training.task_page import Score
+from app.routes.training.task_page import PuzzleScore
 from app.services.training.puzzles import GAP, sheet
 from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
@@ -90,7 +90,7 @@ def test_a_photo_of_ones_own_is_taken(web: httpx.Client, server: Server) -> None
 @pytest.mark.parametrize("text", ["", "1", "1,2,0,0", "a,b,c,d", "3,1,-1,1", "1,1,1,1,1", "1,0,0,nan"])
 def test_a_score_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(BadQuery):
-        Score.read(text)
+        PuzzleScore.read(text)
 
 
 def test_pictures_of_a_sheet_stand_in_their_columns() -> None:

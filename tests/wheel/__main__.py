@@ -29,6 +29,7 @@ def main() -> int:
         log.info("%s, %.1f MB, holds every file of the program and nothing else", wheel.name, size)
         environment = Environment.make(folder, wheel, ROOT / "requirements.lock")
         environment.check_names()
+        environment.compile_once()
         log.info("installed after %.0f s; `app` and `models` stay other people's", monotonic() - began)
         before = environment.program_files()
         demo.check(environment, ROOT)

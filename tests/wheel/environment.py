@@ -11,11 +11,11 @@ from typing import Self
 HOME = "tessera/_home"
 FOLDERS = ("app", "models", "templates", "static")  # what lies there
 FOREIGN = 'raise ImportError("the package of somebody else")\n'
-INSTALL_WITHIN = 600  # seconds; a machine that has no torch yet fetches gigabytes
+PATIENCE = 3600.0  # seconds for any one wait: only what hangs takes so long, however busy the machine is
 
 
 def uv(*words: str | Path) -> None:
-    subprocess.run([sys.executable, "-m", "uv", *map(str, words)], check=True, timeout=INSTALL_WITHIN)
+    subprocess.run([sys.executable, "-m", "uv", *map(str, words)], check=True, timeout=PATIENCE)
 
 
 def build(root: Path, folder: Path) -> Path:
@@ -93,9 +93,14 @@ class Environment:
                 env={**self.variables(), "PYTHONPATH": ""},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=PATIENCE,
             )
             assert ran.stderr.rstrip().endswith("the package of somebody else"), ran.stderr
+
+    def compile_once(self) -> None:
+        """Import torch here, so that its byte code is there before four processes at once would each compile it."""
+        words = [self.program("python"), "-c", "import torch, torchvision"]
+        subprocess.run(words, cwd=self.work, env=self.variables(), check=True, timeout=PATIENCE)
 
     def program_files(self) -> dict[str, int]:
         """Every installed file of ours with its time of change, byte caches aside."""

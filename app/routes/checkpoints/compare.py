@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from app.deps import ServicesDep, SettingsDep
 from app.routes.checkpoints.evaluations import cell_json, gates_json
 from app.routes.checkpoints.routes import links
-from app.services.evaluations.comparison import Compared, Comparison, ComparisonService, Side
+from app.services.evaluations.comparison import ComparedCheckpoint, Comparison, ComparisonService, Side
 from app.services.services import Services
 from app.settings import Settings
 from app.web.responses import Json, answers
@@ -25,7 +25,7 @@ def _service(services: Services) -> ComparisonService:
     return ComparisonService(services.checkpoints, services.evaluations)
 
 
-def _side_json(side: Compared, settings: Settings) -> dict[str, object]:
+def _side_json(side: ComparedCheckpoint, settings: Settings) -> dict[str, object]:
     return {
         "slug": side.record.slug,
         "name": side.record.name,

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from app.deps import ServicesDep, SettingsDep
 from app.opened import CheckpointDep
 from app.services.checkpoints.measures import GateTable, MeasureCell
-from app.services.evaluations.carry_over import Row, Tested, TwoByTwo
+from app.services.evaluations.carry_over import NetworkRow, Tested, TwoByTwo
 from app.services.evaluations.service import Source, Trained, TrainedTested
 from app.settings import Settings
 from app.web.responses import Json
@@ -75,7 +75,7 @@ def _row_json(row: Trained, table: TrainedTested, settings: Settings) -> dict[st
     return {"checkpoint": row.slug, "trained_on": row.trained_on, "tested_on": tested, "links": links}
 
 
-def _carried_json(row: Row, table: TwoByTwo) -> dict[str, object]:
+def _carried_json(row: NetworkRow, table: TwoByTwo) -> dict[str, object]:
     cells = {column.family: _tested_json(cell) for column, cell in zip(table.columns, row.cells, strict=True)}
     return {"trained_on": row.family, "checkpoint": row.slug, "name": row.name or None, "tested_on": cells}
 

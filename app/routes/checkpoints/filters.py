@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
 from app.opened import CheckpointDep
-from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Panel, Sort
+from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Panel, Sort
 from app.services.checkpoints.service import CheckpointRecord
 from app.services.filters.panels import KMeansPanel, data_address, kmeans_pixels, ordered
 from app.settings import Settings
@@ -33,7 +33,7 @@ class FilterTile:
     value: float | None
 
 
-def panel_json(panel: FilterPanel) -> dict[str, object]:
+def panel_json(panel: LayerFilters) -> dict[str, object]:
     """Values a filter, their medians, and whether that is smoother than noise."""
     return {
         "measures": panel.measures.lists(),
@@ -94,7 +94,7 @@ def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort, order: list
     ]
 
 
-def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
+def centroids(panel: LayerFilters, scale: Scale) -> list[FilterTile]:
     """Centroids as they were found, the largest clusters first."""
     pictures = kmeans_pixels(panel, scale)
     norms = panel.measures.norm
@@ -153,12 +153,12 @@ def filters_page(
     shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
     kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint.slug)
     sort = ordered(layer, sort)
-    growth = Growth(checkpoint.steps, at, layer.order(sort))
+    growth = KeptSteps(checkpoint.steps, at, layer.order(sort))
     return show(request, checkpoint.record, shown, kmeans, sort, scale, others, growth)
 
 
 @dataclass(frozen=True)
-class Growth:
+class KeptSteps:
     """The steps whose filters were kept, the one that is looked at (None: the end), and the order of all of them."""
 
     steps: tuple[int, ...]
@@ -174,7 +174,7 @@ def show(
     sort: Sort,
     scale: Scale,
     others: list[tuple[str, str]],
-    growth: Growth,
+    growth: KeptSteps,
 ) -> HTMLResponse:
     """The page: the filters now or at a step, at the start, and what k-means finds."""
     return page(

@@ -24,7 +24,7 @@ from app.services.checkpoints.sanity import check_on
 from app.services.checkpoints.service import CheckpointRecord, OpenCheckpoint
 from app.services.evaluations.carry_over import TwoByTwo
 from app.services.evaluations.service import Source, TrainedTested, chosen
-from app.services.results.service import Choice, Row
+from app.services.results.service import MeasuredRow, TableChoice
 from app.services.services import Services
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
@@ -137,7 +137,7 @@ class CardParts:
     measures: MeasureTable | None
     kernels: list[KernelError]
     table: TrainedTested
-    probes: list[tuple[Choice, Row]]
+    probes: list[tuple[TableChoice, MeasuredRow]]
     carried: TwoByTwo
     galleries: list[tuple[str, str]]
     offers: tuple[Offer, ...]

@@ -26,7 +26,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Recent:
+class RecentFile:
     """A file that was looked into."""
 
     name: str
@@ -55,7 +55,7 @@ class CheckpointAddContext(PageContext):
     roots: str
     limit: str
     formats: Sequence[FormatRow]
-    recent: Sequence[Recent]
+    recent: Sequence[RecentFile]
 
 
 def checkpoint_add_context(
@@ -78,6 +78,6 @@ def _refusal(given: WeightsFile, error: DomainError) -> Refusal:
     return Refusal("" if given.published else name, coded(error.message), error.code)
 
 
-def _recent(record: InspectionRecord, settings: Settings) -> Recent:
+def _recent(record: InspectionRecord, settings: Settings) -> RecentFile:
     href = settings.url(f"/inspections/{record.id}")
-    return Recent(record.name, href, file_size(record.inspection.bytes), ago(record.created_at))
+    return RecentFile(record.name, href, file_size(record.inspection.bytes), ago(record.created_at))

@@ -35,7 +35,7 @@ class CandidateLink:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class DoubtLine:
     name: str
     what: str
     tone: str
@@ -147,7 +147,7 @@ class InspectionContext(PageContext):
     chosen: str  # the address of the page about the chosen weights
     recognised: Recognised | None
     alone: str  # why nothing but the first layer can be studied
-    doubts: Sequence[Doubt]
+    doubts: Sequence[DoubtLine]
     doubt: str  # said where there is no list of them
     fates: Sequence[FateView]
     matched: str
@@ -235,9 +235,9 @@ def _alone(report: Mapping[str, Any]) -> str:
     return f"{report['sentence']} They need no architecture: {report['guess']['reason']}."
 
 
-def _doubts(report: Mapping[str, Any]) -> list[Doubt]:
+def _doubts(report: Mapping[str, Any]) -> list[DoubtLine]:
     return [
-        Doubt(it["name"], it["what"], "bad" if it["what"] == "not finite" else "warn", it["words"])
+        DoubtLine(it["name"], it["what"], "bad" if it["what"] == "not finite" else "warn", it["words"])
         for it in report["doubts"]
     ]
 

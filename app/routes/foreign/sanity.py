@@ -24,7 +24,7 @@ OnQuery = Annotated[str | None, Query(max_length=200)]
 Slug = Annotated[str, Form(max_length=200)]
 
 
-class Prepared(BaseModel):
+class OtherPreparation(BaseModel):
     """The preprocessing that the same weights are to have."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,7 +59,7 @@ def show_sanity(checkpoint: str, services: ServicesDep) -> Json:
 
 
 @router.post("/api/checkpoints/{checkpoint}/preparation", status_code=201, responses=SAME)
-def prepare_otherwise(checkpoint: str, body: Prepared, services: ServicesDep, settings: SettingsDep) -> Json:
+def prepare_otherwise(checkpoint: str, body: OtherPreparation, services: ServicesDep, settings: SettingsDep) -> Json:
     """Register the same weights with other preprocessing; 200 where that was registered before."""
     added = services.foreign.reprepare(checkpoint, preprocess_of(body.preprocess.model_dump()), name=body.name)
     return Json(summary(added.checkpoint, settings), 201 if added.created else 200)

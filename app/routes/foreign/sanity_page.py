@@ -37,7 +37,7 @@ class VariantRow:
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class CheckedLayerRow:
     """A layer beside the same one untrained."""
 
     name: str
@@ -46,7 +46,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Smoothness:
+class FilterSmoothness:
     """How smooth the first filters are."""
 
     href: str
@@ -66,8 +66,8 @@ class SanityCheck:
     advice: str
     gallery: str
     variants: Sequence[VariantRow]
-    layers: Sequence[LayerRow]
-    smoothness: Smoothness | None
+    layers: Sequence[CheckedLayerRow]
+    smoothness: FilterSmoothness | None
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ def _points(gain: Share | None) -> Figure:
     return Figure(f"{100 * gain.value:+.1f}", f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}")
 
 
-def _layer(one: LayerRange, before: LayerRange) -> LayerRow:
+def _layer(one: LayerRange, before: LayerRange) -> CheckedLayerRow:
     own = [number(one.units), percent(one.dead, 1), number(one.mean), number(one.largest)]
-    return LayerRow(one.name, [*own, percent(before.dead, 1), number(before.mean)], one.flag)
+    return CheckedLayerRow(one.name, [*own, percent(before.dead, 1), number(before.mean)], one.flag)
 
 
-def _smoothness(found: Sanity, href: str) -> Smoothness | None:
+def _smoothness(found: Sanity, href: str) -> FilterSmoothness | None:
     if found.smoothness is None:
         return None
-    return Smoothness(href, number(found.smoothness), number(found.untrained_smoothness), number(found.noise))
+    return FilterSmoothness(href, number(found.smoothness), number(found.untrained_smoothness), number(found.noise))

@@ -43,7 +43,7 @@ class GalleryTile:
 
 
 @dataclass(frozen=True)
-class Grid:
+class ImageGrid:
     """The images that the filter leaves, and how to change the filter."""
 
     menus: Sequence[FacetMenu]
@@ -70,7 +70,7 @@ class Bare:
 
 
 @dataclass(frozen=True)
-class SettingField:
+class TypedSetting:
     """A setting of the training as it was typed; `hint` says what it is and what the recipes have it at."""
 
     key: str
@@ -91,8 +91,8 @@ class Training:
     tasks: Sequence[tuple[str, str, bool]]
     recipes: Sequence[str]
     recipe: str
-    first: Sequence[SettingField]
-    others: Sequence[SettingField]
+    first: Sequence[TypedSetting]
+    others: Sequence[TypedSetting]
     seed: str
     then_scan: bool
 
@@ -112,7 +112,7 @@ class GalleryContext(PageContext):
     scan_job: GalleryJob | None
     near: str  # the address of the scan that its images lead to; empty without one
     waiting: bool
-    grid: Grid | None
+    grid: ImageGrid | None
     bare: Bare | None
     scans: Sequence[tuple[str, str, str]]  # slug, address, checkpoint
     checkpoints: Sequence[tuple[str, str]]  # slug and name
@@ -173,14 +173,14 @@ def _bare(gallery: GalleryRecord, here: str) -> Bare:
 
 def _grid(
     services: Services, gallery: GalleryRecord, view: Filter, near: str, *, cursor: str | None, limit: int
-) -> Grid:
+) -> ImageGrid:
     slug = gallery.slug
     found = services.galleries.images(slug, limit=limit, cursor=cursor, label=view.label, split=view.split)
     everything = view.link(label=None, split=None)
     sizes = [
         (letter, view.link(size=None if size == "medium" else size), view.size == size) for letter, size in SIZE_LETTERS
     ]
-    return Grid(
+    return ImageGrid(
         menus=_menus(services, slug, view),
         hidden_size="" if view.size == "medium" else view.size,
         show_all=everything if view.label or view.split else "",
@@ -242,10 +242,10 @@ def _training(form: TrainForm, given: Mapping[str, str], here: str) -> Training:
     )
 
 
-def _setting(setting: Setting, given: Mapping[str, str]) -> SettingField:
+def _setting(setting: Setting, given: Mapping[str, str]) -> TypedSetting:
     values = ", ".join(f"{recipe} {value}" for recipe, value in setting.values.items())
     differ = len(set(setting.values.values())) > 1
-    return SettingField(
+    return TypedSetting(
         key=f"config.{setting.name}",
         title=setting.name.replace("_", " ").capitalize(),
         choices=setting.choices,

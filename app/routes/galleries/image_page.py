@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.routes.galleries.shown import Filter, counting_checkpoints, neighbours_in_list
-from app.services.galleries.truth import Grid
+from app.services.galleries.truth import TruthGrid
 from app.services.services import Services
 from app.web.frame import PageContext
 from models.galleries.packs import PackRow
@@ -15,14 +15,14 @@ from models.galleries.packs import PackRow
 class ImageTruth:
     """What is truly in the image, under two lines that can be moved."""
 
-    grid: Grid
+    grid: TruthGrid
     note: str
     page: str  # where the form with the lines leads
     hidden: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Question:
+class ImageQuestion:
     """Something to ask about the image, and what answers."""
 
     title: str
@@ -48,7 +48,7 @@ class ImageContext(PageContext):
     after: str
     truth: ImageTruth | None
     facts: Sequence[tuple[str, object]]
-    questions: Sequence[Question]
+    questions: Sequence[ImageQuestion]
 
 
 def image_context(
@@ -86,10 +86,10 @@ def _truth(
     return ImageTruth(grid, note, view.image(row).partition("?")[0], view.state())
 
 
-def _questions(services: Services, gallery: str, row: int) -> list[Question]:
+def _questions(services: Services, gallery: str, row: int) -> list[ImageQuestion]:
     url = services.settings.url
     benches = [
-        Question(
+        ImageQuestion(
             "Does it count?",
             url(f"/checkpoints/{checkpoint}/count?gallery={gallery}&row={row}"),
             f"counting bench of {checkpoint}",
@@ -97,7 +97,7 @@ def _questions(services: Services, gallery: str, row: int) -> list[Question]:
         for checkpoint in counting_checkpoints(services)
     ]
     scans = [
-        Question("Nearest neighbours", url(f"/scans/{scan}/search?row={row}"), f"scan {scan}")
+        ImageQuestion("Nearest neighbours", url(f"/scans/{scan}/search?row={row}"), f"scan {scan}")
         for scan, _ in services.galleries.scans(gallery)
     ]
     return [*benches, *scans]

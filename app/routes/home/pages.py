@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.jobs.records import JobRecord
 from app.routes.home.panel_views import Panels, ScanForm, panels
 from app.routes.home.panels import FirstLook
-from app.services.home.workspace import CheckpointItem, GalleryItem, NextStep, Overview, ScanItem
+from app.services.home.workspace import CheckpointItem, GalleryItem, NextStep, ScanItem, WorkspaceOverview
 from app.services.jobs.view import view
 from app.settings import Settings
 from app.web.formats import ago, count, number, percent
@@ -55,7 +55,7 @@ class Explore:
 
 
 @dataclass(frozen=True)
-class Stat:
+class HomeStat:
     label: str
     value: str
     href: str
@@ -89,7 +89,7 @@ class ScanLine:
 
 
 @dataclass(frozen=True)
-class JobLine:
+class HomeJob:
     href: str
     name: str
     output: str
@@ -112,15 +112,15 @@ class HomeContext(PageContext):
     newest: str  # the gallery to train on
     unscanned: ScanForm | None
     explore: Explore | None
-    stats: Sequence[Stat]
+    stats: Sequence[HomeStat]
     galleries: Sequence[GalleryLine]
     checkpoints: Sequence[CheckpointLine]
     scans: Sequence[ScanLine]
-    jobs: Sequence[JobLine]
+    jobs: Sequence[HomeJob]
 
 
 def home_context(
-    overview: Overview, look: FirstLook | None, others: Sequence[tuple[str, str]], settings: Settings
+    overview: WorkspaceOverview, look: FirstLook | None, others: Sequence[tuple[str, str]], settings: Settings
 ) -> HomeContext:
     """The whole page."""
     pair = overview.unscanned
@@ -170,7 +170,7 @@ def _scan_making(look: FirstLook, settings: Settings) -> ScanMaking | None:
     )
 
 
-def _explore(overview: Overview, look: FirstLook | None, settings: Settings) -> Explore:
+def _explore(overview: WorkspaceOverview, look: FirstLook | None, settings: Settings) -> Explore:
     """The scan on the first screen, else the newest."""
     shown = None if look is None else look.stage.scan
     scan, layers = (overview.scans[0], overview.scans[0].layers) if shown is None else (shown, len(shown.layers))
@@ -183,12 +183,12 @@ def _explore(overview: Overview, look: FirstLook | None, settings: Settings) -> 
     )
 
 
-def _stats(overview: Overview, settings: Settings) -> list[Stat]:
+def _stats(overview: WorkspaceOverview, settings: Settings) -> list[HomeStat]:
     kinds = [
-        Stat(kind.capitalize(), number(overview.counts[kind]), settings.url(f"/{kind}"))
+        HomeStat(kind.capitalize(), number(overview.counts[kind]), settings.url(f"/{kind}"))
         for kind in ("galleries", "checkpoints", "scans")
     ]
-    return [*kinds, Stat("Jobs running or waiting", number(overview.unfinished), settings.url("/jobs"))]
+    return [*kinds, HomeStat("Jobs running or waiting", number(overview.unfinished), settings.url("/jobs"))]
 
 
 def _gallery(item: GalleryItem, settings: Settings) -> GalleryLine:
@@ -223,8 +223,8 @@ def _scan(item: ScanItem, settings: Settings) -> ScanLine:
     )
 
 
-def _job(job: JobRecord, settings: Settings) -> JobLine:
-    return JobLine(
+def _job(job: JobRecord, settings: Settings) -> HomeJob:
+    return HomeJob(
         href=settings.url(f"/jobs/{job.id}"),
         name=f"{job.kind} #{job.id}",
         output="" if job.output is None else job.output.slug,

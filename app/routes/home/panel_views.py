@@ -7,7 +7,7 @@ from app.routes.crops import Shot
 from app.routes.home.panels import Filters, FirstLook, Part, SearchRow, Units
 from app.routes.pictures import Picture, Tile
 from app.services.counting.service import Counted
-from app.services.galleries.truth import Grid
+from app.services.galleries.truth import TruthGrid
 from app.services.jobs.view import JobView, view
 from app.web.formats import count, duration, number
 
@@ -80,7 +80,7 @@ class CountRow:
 
 
 @dataclass(frozen=True)
-class Equation:
+class EquationPanel:
     """The counting equation of the image; `control` and `strangers` are sentences, empty where nothing is known."""
 
     rows: Sequence[CountRow]
@@ -96,9 +96,9 @@ class Equation:
 class CountPanel:
     head: PanelHead
     picture: Picture | None
-    truth: Grid | None
+    truth: TruthGrid | None
     data: str  # the address of the image under /api
-    equation: Equation | None
+    equation: EquationPanel | None
     missing: Missing
 
 
@@ -148,7 +148,7 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class FilterPanel:
+class FiltersPanel:
     head: PanelHead
     sheets: Sequence[Sheet]
     noise: str
@@ -160,7 +160,7 @@ class Panels:
     count: CountPanel
     units: UnitPanel
     search: SearchPanel
-    filters: FilterPanel
+    filters: FiltersPanel
 
 
 def panels(look: FirstLook) -> Panels:
@@ -225,13 +225,13 @@ def _data(look: FirstLook) -> str:
     return look.settings.url(f"/api/galleries/{look.stage.gallery.slug}/images/{row}")
 
 
-def _equation(look: FirstLook, counted: Counted, picture: Picture) -> Equation:
+def _equation(look: FirstLook, counted: Counted, picture: Picture) -> EquationPanel:
     control = look.control.content
     crop, totals = counted.answer.crop, _totals(counted)
     side = (crop[2] - crop[0]) / 2
     corners = [(crop[0] + side * (place % 2), crop[1] + side * (place // 2)) for place in range(len(totals))]
     rows = [_count_row("trained", counted)] + ([] if control is None else [_count_row("untrained", control)])
-    return Equation(
+    return EquationPanel(
         rows=rows,
         ratio=_ratio(counted.additivity),
         control="" if control is None else f", untrained has {_ratio(control.additivity)}",
@@ -313,11 +313,11 @@ def _near_row(row: SearchRow) -> NearRow:
     )
 
 
-def _filter_panel(look: FirstLook) -> FilterPanel:
+def _filter_panel(look: FirstLook) -> FiltersPanel:
     found = look.filters.content
     href = look.settings.url(f"/checkpoints/{look.stage.checkpoint.slug}/filters")
     first = "those your photo drives most first" if look.params.upload else "those that changed most first"
-    return FilterPanel(
+    return FiltersPanel(
         head=PanelHead("panel-filters", "Its first filters", href, f"{first}, one scale", look.filters_live),
         sheets=[] if found is None else _sheets(found),
         noise="" if found is None else number(found.noise, 3),

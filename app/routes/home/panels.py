@@ -14,7 +14,7 @@ from app.routes.queries import Name, Row, UploadName, address
 from app.services.checkpoints.first_layers import FirstLayer, Panel
 from app.services.counting.service import Counted
 from app.services.filters.panels import data_address
-from app.services.galleries.truth import Grid
+from app.services.galleries.truth import TruthGrid
 from app.services.home.first_screen import Stage, Subject, stage, subject
 from app.services.scans.service import OpenScan
 from app.services.search.service import Found
@@ -118,7 +118,7 @@ class FirstLook:
     count: Part[Counted]
     control: Part[Counted]  # the same image, counted by the network that nobody trained
     units: Part[Units]
-    truth: Grid | None
+    truth: TruthGrid | None
     rows: Part[tuple[SearchRow, ...]]
     filters: Part[Filters]
 
@@ -209,7 +209,7 @@ def _picture(settings: Settings, on: Stage, about: Subject) -> Picture:
     return Picture(src, width, height, f"row {about.row} of {on.gallery.slug}")
 
 
-def _truth(services: Services, on: Stage, about: Subject | None) -> Grid | None:
+def _truth(services: Services, on: Stage, about: Subject | None) -> TruthGrid | None:
     """What is truly in the image, where anybody said so."""
     if about is None or about.row is None or not services.truth.known(on.gallery.slug, about.row):
         return None

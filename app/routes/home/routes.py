@@ -12,7 +12,7 @@ from app.routes.home.pages import home_context
 from app.routes.home.panels import HomeParams, first_look
 from app.routes.home.shapes import panels_json
 from app.services.home.first_screen import counting_checkpoint
-from app.services.home.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
+from app.services.home.workspace import CheckpointItem, GalleryItem, ScanItem, WorkspaceOverview, WorkspaceService
 from app.services.jobs.submissions.import_images import NewGallery, SampleFrom
 from app.services.jobs.view import view
 from app.settings import Settings
@@ -73,7 +73,7 @@ def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings:
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
-def shape(overview: Overview, settings: Settings) -> dict[str, object]:
+def shape(overview: WorkspaceOverview, settings: Settings) -> dict[str, object]:
     """The overview as JSON."""
     newest: dict[str, list[dict[str, object]]] = {
         "galleries": [

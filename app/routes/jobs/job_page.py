@@ -89,7 +89,7 @@ class JobLiveContext(PageContext):
 
 
 @dataclass(frozen=True)
-class JobContext(PageContext):
+class JobPageContext(PageContext):
     """The whole page; the custom element listens at `events` from the byte `after` on, and asks for `live` anew."""
 
     template: ClassVar[str] = "job.html"
@@ -101,11 +101,11 @@ class JobContext(PageContext):
     facts: Sequence[tuple[str, str]]
 
 
-def job_context(job: JobRecord, services: Services) -> JobContext:
+def job_context(job: JobRecord, services: Services) -> JobPageContext:
     """The whole page. The place in the events is read first, so that nothing between it and what is shown is missed."""
     url = services.settings.url
     after = services.jobs.end_of_events(job)
-    return JobContext(
+    return JobPageContext(
         now=job_now(job, services),
         name=f"Job {job.id}",
         events=url(f"/api/jobs/{job.id}/events"),

@@ -37,7 +37,7 @@ class JobLine:
 
 
 @dataclass(frozen=True)
-class SettingField:
+class TrainingSetting:
     """A setting of the training; `hint` says what it is and what the recipes have it at."""
 
     id: str
@@ -59,8 +59,8 @@ class TrainFormView:
     galleries: Sequence[str]
     galleries_hint: str
     recipes: Sequence[str]
-    first: Sequence[SettingField]
-    others: Sequence[SettingField]
+    first: Sequence[TrainingSetting]
+    others: Sequence[TrainingSetting]
     labs: str  # the address of the break-it labs; empty for tasks without any
 
 
@@ -156,9 +156,9 @@ def _form(form: TrainForm, settings: Settings) -> TrainFormView:
     )
 
 
-def _setting(item: Setting) -> SettingField:
+def _setting(item: Setting) -> TrainingSetting:
     values = ", ".join(f"{recipe} {value}" for recipe, value in item.values.items())
-    return SettingField(
+    return TrainingSetting(
         id=f"f-config-{item.name}",
         name=f"config.{item.name}",
         title=item.name.replace("_", " ").capitalize(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.services.training.progress import LookView, View
+from app.services.training.progress import ImageView, LookView
 from app.settings import Settings
 from app.web.charts import line_chart
 from app.web.formats import number
@@ -85,7 +85,7 @@ def collapsed_words(found: LookView) -> str:
     return COLLAPSED.format(loss=found.latest.measures["held_out_loss"]) if found.collapsed else ""
 
 
-def _picture(item: View, job: int, settings: Settings) -> LookPicture:
+def _picture(item: ImageView, job: int, settings: Settings) -> LookPicture:
     return LookPicture(item.name, settings.url(f"/api/jobs/{job}/views/{item.picture}.png"), number(item.total, 3))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from app.routes.results.shapes import Gains
 from app.services.results import published
 from app.services.results.published import Linear, Published
-from app.services.results.service import HOW_WORDS, Choice, Column, Results, Row
+from app.services.results.service import HOW_WORDS, MeasuredRow, ResultColumn, Results, TableChoice
 from app.services.services import Services
 from app.settings import Settings
 from app.web.formats import count, number
@@ -20,7 +20,7 @@ STEPS = (100, 200, 600, 2000, 10_000, 140_000)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ResultsRequest:
     """What the address asks for: two rows to compare, and what the form for a probe begins with."""
 
     a: str
@@ -120,7 +120,7 @@ class GapCell:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRows:
     """The first row less the second: a line a layer, one cell a classifier."""
 
     warning: str
@@ -167,7 +167,7 @@ class ResultsContext(PageContext):
     tables: Sequence[tuple[str, str, bool]]
     table: ResultTable | None
     pair: PairForm | None
-    compared: Compared | None
+    compared: ComparedRows | None
     probe: ProbeForm
     published: Sequence[PublishedRow]
     footnotes: Sequence[tuple[str, str]]
@@ -175,7 +175,7 @@ class ResultsContext(PageContext):
 
 
 def results_context(
-    services: Services, found: Results | None, compared: Differences | None, asked: Asked, settings: Settings
+    services: Services, found: Results | None, compared: Differences | None, asked: ResultsRequest, settings: Settings
 ) -> ResultsContext:
     """The page as it is shown."""
     gains = services.results.gains(found) if found is not None else {}
@@ -200,11 +200,11 @@ def address(found: Results, **more: str) -> str:
     return f"/results?{urlencode({name: value for name, value in query.items() if value})}"
 
 
-def _query(choice: Choice) -> str:
+def _query(choice: TableChoice) -> str:
     return f"gallery={choice.gallery}&protocol={choice.protocol.key}"
 
 
-def _choice(one: Choice, found: Results, settings: Settings) -> tuple[str, str, bool]:
+def _choice(one: TableChoice, found: Results, settings: Settings) -> tuple[str, str, bool]:
     chosen = one.protocol.key == found.choice.protocol.key and one.gallery == found.choice.gallery
     return f"{one.gallery}: {one.words}", settings.url(f"/results?{_query(one)}"), chosen
 
@@ -257,7 +257,9 @@ def _how(found: Results) -> str:
     )
 
 
-def _row(found: Results, place: int, how: How, group: Sequence[Column], gains: Gains, settings: Settings) -> ResultRow:
+def _row(
+    found: Results, place: int, how: How, group: Sequence[ResultColumn], gains: Gains, settings: Settings
+) -> ResultRow:
     row = found.rows[place]
     probe, line = row.probe, gains.get(row.probe.row, {}).get(how)
     columns = group[:1] if row.whole else group
@@ -273,7 +275,7 @@ def _row(found: Results, place: int, how: How, group: Sequence[Column], gains: G
     )
 
 
-def _row_note(found: Results, row: Row) -> str:
+def _row_note(found: Results, row: MeasuredRow) -> str:
     twins = found.twins(row)
     if twins:
         return f"before {', '.join(twins)}"
@@ -299,7 +301,7 @@ def _gain(line: Difference) -> GainCell:
     )
 
 
-def _pair(found: Results, asked: Asked) -> PairForm:
+def _pair(found: Results, asked: ResultsRequest) -> PairForm:
     fields = [
         PairField(
             name,
@@ -314,18 +316,18 @@ def _pair(found: Results, asked: Asked) -> PairForm:
     return PairForm(found.choice.gallery, found.choice.protocol.key, fields)
 
 
-def _row_words(found: Results, row: Row) -> str:
+def _row_words(found: Results, row: MeasuredRow) -> str:
     if not row.control:
         return row.probe.name
     twins = found.twins(row)
     return f"{row.probe.name} (control{', before ' + ', '.join(twins) if twins else ''})"
 
 
-def _compared(found: Differences) -> Compared:
+def _compared(found: Differences) -> ComparedRows:
     linear, neighbours = ([line for line in found.lines if line.how == how] for how in ("linear", "knn"))
     kinds = f"{found.first.architecture} and {found.second.architecture}"
     warning = f"Two architectures ({kinds}): a difference is of networks and tasks together."
-    return Compared(
+    return ComparedRows(
         warning="" if found.same_backbone else warning,
         classifiers=[HOW_WORDS[how] for how in found.best],
         lines=[(_layers(one), [_gap(one), _gap(other)]) for one, other in zip(linear, neighbours, strict=True)],
@@ -344,7 +346,7 @@ def _gap(line: Difference) -> GapCell:
     return GapCell(_gain(line), told)
 
 
-def _probe(services: Services, found: Results | None, asked: Asked) -> ProbeForm:
+def _probe(services: Services, found: Results | None, asked: ResultsRequest) -> ProbeForm:
     """Galleries that have labels or counts are not told apart here."""
     return ProbeForm(
         checkpoints=services.checkpoints.choices(),

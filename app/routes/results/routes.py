@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
-from app.routes.results.pages import Asked, results_context
+from app.routes.results.pages import ResultsRequest, results_context
 from app.routes.results.shapes import results_json
 from app.services.results.service import Results
 from app.services.services import Services
@@ -66,7 +66,7 @@ def results_page(
     checkpoint: NameQuery = None,
 ) -> HTMLResponse:
     found = services.results.table(gallery or None, protocol or None)
-    asked = Asked(a or "", b or "", checkpoint or "", gallery or "")
+    asked = ResultsRequest(a or "", b or "", checkpoint or "", gallery or "")
     compared = _compared(services, found, a, b)
     return page(request, results_context(services, found, compared, asked, settings))
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from urllib.parse import urlencode
 
 from app.services.results import published
-from app.services.results.service import Choice, Results, Row
+from app.services.results.service import MeasuredRow, Results, TableChoice
 from app.settings import Settings
 from models.probes.comparison import Difference, Differences
 from models.probes.results import How, ProbeScore
@@ -14,7 +14,7 @@ Gains = Mapping[str, Mapping[How, Difference]]
 
 
 def results_json(
-    choices: Sequence[Choice],
+    choices: Sequence[TableChoice],
     found: Results | None,
     gains: Gains,
     compared: Differences | None,
@@ -73,7 +73,9 @@ def _table(found: Results, gains: Gains, settings: Settings) -> dict[str, object
     }
 
 
-def _row(row: Row, found: Results, gain: Mapping[How, Difference] | None, settings: Settings) -> dict[str, object]:
+def _row(
+    row: MeasuredRow, found: Results, gain: Mapping[How, Difference] | None, settings: Settings
+) -> dict[str, object]:
     probe = row.probe
     scores = {
         how: {column.layer: score_json(row.score(column)) for column in group} if not row.whole else None
@@ -122,7 +124,7 @@ def _difference(line: Difference) -> dict[str, object]:
     }
 
 
-def table_links(choice: Choice, settings: Settings) -> dict[str, str]:
+def table_links(choice: TableChoice, settings: Settings) -> dict[str, str]:
     """The JSON, the page and the CSV of one table."""
     query = urlencode({"gallery": choice.gallery, "protocol": choice.protocol.key})
     return {

@@ -12,7 +12,7 @@ from app.routes.crops import Shot, shot
 from app.routes.pictures import thumbnail
 from app.routes.scans.stats import Stat
 from app.services.galleries.seen import Seen
-from app.services.scans.overview import Counts, EquationAt, LayerSummary, Overview, Ranking, Residuals, Valued
+from app.services.scans.overview import Counts, EquationAt, LayerSummary, Ranking, Residuals, ScanOverview, Valued
 from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
 from app.settings import Settings
@@ -50,7 +50,7 @@ class Glimpse:
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class ScannedLayerRow:
     """A layer in the table; `every` and `region` go with a receptive field that is known."""
 
     name: str
@@ -110,7 +110,7 @@ class ScanContext(PageContext):
     trained_on: bool
     seen: Seen
     stats: list[Stat]
-    layers: list[LayerRow]
+    layers: list[ScannedLayerRow]
     kept_all: bool
     shown: str
     counts: CountsCard | None
@@ -145,7 +145,7 @@ def show_overview(request: Request, services: Services, scan: OpenScan) -> HTMLR
     )
 
 
-def _stats(scan: OpenScan, found: Overview, seen: Seen, settings: Settings) -> list[Stat]:
+def _stats(scan: OpenScan, found: ScanOverview, seen: Seen, settings: Settings) -> list[Stat]:
     record, info = scan.record, scan.info
     known = "not recorded" if seen.rows is None else f"{number(seen.count)} of the images"
     dead = sum(layer.dead for layer in found.layers)
@@ -167,12 +167,12 @@ def _stats(scan: OpenScan, found: Overview, seen: Seen, settings: Settings) -> l
     return [*stats, Stat("Scanned", ago(record.created_at), took, job)]
 
 
-def _layer(services: Services, scan: OpenScan, summary: LayerSummary) -> LayerRow:
+def _layer(services: Services, scan: OpenScan, summary: LayerSummary) -> ScannedLayerRow:
     layer, settings = summary.layer, services.settings
     href = settings.url(f"/scans/{scan.slug}/units/{layer.name}")
     files = settings.url(f"/api/scans/{scan.slug}/embeddings/{layer.name}")
     known = layer.kind == "conv" and layer.receptive_field is not None
-    return LayerRow(
+    return ScannedLayerRow(
         name=layer.name,
         href=href,
         units=number(layer.units),

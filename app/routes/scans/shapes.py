@@ -2,7 +2,7 @@
 
 from app.routes.pictures import image_links
 from app.services.galleries.seen import Seen
-from app.services.scans.overview import EquationAt, LayerSummary, Overview, Ranking, Residuals, Valued
+from app.services.scans.overview import EquationAt, LayerSummary, Ranking, Residuals, ScanOverview, Valued
 from app.services.scans.service import ScanRecord
 from app.settings import Settings
 from app.web.moments import rfc3339
@@ -40,7 +40,7 @@ def scan_json(record: ScanRecord, settings: Settings) -> Shape:
     }
 
 
-def overview_json(record: ScanRecord, info: ScanInfo, found: Overview, settings: Settings) -> Shape:
+def overview_json(record: ScanRecord, info: ScanInfo, found: ScanOverview, settings: Settings) -> Shape:
     """A scan as its page shows it; `layers` in forward order."""
     row = _Rows(record, settings)
     return {

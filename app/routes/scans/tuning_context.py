@@ -67,7 +67,7 @@ class SweepCard:
 
 
 @dataclass(frozen=True)
-class UnitCell:
+class TunedUnitCell:
     """One unit along one sweep; `ranked`: its rank correlation is shown, settled where the interval leaves out 0."""
 
     drawing: Markup
@@ -78,14 +78,14 @@ class UnitCell:
 
 
 @dataclass(frozen=True)
-class UnitRow:
+class TunedUnitRow:
     """One unit over all sweeps."""
 
     unit: int
     href: str
     chosen: bool
     mean: str
-    cells: list[UnitCell]
+    cells: list[TunedUnitCell]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class TuningContext(PageContext):
     who: str
     cards: list[SweepCard]
     orders: list[Choice]
-    units: list[UnitRow]
+    units: list[TunedUnitRow]
     hidden: str
     all_units: str
     correlated: CorrelatedTable | None

@@ -20,9 +20,9 @@ from app.routes.scans.tuning_context import (
     Interval,
     Scene,
     SweepCard,
+    TunedUnitCell,
+    TunedUnitRow,
     TuningContext,
-    UnitCell,
-    UnitRow,
 )
 from app.services.scans.service import OpenScan
 from app.services.scans.tuning import Tuning
@@ -86,7 +86,7 @@ class TuningParams(BaseModel):
 
 
 @dataclass(frozen=True)
-class View:
+class TuningView:
     """The scan's tuning curves, and how links on their page are made."""
 
     found: Tuning
@@ -113,7 +113,7 @@ class View:
 def show_tuning(request: Request, services: Services, scan: OpenScan, params: TuningParams) -> HTMLResponse:
     """All sweeps of one scan. Raises NotFound for a unit that is not active."""
     found = services.tuning.tuning(scan)
-    view, unit = View(found, params, services.settings), params.unit
+    view, unit = TuningView(found, params, services.settings), params.unit
     scan_page = services.settings.url(f"/scans/{scan.slug}")
     cards = [_card(view, name, panel) for name, panel in found.panels.items()]
     units = _units(view)
@@ -146,7 +146,7 @@ def show_tuning(request: Request, services: Services, scan: OpenScan, params: Tu
     )
 
 
-def _card(view: View, name: str, panel: Panel) -> SweepCard:
+def _card(view: TuningView, name: str, panel: Panel) -> SweepCard:
     series, words = view.series, words_of(name)
     scenes = _scenes(view, panel, series[0][1], "" if not panel.sweep.numeric else f"{words.title}, ")
     effects = [
@@ -178,7 +178,7 @@ def _card(view: View, name: str, panel: Panel) -> SweepCard:
     )
 
 
-def _scenes(view: View, panel: Panel, column: int, what: str) -> list[Scene]:
+def _scenes(view: TuningView, panel: Panel, column: int, what: str) -> list[Scene]:
     """One seed's scenes: by level, or, where levels are names, those first where most is counted."""
     record, sweep, means, settings = view.found.record, panel.sweep, panel.curves, view.settings
     line = sweep.rows[view.params.seed % len(sweep.seeds)]
@@ -199,7 +199,7 @@ def _scenes(view: View, panel: Panel, column: int, what: str) -> list[Scene]:
     ]
 
 
-def _units(view: View) -> list[UnitRow]:
+def _units(view: TuningView) -> list[TunedUnitRow]:
     """The active units, in the order asked for."""
     found, sort = view.found, view.params.sort
     means = {unit: _mean(found, unit) for unit in found.units}
@@ -216,7 +216,7 @@ def _mean(found: Tuning, unit: int) -> float:
     return float(np.mean([panel.curves.mean[:, column].mean() for panel in found.panels.values()]))
 
 
-def _unit(view: View, unit: int, mean: float) -> UnitRow:
+def _unit(view: TuningView, unit: int, mean: float) -> TunedUnitRow:
     column, panels = view.found.unit_column(unit), view.found.panels
     top = max(float(panel.curves.high[:, column].max()) for panel in panels.values())
     cells = []
@@ -226,20 +226,20 @@ def _unit(view: View, unit: int, mean: float) -> UnitRow:
         words = _share(effect.explained) if effect.rho is None else f"ρ {_two(effect.rho.value)}"
         power = "" if effect.power is None else f" ^{_two(effect.power.value)}"
         rho = effect.rho
-        cells.append(UnitCell(drawing, words, power, rho is not None, rho is not None and bool(rho.sign)))
-    return UnitRow(unit, view.link(unit=unit), unit == view.params.unit, number(mean, 2), cells)
+        cells.append(TunedUnitCell(drawing, words, power, rho is not None, rho is not None and bool(rho.sign)))
+    return TunedUnitRow(unit, view.link(unit=unit), unit == view.params.unit, number(mean, 2), cells)
 
 
 def _heads(found: Tuning) -> list[tuple[str, str]]:
     return [("unit", "Unit"), ("mean", "Mean"), *((name, words_of(name).short) for name in found.panels)]
 
 
-def _order(view: View, name: str, words: str) -> Choice:
+def _order(view: TuningView, name: str, words: str) -> Choice:
     """A head of the table of units, which orders it."""
     return Choice(words, view.link(sort=name) + "#units", view.params.sort == name)
 
 
-def _correlated(view: View) -> CorrelatedTable:
+def _correlated(view: TuningView) -> CorrelatedTable:
     found = view.found.correlated
     rows = [
         CorrelatedRow(

@@ -14,7 +14,7 @@ from app.routes.search.rows import Place, neighbours, options, rows_beside
 from app.routes.search.table import table
 from app.services.galleries.seen import Seen
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import Chosen, Why
+from app.services.search.defaults import ChosenSpace, Why
 from app.services.search.service import Found
 from app.services.services import Services
 from app.settings import Settings
@@ -128,7 +128,7 @@ def _query(place: Place, services: Services, found: Found | None) -> QueryCard:
     )
 
 
-def _how(services: Services, place: Place, chosen: Chosen, query: QueryCard | None, seen: Seen) -> HowForm:
+def _how(services: Services, place: Place, chosen: ChosenSpace, query: QueryCard | None, seen: Seen) -> HowForm:
     params, picture = place.params, None if query is None else query.picture
     kept = (("row", params.row), ("upload", params.upload), ("beside", params.beside))
     size = "" if picture is None else f"{picture.width} × {picture.height}"
@@ -150,14 +150,14 @@ def _how(services: Services, place: Place, chosen: Chosen, query: QueryCard | No
     )
 
 
-def _why(chosen: Chosen) -> str:
+def _why(chosen: ChosenSpace) -> str:
     """Why this layer is searched by."""
     if chosen.why == "asked":
         return "chosen; how it does is measured below" if chosen.measured.quality else ""
     return WHY[chosen.why]
 
 
-def _found(place: Place, found: Found, chosen: Chosen) -> FoundCard:
+def _found(place: Place, found: Found, chosen: ChosenSpace) -> FoundCard:
     tiles = neighbours(place, found)
     title = {"pixels": "raw pixels", "colours": "colour histogram"}.get(chosen.layer, chosen.layer)
     itself = "; the query itself is left out" if place.params.row is not None else ""

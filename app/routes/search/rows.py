@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from app.routes.pictures import Tile, labels, thumbnail
 from app.routes.queries import SearchParams, address
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import Chosen
+from app.services.search.defaults import ChosenSpace
 from app.services.search.quality import UNTRAINED_PREFIX, Measured
 from app.services.search.service import Found
 from app.services.search.side_by_side import BESIDE, Image, SpaceRow
@@ -110,7 +110,9 @@ def percentile_text(percentile: float | None) -> str:
     )
 
 
-def spaces_beside(services: Services, scan: OpenScan, params: SearchParams, chosen: Chosen) -> tuple[SpaceRow, ...]:
+def spaces_beside(
+    services: Services, scan: OpenScan, params: SearchParams, chosen: ChosenSpace
+) -> tuple[SpaceRow, ...]:
     """The same query in the spaces that the address asks for; `chosen` is what the search itself goes by."""
     jpeg = None if params.row is not None else services.uploads.jpeg(params.upload or "")
     image = Image(params.row, jpeg, params.corners)
@@ -118,7 +120,7 @@ def spaces_beside(services: Services, scan: OpenScan, params: SearchParams, chos
     return tuple(services.search_panels.row(scan, space, image, asked, chosen) for space in params.spaces)
 
 
-def rows_beside(services: Services, place: Place, chosen: Chosen) -> tuple[ShownRow, ...]:
+def rows_beside(services: Services, place: Place, chosen: ChosenSpace) -> tuple[ShownRow, ...]:
     """The same as tiles."""
     return tuple(_shown(place, row) for row in spaces_beside(services, place.scan, place.params, chosen))
 

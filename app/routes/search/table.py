@@ -12,7 +12,7 @@ FACETS = {"kind": "kind", "number": "number", "ground": "ground", "label": "labe
 
 
 @dataclass(frozen=True)
-class Score:
+class PrecisionCell:
     """Precision at five by one facet, and what it is above that of raw pixels; `tone` where that is beyond doubt."""
 
     value: str
@@ -29,7 +29,7 @@ class TableRow:
     title: str
     href: str | None
     best: bool
-    scores: tuple[Score, ...]
+    scores: tuple[PrecisionCell, ...]
     voted: str
 
 
@@ -74,11 +74,11 @@ def table(place: Place, measured: Measured) -> Table | None:
     )
 
 
-def _score(score: FacetScore, *, reference: bool) -> Score:
+def _score(score: FacetScore, *, reference: bool) -> PrecisionCell:
     gain = score.gain
     tone = "worse" if gain.high < 0 else "better" if gain.low > 0 else ""
     shown = "" if reference else f"{gain.value:+.3f}".replace("-", "−")
-    return Score(f"{score.precision.value:.3f}", _margin(score.precision), shown, _margin(gain), tone)
+    return PrecisionCell(f"{score.precision.value:.3f}", _margin(score.precision), shown, _margin(gain), tone)
 
 
 def _margin(measure: Estimate) -> str:

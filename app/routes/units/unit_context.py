@@ -57,7 +57,7 @@ class BestImages:
 
 
 @dataclass(frozen=True)
-class GrownImage:
+class GrownImageTile:
     """An image that fired the unit at a step."""
 
     row: int
@@ -67,12 +67,12 @@ class GrownImage:
 
 
 @dataclass(frozen=True)
-class Growth:
+class GrowthSlider:
     """The unit at one of the steps that were kept; `knn` is the accuracy of its layer then, empty where not known."""
 
     note: str
     steps: list[Choice]
-    images: list[GrownImage]
+    images: list[GrownImageTile]
     knn: str
     interval: str
     knn_images: str
@@ -104,7 +104,7 @@ class UnitContext(PageContext):
     unseen_rows: str
     uncovered: str
     best: BestImages
-    growth: Growth | None
+    growth: GrowthSlider | None
     can_grow: bool
     rows: list[RowView]
     values: Facts

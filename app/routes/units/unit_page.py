@@ -9,11 +9,19 @@ from app.routes.crops import shot
 from app.routes.pictures import thumbnail
 from app.routes.units.pages import ORDERS
 from app.routes.units.tiles import CROP, UnitParams, UnitTile, unit_tile
-from app.routes.units.unit_context import BestImages, Facts, GrownImage, Growth, RowView, UnitContext, UnitView
+from app.routes.units.unit_context import (
+    BestImages,
+    Facts,
+    GrownImageTile,
+    GrowthSlider,
+    RowView,
+    UnitContext,
+    UnitView,
+)
 from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.services.units.growth import UnitGrowth, can_grow, unit_growth
-from app.services.units.images import UnitRow
+from app.services.units.images import UnitImageRow
 from app.services.units.service import UnitDetail, Walk
 from app.web.charts import histogram
 from app.web.choices import Choice
@@ -125,14 +133,14 @@ def _sources(view: UnitView) -> list[Choice]:
     ]
 
 
-def _growth(view: UnitView, grown: UnitGrowth) -> Growth:
+def _growth(view: UnitView, grown: UnitGrowth) -> GrowthSlider:
     gallery, settings, knn = view.found.gallery, view.settings, grown.knn
     interval = None if knn is None else knn.interval
-    return Growth(
+    return GrowthSlider(
         note=f"its best of {count(grown.images, 'image')} at steps of the training; the last is the checkpoint itself",
         steps=[Choice(number(step), view.link(at=step) + "#grown", step == grown.at) for step in grown.steps],
         images=[
-            GrownImage(
+            GrownImageTile(
                 image.row,
                 settings.url(f"/galleries/{gallery}/images/{image.row}"),
                 thumbnail(settings, gallery, image.row),
@@ -147,7 +155,7 @@ def _growth(view: UnitView, grown: UnitGrowth) -> Growth:
     )
 
 
-def _row_view(row: UnitRow, view: UnitView) -> RowView:
+def _row_view(row: UnitImageRow, view: UnitView) -> RowView:
     """A row in words."""
     images = [shot(view.found.gallery, image, view.settings, shown=CROP, tight=False) for image in row.images]
     shots = [view.shot(image) for image in images]

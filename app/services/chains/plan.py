@@ -23,11 +23,11 @@ from models.recipes.base import BadConfig
 from models.scans.files import ScanUnreadable, read_info
 
 
-class _Strict(BaseModel):
+class _StrictPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Pretrain(_Strict):
+class Pretrain(_StrictPlan):
     """The pretext task that makes the teacher."""
 
     gallery: str = Field(min_length=1, max_length=200)
@@ -37,7 +37,7 @@ class Pretrain(_Strict):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-class Student(_Strict):
+class Student(_StrictPlan):
     """The network that learns the pseudo-labels, from scratch."""
 
     recipe: str = Field("small", max_length=100)
@@ -45,7 +45,7 @@ class Student(_Strict):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-class ChainSpec(_Strict):
+class ChainSpec(_StrictPlan):
     """A chain begins with one of `pretrain`, `checkpoint` (`hog` too), `scan`, `clustering`.
 
     `layer`: the teacher's (None: its last convolution, or the descriptor). `cluster_gallery`: whose features are

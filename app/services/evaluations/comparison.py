@@ -16,7 +16,7 @@ Side = Literal["a", "b"]
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedCheckpoint:
     """One of the two, with what it was measured on (None: nothing that both were measured on)."""
 
     record: CheckpointRecord
@@ -26,7 +26,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparedMeasure:
     """One measure of both. `apart`: the 95 % intervals do not overlap; None where one has none."""
 
     name: str
@@ -64,13 +64,13 @@ class GateLine:
 class Comparison:
     """Both, what there is to choose from (key and title), and whether the images were the same."""
 
-    a: Compared
-    b: Compared
+    a: ComparedCheckpoint
+    b: ComparedCheckpoint
     choices: tuple[tuple[str, str], ...]
     on: str | None
     warning: str
     gates: tuple[GateLine, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedMeasure, ...]
 
 
 class ComparisonService:
@@ -93,7 +93,7 @@ class ComparisonService:
         key = on if on is not None else next((key for key, _ in choices), None)
         sources = [next((source for source in part if source.key == key), None) for part in found]
         one, two = (
-            Compared(of.record, of.card, source, gate_table(source.measures) if source is not None else None)
+            ComparedCheckpoint(of.record, of.card, source, gate_table(source.measures) if source is not None else None)
             for of, source in zip(both, sources, strict=True)
         )
         return Comparison(one, two, choices, key, _warning(one, two), _gates(one, two), _lines(one, two))
@@ -132,7 +132,7 @@ def _choices(a: list[Source], b: list[Source]) -> tuple[tuple[str, str], ...]:
     return tuple((key, "each one's own held-out images" if key == OWN else titles[key]) for key in ordered)
 
 
-def _warning(a: Compared, b: Compared) -> str:
+def _warning(a: ComparedCheckpoint, b: ComparedCheckpoint) -> str:
     if a.source is None or b.source is None:
         return ""
     if a.source.evaluation is None or b.source.evaluation is None:
@@ -145,7 +145,7 @@ def _warning(a: Compared, b: Compared) -> str:
     return a.source.warning and f"Both {a.source.warning}."
 
 
-def _gates(a: Compared, b: Compared) -> tuple[GateLine, ...]:
+def _gates(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[GateLine, ...]:
     if a.gates is None or b.gates is None:
         return ()
     return tuple(
@@ -154,7 +154,7 @@ def _gates(a: Compared, b: Compared) -> tuple[GateLine, ...]:
     )
 
 
-def _lines(a: Compared, b: Compared) -> tuple[Line, ...]:
+def _lines(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[ComparedMeasure, ...]:
     """The measures of the two networks, in the card's order."""
     if a.source is None or b.source is None:
         return ()
@@ -166,4 +166,6 @@ def _lines(a: Compared, b: Compared) -> tuple[Line, ...]:
             words[row.name] = (row.label, row.help)
             if row.cells[0] is not None:
                 found[side][row.name] = row.cells[0]
-    return tuple(Line(name, *said, found["a"].get(name), found["b"].get(name)) for name, said in words.items())
+    return tuple(
+        ComparedMeasure(name, *said, found["a"].get(name), found["b"].get(name)) for name, said in words.items()
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.failures import Busy, NotFound
-from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Sort, panel_of
+from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Sort, panel_of
 from app.services.checkpoints.service import CheckpointsService, OpenCheckpoint
 from app.services.galleries.service import GalleriesService, GalleryRecord
 from app.services.preparing import Preparing
@@ -26,7 +26,7 @@ class KMeansPanel:
     """Centroids of whitened patches of a gallery, as many and as large as the filters; None while they are computed."""
 
     gallery: str
-    panel: FilterPanel | None
+    panel: LayerFilters | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class FilterPanels:
         return None if slug is None else self._galleries.get(slug)
 
 
-def kmeans_pixels(panel: FilterPanel, scale: Scale) -> filter_pictures.Pixels:
+def kmeans_pixels(panel: LayerFilters, scale: Scale) -> filter_pictures.Pixels:
     """Pictures of centroids: all have unit length, so their common scale is their own."""
     return filter_pictures.pixels(panel.weights, scale)
 

@@ -24,7 +24,7 @@ from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
 from app.recent import Recent
 from app.services.cursors import position
-from app.services.jobs.submissions.prepared import Prepare, Prepared
+from app.services.jobs.submissions.prepared import Prepare, PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.training.curves import thin
@@ -73,7 +73,7 @@ class JobsService:
         return job, new
 
     def _enter(
-        self, session: Session, kind: Kind, prepared: Prepared, name: str, again: bool
+        self, session: Session, kind: Kind, prepared: PreparedJob, name: str, again: bool
     ) -> tuple[JobRecord, bool]:
         existing = None if again else table.identical(session, name)
         if existing is not None and existing.state not in RESUMABLE:

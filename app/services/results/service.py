@@ -21,7 +21,7 @@ HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "kn
 
 
 @dataclass(frozen=True)
-class Column:
+class ResultColumn:
     """One layer by one way of measuring."""
 
     how: How
@@ -29,7 +29,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasuredRow:
     """One checkpoint or control. `whole`: it has one score for all layers, as raw pixels have."""
 
     probe: Probe
@@ -43,7 +43,7 @@ class Row:
     def whole(self) -> bool:
         return self.probe.row.removeprefix(CONTROL) in PICTURES and self.control
 
-    def score(self, column: Column) -> ProbeScore | None:
+    def score(self, column: ResultColumn) -> ProbeScore | None:
         layer = self.probe.layers[0] if self.whole else self.probe.layer(column.layer)
         return None if layer is None else getattr(layer, column.how)
 
@@ -54,11 +54,11 @@ class Row:
     def best_score(self, how: How) -> ProbeScore | None:
         """That layer's score."""
         best = self.best(how)
-        return None if best is None else self.score(Column(how, best))
+        return None if best is None else self.score(ResultColumn(how, best))
 
 
 @dataclass(frozen=True)
-class Choice:
+class TableChoice:
     """A table that there is: its gallery, its protocol, how many checkpoints it has."""
 
     gallery: str
@@ -76,21 +76,21 @@ class Choice:
 class Results:
     """One table; `columns` by classifier, layers in forward order. `about` stands for all rows."""
 
-    choice: Choice
+    choice: TableChoice
     about: Probe
-    rows: tuple[Row, ...]
-    columns: Mapping[How, tuple[Column, ...]]
+    rows: tuple[MeasuredRow, ...]
+    columns: Mapping[How, tuple[ResultColumn, ...]]
 
-    def twins(self, control: Row) -> list[str]:
+    def twins(self, control: MeasuredRow) -> list[str]:
         """The rows that a control without training stands beside: the same network, as it was before."""
         return [] if control.whole else [row.probe.name for row in self.rows if control.probe.row in row.probe.controls]
 
-    def untrained(self, row: Row) -> str | None:
+    def untrained(self, row: MeasuredRow) -> str | None:
         """The row of the same network as it was before training, where the table has it."""
         controls = {other.probe.row for other in self.rows if other.control and not other.whole}
         return None if row.control else next((name for name in row.probe.controls if name in controls), None)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> MeasuredRow:
         """The row of that name. Raises NotFound."""
         for row in self.rows:
             if row.probe.row == name:
@@ -108,7 +108,7 @@ class ResultsService:
         self._known = Recent[tuple[Path, int], Probe | None](KEPT)
         self._differences = lru_cache(maxsize=KEPT)(_differences)
 
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[TableChoice]:
         """Every table, those with most checkpoints first."""
         found = [_choice(gallery.name, rows) for gallery, rows in self._tables()]
         return sorted(found, key=lambda one: (-one.checkpoints, one.gallery, one.protocol.key))
@@ -124,7 +124,7 @@ class ResultsService:
             raise NotFound("not_probed", "Nothing was probed on this gallery by this protocol.")
         return self._results(fitting[0]) if fitting else None
 
-    def of(self, checkpoint: str) -> list[tuple[Choice, Row]]:
+    def of(self, checkpoint: str) -> list[tuple[TableChoice, MeasuredRow]]:
         """The rows of one checkpoint, in every table that it is in."""
         found = []
         for choice in self.choices():
@@ -164,13 +164,13 @@ class ResultsService:
             return None
         return self._known.get((folder, modified), lambda: probe_results.read(folder))
 
-    def _results(self, choice: Choice) -> Results:
+    def _results(self, choice: TableChoice) -> Results:
         folder = self._place / choice.gallery / choice.protocol.key
         probes = [row for path in sorted(folder.glob("*")) if (row := self._row(path)) is not None]
         ordered = sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
-        rows = tuple(Row(probe, self._warning(probe)) for probe in ordered)
+        rows = tuple(MeasuredRow(probe, self._warning(probe)) for probe in ordered)
         names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
-        columns = {how: tuple(Column(how, name) for name in names) for how in HOWS}
+        columns = {how: tuple(ResultColumn(how, name) for name in names) for how in HOWS}
         return Results(choice, ordered[0], rows, columns)
 
     def _warning(self, probe: Probe) -> str:
@@ -188,9 +188,9 @@ class ResultsService:
         return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
 
 
-def _choice(gallery: str, rows: list[Probe]) -> Choice:
+def _choice(gallery: str, rows: list[Probe]) -> TableChoice:
     checkpoints = sum(not row.row.startswith(CONTROL) for row in rows)
-    return Choice(gallery, rows[0].protocol, checkpoints, rows[0].side)
+    return TableChoice(gallery, rows[0].protocol, checkpoints, rows[0].side)
 
 
 def _differences(folder: Path, first: Probe, second: Probe) -> Differences:

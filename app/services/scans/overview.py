@@ -91,7 +91,7 @@ class Residuals:
 
 
 @dataclass(frozen=True)
-class Overview:
+class ScanOverview:
     """Everything the scan's page shows."""
 
     layers: tuple[LayerSummary, ...]
@@ -101,16 +101,16 @@ class Overview:
     residuals: Residuals | None
 
 
-def overview(reader: ScanReader) -> Overview:
+def overview(reader: ScanReader) -> ScanOverview:
     """Summarise a scan. Raises ScanUnreadable and OSError where its files are damaged."""
     layers = tuple(_summary(reader, layer) for layer in reader.info.layers)
     equations = reader.equation
     residuals = None if equations is None else residuals_of(equations)
     named = next((layer.name for layer in reader.info.layers if layer.kind == "counts"), None)
     if named is None and equations is None:
-        return Overview(layers, None, None, None, None)
+        return ScanOverview(layers, None, None, None, None)
     vectors = equations.whole if equations is not None else reader.embeddings(named or "")
-    return Overview(
+    return ScanOverview(
         layers=layers,
         counts=_counts(vectors),
         l2=ranking(np.linalg.norm(vectors, axis=1)),

@@ -15,7 +15,7 @@ from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.cursors import position
 from app.services.galleries.service import GalleriesService, GalleryRecord
-from app.services.scans.overview import Overview, overview
+from app.services.scans.overview import ScanOverview, overview
 from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
@@ -117,7 +117,7 @@ class ScansService:
         self._galleries = galleries
         self._checkpoints = checkpoints
         self._open = Recent[tuple[str, Shards], ScanReader](OPEN_SCANS)
-        self._overviews = Recent[tuple[str, Shards], Overview](OPEN_SCANS)
+        self._overviews = Recent[tuple[str, Shards], ScanOverview](OPEN_SCANS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> ScanPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
@@ -160,7 +160,7 @@ class ScansService:
             with suppress(Conflict):
                 yield self._opened(row, galleries.get(row.gallery), checkpoint)
 
-    def overview(self, scan: OpenScan) -> Overview:
+    def overview(self, scan: OpenScan) -> ScanOverview:
         """What the scan says as a whole: layers, average counts, rankings. Raises Conflict."""
         return self._overviews.get((scan.slug, scan.record.shards), lambda: guarded(overview, scan.reader))
 

@@ -20,7 +20,7 @@ Why = Literal["asked", "best", "measuring", "unmeasured"]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSpace:
     """The layer that is searched by, why that one, and the measurements behind it.
 
     `untrained` is the scan of the untrained network over the same gallery, where there is one.
@@ -56,18 +56,18 @@ class SearchAids:
         """
         return self.choose(scan, None).layer if wanted is None else _known(scan, wanted)
 
-    def choose(self, scan: OpenScan, wanted: str | None) -> Chosen:
+    def choose(self, scan: OpenScan, wanted: str | None) -> ChosenSpace:
         """The same with the reason and the measurements. Raises BadQuery."""
         asked = None if wanted is None else _known(scan, wanted)
         untrained = self._untrained(scan)
         measured = self._quality.of(scan, untrained)
         if asked is not None:
-            return Chosen(asked, "asked", measured, untrained)
+            return ChosenSpace(asked, "asked", measured, untrained)
         best = measured.best(scan.reader.layers)
         if best is not None:
-            return Chosen(best, "best", measured, untrained)
+            return ChosenSpace(best, "best", measured, untrained)
         why: Why = "measuring" if measured.preparing else "unmeasured"
-        return Chosen(default_layer(scan.reader), why, measured, untrained)
+        return ChosenSpace(default_layer(scan.reader), why, measured, untrained)
 
     def seen(self, scan: OpenScan, rows: int | None = None) -> Seen:
         """Which of the scanned rows, or of the gallery's first `rows`, the network of the scan was trained on."""

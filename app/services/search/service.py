@@ -27,7 +27,7 @@ GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchOptions:
     """How to search. `layer` None is the best measured one; it may also be a space without a network.
 
     Left out by default: rows that were seen in training where others exist, rows of the query's own source picture
@@ -107,7 +107,7 @@ class SearchService:
         self._groups = lru_cache(maxsize=8)(source_groups)
         self._several = lru_cache(maxsize=8)(_several)
 
-    def by_row(self, scan: OpenScan, row: int, asked: Asked, *, box: Box | None = None) -> Found:
+    def by_row(self, scan: OpenScan, row: int, asked: SearchOptions, *, box: Box | None = None) -> Found:
         """Neighbours of an image of the gallery, which is left out itself, or of a box in it."""
         place = self._place(scan, asked)
         if box is None and row < place.reader.rows:
@@ -117,12 +117,12 @@ class SearchService:
             query = self._embed(place, jpeg, box)
         return self._nearest(place, asked, replace(query, row=row))
 
-    def by_image(self, scan: OpenScan, jpeg: bytes, asked: Asked, *, box: Box | None = None) -> Found:
+    def by_image(self, scan: OpenScan, jpeg: bytes, asked: SearchOptions, *, box: Box | None = None) -> Found:
         """Neighbours of an image that is stored as a gallery stores it, or of a box in it."""
         place = self._place(scan, asked)
         return self._nearest(place, asked, self._embed(place, jpeg, box))
 
-    def by_vector(self, scan: OpenScan, vector: Sequence[float], asked: Asked) -> Found:
+    def by_vector(self, scan: OpenScan, vector: Sequence[float], asked: SearchOptions) -> Found:
         """Neighbours of a vector of the layer's length."""
         with np.errstate(over="ignore"):
             query = np.asarray(vector, dtype=np.float64).astype(np.float32)
@@ -132,7 +132,7 @@ class SearchService:
         """Whether several of the scanned images are known to come from one source picture."""
         return self._several(scan.pack, scan.reader.rows)
 
-    def _place(self, scan: OpenScan, asked: Asked) -> _Place:
+    def _place(self, scan: OpenScan, asked: SearchOptions) -> _Place:
         return _Place(scan, self._aids.layer(scan, asked.layer))
 
     def _embed(self, place: _Place, jpeg: bytes, box: Box | None) -> _Query:
@@ -142,7 +142,7 @@ class SearchService:
         answer = self._predictor.embed(network, jpeg, place.layer, box)
         return _Query(answer.vector, crop=answer.crop, warnings=("enlarged",) if answer.enlarged else ())
 
-    def _nearest(self, place: _Place, asked: Asked, query: _Query) -> Found:
+    def _nearest(self, place: _Place, asked: SearchOptions, query: _Query) -> Found:
         loaded = self._load(place, asked.metric)
         seen = self._aids.seen(asked.beside or place.scan, place.reader.rows)
         hashes = None if asked.copies else self._aids.hashes(place.scan)
@@ -169,7 +169,7 @@ class SearchService:
             pending=tuple(name for name, is_waiting in waiting.items() if is_waiting),
         )
 
-    def _rules(self, place: _Place, asked: Asked, query: _Query) -> Rules:
+    def _rules(self, place: _Place, asked: SearchOptions, query: _Query) -> Rules:
         if not self.has_sources(place.scan):
             return Rules(query=query.row)
         groups = self._groups(place.pack, len(place.pack))

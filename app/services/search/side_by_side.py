@@ -6,8 +6,8 @@ from typing import Literal
 
 from app.failures import Busy
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import Chosen, SearchAids, default_layer
-from app.services.search.service import Asked, Found, SearchService
+from app.services.search.defaults import ChosenSpace, SearchAids, default_layer
+from app.services.search.service import Found, SearchOptions, SearchService
 from models.geometry import Box
 from models.random_init import NAME as UNTRAINED
 from models.search.control_spaces import CONTROL_SPACES
@@ -54,9 +54,9 @@ class SearchPanels:
         counts = [layer.name for layer in scan.info.layers if layer.kind == "counts"]
         spaces = (*counts, default_layer(scan.reader), "pixels")
         chosen = self._aids.choose(scan, None)
-        return tuple(self.row(scan, space, image, Asked(k=k), chosen) for space in spaces)
+        return tuple(self.row(scan, space, image, SearchOptions(k=k), chosen) for space in spaces)
 
-    def row(self, scan: OpenScan, space: str, image: Image, asked: Asked, chosen: Chosen) -> SpaceRow:
+    def row(self, scan: OpenScan, space: str, image: Image, asked: SearchOptions, chosen: ChosenSpace) -> SpaceRow:
         """The neighbours in one space; for "random-init" in the layer that was chosen for the search beside it."""
         searched, name, layer = scan, space, space
         if space == UNTRAINED:
@@ -68,7 +68,7 @@ class SearchPanels:
         state: State = "preparing" if found is None else "ready"
         return SpaceRow(space, searched.slug, layer, state, found, chosen.measured.worse(name))
 
-    def _ask(self, scan: OpenScan, image: Image, asked: Asked) -> Found:
+    def _ask(self, scan: OpenScan, image: Image, asked: SearchOptions) -> Found:
         if image.row is not None:
             return self._search.by_row(scan, image.row, asked, box=image.box)
         return self._search.by_image(scan, image.jpeg or b"", asked, box=image.box)

@@ -15,7 +15,7 @@ NAMES = ("Dx", "T₁", "T₂", "T₃", "T₄")
 
 
 @dataclass(frozen=True)
-class View:
+class ImageView:
     """One input of the fixed image: its name, the name of its picture, and what is counted in it where it counts."""
 
     name: str
@@ -34,7 +34,7 @@ class LookView:
     row: int
     images: int
     looks: tuple[ValidationPoint, ...]
-    views: tuple[View, ...]
+    views: tuple[ImageView, ...]
     history: Mapping[str, list[tuple[int, float]]]
     question: str = ""
     guessed: Mapping[str, float] = field(default_factory=dict)
@@ -99,11 +99,11 @@ def look_view(job: JobRecord, folder: Path) -> LookView | None:
     )
 
 
-def _views(log: ValidationLog) -> tuple[View, ...]:
+def _views(log: ValidationLog) -> tuple[ImageView, ...]:
     totals = log.points[-1].totals
     if totals:
-        return tuple(View(*about) for about in zip(NAMES, VIEWS, totals, strict=True))
-    return tuple(View(name, picture, None) for name, picture in zip(log.captions, log.pictures, strict=True))
+        return tuple(ImageView(*about) for about in zip(NAMES, VIEWS, totals, strict=True))
+    return tuple(ImageView(name, picture, None) for name, picture in zip(log.captions, log.pictures, strict=True))
 
 
 def _history(log: ValidationLog) -> dict[str, list[tuple[int, float]]]:

@@ -26,7 +26,7 @@ GLANCED = 8  # photos of which the most colourful is taken where nobody chose on
 
 
 @dataclass(frozen=True)
-class Asked:
+class PuzzleRequest:
     """Which image, and which puzzle of it: `seed` draws the views and picks one where there are several."""
 
     gallery: str | None = None
@@ -50,7 +50,7 @@ class PuzzlesService:
         self._galleries = galleries
         self._uploads = uploads
         self._predictor = predictor
-        self._posed = Recent[tuple[str, Asked, NetworkRef | None], Posed](KEPT)
+        self._posed = Recent[tuple[str, PuzzleRequest, NetworkRef | None], Posed](KEPT)
 
     @property
     def ready(self) -> bool:
@@ -67,7 +67,7 @@ class PuzzlesService:
         rows = random.Random(seed).sample(range(len(pack)), min(GLANCED, len(pack)))
         return max(rows, key=lambda row: colourfulness(pack.thumb(row)), default=None)
 
-    def pose(self, task: str, asked: Asked) -> Posed:
+    def pose(self, task: str, asked: PuzzleRequest) -> Posed:
         """The puzzle and, with a checkpoint, its answer.
 
         Raises NotFound for a task, image or checkpoint that is not there, Conflict for a checkpoint of another task,
@@ -87,7 +87,7 @@ class PuzzlesService:
             raise Conflict("other_task", f"{record.name} was trained on {record.task or 'no task'}, not on {task}.")
         return checkpoint_network(record)
 
-    def _images(self, asked: Asked) -> tuple[bytes, ...]:
+    def _images(self, asked: PuzzleRequest) -> tuple[bytes, ...]:
         """The asked image first, then others of its gallery."""
         if asked.upload is not None:
             mine = self._uploads.open(asked.upload).jpeg
@@ -102,7 +102,7 @@ class PuzzlesService:
         partners = [self._galleries.jpeg(gallery, row) for row in chosen] if gallery is not None else []
         return (mine, *(partners or [mine]))
 
-    def _how(self, task: str, asked: Asked) -> Pose:
+    def _how(self, task: str, asked: PuzzleRequest) -> Pose:
         if RECIPES[task]["paper"].labels != "gallery" or asked.gallery is None:
             return Pose(asked.seed, asked.seed)
         names = tuple(self._galleries.facets(asked.gallery).labels)

@@ -15,7 +15,7 @@ from app.services.galleries.seen import SeenService, Which
 from app.services.galleries.service import stored
 from app.services.networks import scanned_network
 from app.services.scans.service import OpenScan, guarded
-from app.services.units.images import TopImage, UnitPictures, UnitRow
+from app.services.units.images import TopImage, UnitImageRow, UnitPictures
 from app.services.units.neighbours import Overlaps, SimilarUnit, columns, overlaps, similar
 from models.active_units import active
 from models.answers import HeatMap
@@ -88,7 +88,7 @@ class UnitDetail:
     edges: NDArray[np.float64]
     counts: NDArray[np.int32]
     top: tuple[TopImage, ...]
-    rows: tuple[UnitRow, ...]
+    rows: tuple[UnitImageRow, ...]
     similar: tuple[SimilarUnit, ...]
     overlaps: Overlaps
     has_sources: bool

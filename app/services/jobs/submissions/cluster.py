@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.inputs import Input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
@@ -53,7 +53,7 @@ class ClusterSpec(BaseModel):
         return self
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a clustering. Raises BadQuery (k too large, unknown layer), NotFound, Conflict."""
     asked = validated(ClusterSpec, spec)
     with store.read() as session:
@@ -70,7 +70,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     waits = [scan.job, None if centres is None else centres.job]
     prints = {"scan": scan.fingerprint} | ({} if centres is None else {"centres": centres.fingerprint})
     slug = _slug(asked)
-    return Prepared(
+    return PreparedJob(
         spec=asked.model_dump(mode="json"),
         slug=slug,
         path=f"clusters/{slug}",

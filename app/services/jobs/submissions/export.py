@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import Conflict
 from app.services.jobs.submissions.inputs import card_of, checkpoint_input, prepared_from, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.checkpoints.exports import Format, path_of
@@ -21,7 +21,7 @@ class ExportSpec(BaseModel):
     format: Format
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of an export. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ExportSpec, spec)
     with store.read() as session:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
@@ -65,9 +65,9 @@ def card_of(store: Store, checkpoint: Input) -> Card | None:
 
 def prepared_from(
     inputs: Mapping[str, Input], spec: BaseModel, *, slug: str, path: str, keep_slug: bool = False
-) -> Prepared:
+) -> PreparedJob:
     """The submission of a job that reads all of `inputs` and waits for the jobs that have yet to fill them."""
-    return Prepared(
+    return PreparedJob(
         spec=spec.model_dump(mode="json"),
         slug=slug,
         path=path,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import BadQuery
 from app.services.jobs.submissions.inputs import Input, card_of, checkpoint_input, gallery_input, prepared_from
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.store.engine import Store
 
 
@@ -21,7 +21,7 @@ class PairSpec(BaseModel):
 
 
 @dataclass(frozen=True)
-class Pair:
+class CheckpointAndGallery:
     """Both as inputs of a job."""
 
     checkpoint: Input
@@ -39,11 +39,11 @@ class Pair:
         if card is not None and not card.has_counts:
             raise BadQuery("no_counts", f"This checkpoint has no counting head, so there is nothing to {what_for}.")
 
-    def prepared(self, asked: PairSpec, path: str) -> Prepared:
+    def prepared(self, asked: PairSpec, path: str) -> PreparedJob:
         """The submission of a job that writes `path`, in the checkpoint's name; the same path again is replaced."""
         inputs = {"checkpoint": self.checkpoint, "gallery": self.gallery}
         return prepared_from(inputs, asked, slug=asked.checkpoint, path=path, keep_slug=True)
 
-    def beside(self, asked: PairSpec, folder: str, suffix: str = ".json") -> Prepared:
+    def beside(self, asked: PairSpec, folder: str, suffix: str = ".json") -> PreparedJob:
         """The submission of a job that writes a file for the gallery into a folder beside the checkpoint's card."""
         return self.prepared(asked, f"{self.checkpoint.folder}/{folder}/{asked.gallery}{suffix}")

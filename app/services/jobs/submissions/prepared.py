@@ -12,7 +12,7 @@ from app.store.engine import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedJob:
     """A valid submission.
 
     `spec` has every default filled in. `inputs` names folders, relative to the workspace or absolute. `slug` and
@@ -33,4 +33,4 @@ class Prepared:
     on_submit: Callable[[Session, int, Output], None] | None = None
 
 
-Prepare = Callable[[Store, Settings, dict[str, Any]], Prepared]
+Prepare = Callable[[Store, Settings, dict[str, Any]], PreparedJob]

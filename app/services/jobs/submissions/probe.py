@@ -8,8 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from app.failures import BadQuery, Conflict
 from app.services.jobs.submissions.inputs import card_of, validated
-from app.services.jobs.submissions.pairs import Pair, PairSpec
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.card import Card
@@ -51,13 +51,13 @@ class ProbeSpec(PairSpec):
         return seeds
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a probe and fill in its defaults. Raises BadQuery, NotFound, Conflict.
 
     The labels of a gallery that is there are looked at now, so that nothing is queued that cannot be measured.
     """
     asked = validated(ProbeSpec, spec)
-    pair = Pair.find(store, asked)
+    pair = CheckpointAndGallery.find(store, asked)
     card = card_of(store, pair.checkpoint)
     if card is not None:
         asked = _fill(asked, card)

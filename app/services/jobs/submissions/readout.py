@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from app.services.jobs.submissions.inputs import validated
-from app.services.jobs.submissions.pairs import Pair, PairSpec
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.counting import readouts
@@ -19,9 +19,9 @@ class ReadoutSpec(PairSpec):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a readout and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ReadoutSpec, spec)
-    pair = Pair.find(store, asked)
+    pair = CheckpointAndGallery.find(store, asked)
     pair.must_count(store, "read out")
     return pair.beside(asked, readouts.FOLDER)

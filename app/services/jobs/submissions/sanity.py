@@ -6,8 +6,8 @@ from pydantic import Field
 
 from app.failures import Conflict
 from app.services.jobs.submissions.inputs import card_of, validated
-from app.services.jobs.submissions.pairs import Pair, PairSpec
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.sanity import report as sanity_report
@@ -20,10 +20,10 @@ class SanitySpec(PairSpec):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a sanity check and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(SanitySpec, spec)
-    pair = Pair.find(store, asked)
+    pair = CheckpointAndGallery.find(store, asked)
     card = card_of(store, pair.checkpoint)
     if card is not None and card.filters_only:
         raise Conflict(

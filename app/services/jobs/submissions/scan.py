@@ -13,7 +13,7 @@ from app.services.checkpoints.bundled import ensure_descriptor
 from app.services.checkpoints.service import CheckpointsService
 from app.services.jobs.submissions.inputs import Input, card_of, checkpoint_input, gallery_input, validated
 from app.services.jobs.submissions.pairs import PairSpec
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import JobRow, ScanRow
@@ -36,7 +36,7 @@ class ScanSpec(PairSpec):
     start: bool = False
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a scan and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ScanSpec, spec)
     if asked.checkpoint in DESCRIPTORS:
@@ -57,7 +57,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     elif begun is not None and begun.output is not None:
         slug, path = begun.output.slug, begun.output.path
     waits = [checkpoint.job, None if asked.start else gallery.job, None if begun is None else begun.id]
-    return Prepared(
+    return PreparedJob(
         spec=filled.model_dump(mode="json", exclude=None if asked.start else {"start"}),
         slug=slug,
         path=path,

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from app.failures import BadQuery
 from app.services.jobs.submissions.inputs import validated
-from app.services.jobs.submissions.pairs import Pair, PairSpec
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.scans import timelines
@@ -20,10 +20,10 @@ class TimelineSpec(PairSpec):
     images: int = Field(400, ge=timelines.TOP, le=10_000)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a timeline and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(TimelineSpec, spec)
-    pair = Pair.find(store, asked)
+    pair = CheckpointAndGallery.find(store, asked)
     if pair.checkpoint.job is None and not snapshots.kept(store.path(pair.checkpoint.folder)):
         raise BadQuery("no_snapshots", "This checkpoint kept no snapshots, so it cannot be seen growing.")
     return pair.beside(asked, timelines.FOLDER, ".npz")
