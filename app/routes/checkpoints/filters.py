@@ -1,6 +1,5 @@
 """The first-layer filters of a checkpoint: numbers, one picture, and the page that sorts them."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -8,12 +7,11 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
 from app.opened import CheckpointDep
-from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Panel, Sort
-from app.services.checkpoints.service import CheckpointRecord
-from app.services.filters.panels import KMeansPanel, data_address, kmeans_pixels, ordered
+from app.routes.checkpoints.filters_page import show_filters_page
+from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Sort
+from app.services.filters.panels import KMeansPanel
 from app.settings import Settings
 from app.web.responses import Json, answers
-from app.web.templating import page
 from models.filters.pictures import Scale
 
 router = APIRouter()
@@ -21,16 +19,6 @@ router = APIRouter()
 ZoomQuery = Annotated[int, Query(ge=1, le=16)]
 GalleryQuery = Annotated[str | None, Query(max_length=200)]
 StepQuery = Annotated[int | None, Query(ge=0, le=2**31)]
-
-
-@dataclass(frozen=True)
-class FilterTile:
-    """One filter on the page: its picture as a data address, its norm, and the measure that orders the page."""
-
-    filter: int
-    picture: str
-    norm: float
-    value: float | None
 
 
 def panel_json(panel: LayerFilters) -> dict[str, object]:
@@ -74,33 +62,6 @@ def layer_json(slug: str, layer: FirstLayer, kmeans: KMeansPanel | None, setting
             "png": settings.url(f"{here}/filters.png"),
         },
     }
-
-
-def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort, order: list[int]) -> list[FilterTile] | None:
-    """The filters of a panel in the order of the trained ones, so that panels and steps can be compared by place."""
-    pictures = layer.pixels(panel, scale)
-    shown = layer.trained if panel == "trained" else layer.step0
-    if pictures is None or shown is None:
-        return None
-    values = layer.values(shown, sort)
-    return [
-        FilterTile(
-            filter=number,
-            picture=data_address(pictures[number]),
-            norm=float(shown.measures.norm[number]),
-            value=None if values is None else float(values[number]),
-        )
-        for number in order
-    ]
-
-
-def centroids(panel: LayerFilters, scale: Scale) -> list[FilterTile]:
-    """Centroids as they were found, the largest clusters first."""
-    pictures = kmeans_pixels(panel, scale)
-    norms = panel.measures.norm
-    return [
-        FilterTile(number, data_address(picture), float(norms[number]), None) for number, picture in enumerate(pictures)
-    ]
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters")
@@ -149,45 +110,4 @@ def filters_page(
     gallery: GalleryQuery = None,
     at: StepQuery = None,
 ) -> HTMLResponse:
-    layer = services.checkpoints.first_layer(checkpoint)
-    shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
-    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint.slug)
-    sort = ordered(layer, sort)
-    growth = KeptSteps(checkpoint.steps, at, layer.order(sort))
-    return show(request, checkpoint.record, shown, kmeans, sort, scale, others, growth)
-
-
-@dataclass(frozen=True)
-class KeptSteps:
-    """The steps whose filters were kept, the one that is looked at (None: the end), and the order of all of them."""
-
-    steps: tuple[int, ...]
-    at: int | None
-    order: list[int]
-
-
-def show(
-    request: Request,
-    record: CheckpointRecord,
-    layer: FirstLayer,
-    kmeans: KMeansPanel | None,
-    sort: Sort,
-    scale: Scale,
-    others: list[tuple[str, str]],
-    growth: KeptSteps,
-) -> HTMLResponse:
-    """The page: the filters now or at a step, at the start, and what k-means finds."""
-    return page(
-        request,
-        "filters.html",
-        record=record,
-        layer=layer,
-        trained=tiles(layer, "trained", scale, sort, growth.order),
-        step0=tiles(layer, "step0", scale, sort, growth.order),
-        kmeans=kmeans,
-        centroids=centroids(kmeans.panel, scale) if kmeans is not None and kmeans.panel is not None else None,
-        sort=sort,
-        scale=scale,
-        others=others,
-        growth=growth,
-    )
+    return show_filters_page(request, services, checkpoint, sort=sort, scale=scale, gallery=gallery, at=at)

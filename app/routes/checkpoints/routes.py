@@ -1,6 +1,6 @@
 """Checkpoints: the list, and each one's card."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,28 +9,13 @@ from fastapi.responses import HTMLResponse
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.opened import CheckpointDep
 from app.routes.checkpoints.evaluations import gates_json
-from app.services.checkpoints.exports import Offer, offers
-from app.services.checkpoints.measures import (
-    CardView,
-    GateTable,
-    KernelError,
-    MeasureTable,
-    card_view,
-    gate_table,
-    kernel_errors,
-    measure_table,
-)
-from app.services.checkpoints.sanity import check_on
-from app.services.checkpoints.service import CheckpointRecord, OpenCheckpoint
-from app.services.evaluations.carry_over import TwoByTwo
-from app.services.evaluations.service import Source, TrainedTested, chosen
-from app.services.results.service import MeasuredRow, TableChoice
-from app.services.services import Services
+from app.routes.checkpoints.pages import show_card, show_list
+from app.services.checkpoints.measures import gate_table
+from app.services.checkpoints.service import CheckpointRecord
+from app.services.evaluations.service import Source, chosen
 from app.settings import Settings
-from app.web.curve_charts import curve_chart
 from app.web.moments import rfc3339
 from app.web.responses import Json
-from app.web.templating import page
 from models.card import Card
 from models.recipes import RECIPES
 
@@ -122,58 +107,11 @@ def show_checkpoint(
 def checkpoints_page(
     request: Request, services: ServicesDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> HTMLResponse:
-    found = services.checkpoints.list(limit=limit, cursor=cursor)
-    return page(request, "checkpoints.html", found=found, first=cursor is None)
-
-
-@dataclass(frozen=True)
-class CardParts:
-    """What the page of a checkpoint shows: where it was measured and what follows."""
-
-    view: CardView
-    sources: list[Source]
-    source: Source | None
-    gates: GateTable | None
-    measures: MeasureTable | None
-    kernels: list[KernelError]
-    table: TrainedTested
-    probes: list[tuple[TableChoice, MeasuredRow]]
-    carried: TwoByTwo
-    galleries: list[tuple[str, str]]
-    offers: tuple[Offer, ...]
-    others: list[tuple[str, str]]
-    solves: bool  # a task that is built here, so that it can be asked
-
-
-def _parts(checkpoint: OpenCheckpoint, services: Services, on: str | None) -> CardParts:
-    record, card = checkpoint.record, checkpoint.card
-    sources, tables = services.evaluations.sources(checkpoint), services.evaluations.tables()
-    source = chosen(sources, on)
-    measures = {} if source is None else source.measures
-    return CardParts(
-        view=card_view(card),
-        sources=sources,
-        source=source,
-        gates=None if source is None or not card.has_counts else gate_table(measures),
-        measures=measure_table(measures),
-        kernels=kernel_errors(card, measures),
-        table=tables.tested,
-        probes=services.results.of(record.slug),
-        carried=tables.carried,
-        galleries=[item.pair for item in services.galleries.filled()],
-        offers=() if card.filters_only else offers(record),
-        others=services.checkpoints.others(record.slug),
-        solves=card.task in RECIPES,
-    )
+    return show_list(request, services, limit=limit, cursor=cursor)
 
 
 @router.get("/checkpoints/{checkpoint}", include_in_schema=False)
 def checkpoint_page(
     request: Request, checkpoint: CheckpointDep, services: ServicesDep, on: OnQuery = None
 ) -> HTMLResponse:
-    record, card = checkpoint.record, checkpoint.card
-    parts = _parts(checkpoint, services, on)
-    checked = check_on(record, None)
-    return page(
-        request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart, checked=checked
-    )
+    return show_card(request, services, checkpoint, on)

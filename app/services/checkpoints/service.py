@@ -3,6 +3,7 @@
 import builtins
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -131,6 +132,12 @@ class CheckpointsService:
             row = session.scalars(select(CheckpointRow).where(CheckpointRow.slug == slug)).one_or_none()
             found = tuple(session.scalars(scans).all()) if row is not None else ()
         return None if row is None else self._record(row, found)
+
+    def weights(self, slugs: Iterable[str]) -> dict[str, str]:
+        """The SHA-256 of the weights of those of the checkpoints that are here, by slug."""
+        query = select(CheckpointRow.slug, CheckpointRow.sha256).where(CheckpointRow.slug.in_(set(slugs)))
+        with self._store.read() as session:
+            return {row.slug: row.sha256 for row in session.execute(query)}
 
     def get(self, slug: str) -> CheckpointRecord:
         """The checkpoint of that slug, with its scans. Raises NotFound."""

@@ -1,15 +1,16 @@
 """What was probed: one table a gallery and protocol, a row a checkpoint or control, a column a layer and classifier."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from app.failures import Conflict, DomainError, NotFound
+from app.failures import Conflict, NotFound
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
+from models.galleries.packs import fingerprint
 from models.probes import comparison as probe_comparison
 from models.probes import results as probe_results
 from models.probes.comparison import Difference, Differences
@@ -98,6 +99,14 @@ class Results:
         raise NotFound("unknown_row", f"There is no row {name[:100]!r} in this table.")
 
 
+@dataclass(frozen=True)
+class Here:
+    """What the workspace holds: fingerprints of galleries and hashes of checkpoints' weights, by slug."""
+
+    galleries: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
 class ResultsService:
     """Reads of the probes that lie in the workspace; measures nothing itself."""
 
@@ -122,15 +131,21 @@ class ResultsService:
         ]
         if not fitting and (gallery is not None or protocol is not None):
             raise NotFound("not_probed", "Nothing was probed on this gallery by this protocol.")
-        return self._results(fitting[0]) if fitting else None
+        if not fitting:
+            return None
+        probes = self._probes(fitting[0])
+        return _results(fitting[0], probes, self._here(probes))
 
     def of(self, checkpoint: str) -> list[tuple[TableChoice, MeasuredRow]]:
         """The rows of one checkpoint, in every table that it is in."""
-        found = []
-        for choice in self.choices():
-            table = self._results(choice)
-            found += [(choice, row) for row in table.rows if row.probe.row == checkpoint]
-        return found
+        tables = [(choice, self._probes(choice)) for choice in self.choices()]
+        here = self._here(probe for _, probes in tables for probe in probes)
+        return [
+            (choice, MeasuredRow(probe, _warning(probe, here)))
+            for choice, probes in tables
+            for probe in probes
+            if probe.row == checkpoint
+        ]
 
     def compare(self, results: Results, first: str, second: str) -> Differences:
         """The first row less the second, layer by layer, image by image. Raises NotFound, Conflict."""
@@ -164,28 +179,43 @@ class ResultsService:
             return None
         return self._known.get((folder, modified), lambda: probe_results.read(folder))
 
-    def _results(self, choice: TableChoice) -> Results:
+    def _probes(self, choice: TableChoice) -> list[Probe]:
+        """The probes of a table, checkpoints before controls."""
         folder = self._place / choice.gallery / choice.protocol.key
         probes = [row for path in sorted(folder.glob("*")) if (row := self._row(path)) is not None]
-        ordered = sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
-        rows = tuple(MeasuredRow(probe, self._warning(probe)) for probe in ordered)
-        names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
-        columns = {how: tuple(ResultColumn(how, name) for name in names) for how in HOWS}
-        return Results(choice, ordered[0], rows, columns)
+        return sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
 
-    def _warning(self, probe: Probe) -> str:
-        """Why a row is not what it says any more."""
-        if probe.before != probe.after:
-            return "the network changed while it was probed"
-        try:
-            if self._galleries.pack(probe.gallery).fingerprint != probe.gallery_fingerprint:
-                return "measured on another version of this gallery"
-        except DomainError:
-            return "its gallery is not in this workspace"
-        known = None if probe.checkpoint is None else self._checkpoints.find(probe.checkpoint)
-        if probe.checkpoint is not None and (known is None or known.sha256 != probe.weights_sha256):
-            return "its checkpoint is not here any more" if known is None else "measured on other weights of this name"
-        return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
+    def _here(self, probes: Iterable[Probe]) -> Here:
+        """What is in the workspace of all that the probes are about."""
+        listed = list(probes)
+        galleries = self._galleries.named(probe.gallery for probe in listed)
+        return Here(
+            {slug: fingerprint(gallery.shards) for slug, gallery in galleries.items()},
+            self._checkpoints.weights(probe.checkpoint for probe in listed if probe.checkpoint is not None),
+        )
+
+
+def _results(choice: TableChoice, probes: Sequence[Probe], here: Here) -> Results:
+    rows = tuple(MeasuredRow(probe, _warning(probe, here)) for probe in probes)
+    names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
+    columns = {how: tuple(ResultColumn(how, name) for name in names) for how in HOWS}
+    return Results(choice, probes[0], rows, columns)
+
+
+def _warning(probe: Probe, here: Here) -> str:
+    """Why a row is not what it says any more."""
+    if probe.before != probe.after:
+        return "the network changed while it was probed"
+    gallery = here.galleries.get(probe.gallery)
+    if gallery != probe.gallery_fingerprint:
+        changed = "measured on another version of this gallery"
+        return "its gallery is not in this workspace" if gallery is None else changed
+    if probe.checkpoint is not None:
+        weights = here.weights.get(probe.checkpoint)
+        if weights != probe.weights_sha256:
+            changed = "measured on other weights of this name"
+            return "its checkpoint is not here any more" if weights is None else changed
+    return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
 
 
 def _choice(gallery: str, rows: list[Probe]) -> TableChoice:
