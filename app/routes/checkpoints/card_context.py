@@ -16,7 +16,7 @@ Facts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class GateLine:
+class CardGateLine:
     """A gate in words, what it asks, and how every column does; `aim` where it is the first beyond the gates."""
 
     words: str
@@ -27,7 +27,7 @@ class GateLine:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CardVerdict:
     """What the gates say of a checkpoint and its controls, on the images that `about` names."""
 
     tone: str
@@ -35,7 +35,7 @@ class Verdict:
     about: str
     warning: str
     columns: tuple[str, ...]
-    lines: list[GateLine]
+    lines: list[CardGateLine]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CountsCard:
 
     note: str
     sources: list[Choice]
-    verdict: Verdict | None
+    verdict: CardVerdict | None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class SideCard:
 
 
 @dataclass(frozen=True)
-class GateRow:
+class ComparedGateRow:
     """One gate of both; `aim` where it is the first beyond the gates."""
 
     words: str
@@ -48,7 +48,7 @@ class GateRow:
 
 
 @dataclass(frozen=True)
-class MeasureRow:
+class ComparedMeasureRow:
     """One measure of both, and what is said of the difference."""
 
     label: str
@@ -60,15 +60,15 @@ class MeasureRow:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ComparedValue:
     """What both were measured on, and how they did."""
 
     choices: list[Choice]
     warning: str
     note: str
     names: tuple[str, str]
-    gates: list[GateRow]
-    lines: list[MeasureRow]
+    gates: list[ComparedGateRow]
+    lines: list[ComparedMeasureRow]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Pair:
     twin: str
     swap: str
     sides: list[SideCard]
-    measured: Measured | None
+    measured: ComparedValue | None
     card: str
     card_name: str
 
@@ -137,10 +137,10 @@ def _side(letter: Literal["a", "b"], side: ComparedCheckpoint, drawn: str, setti
     )
 
 
-def _measured(found: Comparison, here: str) -> Measured:
+def _measured(found: Comparison, here: str) -> ComparedValue:
     notes = ["" if side.source is None else side.source.note for side in (found.a, found.b)]
     before = [True, *(line.required for line in found.gates)]
-    return Measured(
+    return ComparedValue(
         choices=[Choice(title, f"{here}&on={key}#gates", key == found.on) for key, title in found.choices],
         warning=found.warning,
         note=f"A: {notes[0]}. B: {notes[1]}.",
@@ -152,10 +152,10 @@ def _measured(found: Comparison, here: str) -> Measured:
     )
 
 
-def _gate(line: GateLine, *, aim: bool) -> GateRow:
-    return GateRow(first_upper(line.words), line.asks, line.a, line.b, aim)
+def _gate(line: GateLine, *, aim: bool) -> ComparedGateRow:
+    return ComparedGateRow(first_upper(line.words), line.asks, line.a, line.b, aim)
 
 
-def _line(line: ComparedMeasure) -> MeasureRow:
+def _line(line: ComparedMeasure) -> ComparedMeasureRow:
     apart = "" if line.apart is None else "intervals apart" if line.apart else "intervals overlap"
-    return MeasureRow(line.label, line.help, line.a, line.b, number(line.difference), apart)
+    return ComparedMeasureRow(line.label, line.help, line.a, line.b, number(line.difference), apart)

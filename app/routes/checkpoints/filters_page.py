@@ -55,7 +55,7 @@ class FilterTile:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingFilters:
     """Why there are no filters of a kind, and what can be done about it."""
 
     why: str
@@ -65,7 +65,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class FilterSheet:
+class FilterGrid:
     """Filters of one kind: how smooth the median is and how many are, and the tiles; or why they are missing."""
 
     id: str
@@ -74,11 +74,11 @@ class FilterSheet:
     median: str
     smooth: str
     filters: list[FilterTile]
-    missing: Missing | None = None
+    missing: MissingFilters | None = None
 
 
 @dataclass(frozen=True)
-class MeasureRow:
+class FilterMeasureRow:
     """The median filter by one measure, in every column."""
 
     label: str
@@ -110,9 +110,9 @@ class FiltersContext(PageContext):
     width: int
     height: int
     value_name: str
-    sheets: list[FilterSheet]
+    sheets: list[FilterGrid]
     columns: list[str]
-    rows: list[MeasureRow]
+    rows: list[FilterMeasureRow]
 
 
 @dataclass(frozen=True)
@@ -218,14 +218,14 @@ def _steps(view: View) -> list[Choice]:
     return [*found, Choice("the end", view.address(), view.at is None)]
 
 
-def _start(view: View) -> FilterSheet:
+def _start(view: View) -> FilterGrid:
     scale = ", same scale" if view.scale == "common" else ""
     sheet = _sheet(view, "step0", "At the start", f"this run's own step 0, same places{scale}")
     kept = "This checkpoint came without the filters from before its training."
-    return sheet or _none("step0", "At the start", Missing("Not kept", kept))
+    return sheet or _none("step0", "At the start", MissingFilters("Not kept", kept))
 
 
-def _now(view: View) -> FilterSheet:
+def _now(view: View) -> FilterGrid:
     first = ", smoothest first" if view.sort == "smoothness" else ", largest first" if view.sort != "filter" else ""
     title = "Now" if view.at is None else f"At step {number(view.at)}"
     sheet = _sheet(view, "trained", title, f"sorted by {NAMES[view.sort]}{first}")
@@ -233,7 +233,7 @@ def _now(view: View) -> FilterSheet:
     return sheet
 
 
-def _sheet(view: View, panel: Panel, title: str, note: str) -> FilterSheet | None:
+def _sheet(view: View, panel: Panel, title: str, note: str) -> FilterGrid | None:
     """The filters of a panel in the order of the last ones, so that panels and steps can be compared by place."""
     layer, sort = view.shown, view.sort
     pictures = layer.pixels(panel, view.scale)
@@ -257,22 +257,22 @@ def _tile(
     return FilterTile(place, data_address(pictures[place]), alt, number(length, 2) if norm else "", value)
 
 
-def _sheet_of(view: View, id: str, title: str, note: str, of: LayerFilters, tiles: Sequence[FilterTile]) -> FilterSheet:
+def _sheet_of(view: View, id: str, title: str, note: str, of: LayerFilters, tiles: Sequence[FilterTile]) -> FilterGrid:
     found = of.smoothness
     noise = number(view.shown.noise["tv_ratio"])
     smooth = f"median total-variation ratio · {found.smooth_filters} of {found.filters} below 1.1 · noise {noise}"
-    return FilterSheet(id, title, note, number(found.median), smooth, list(tiles))
+    return FilterGrid(id, title, note, number(found.median), smooth, list(tiles))
 
 
-def _none(id: str, title: str, missing: Missing) -> FilterSheet:
-    return FilterSheet(id, title, "", "", "", [], missing)
+def _none(id: str, title: str, missing: MissingFilters) -> FilterGrid:
+    return FilterGrid(id, title, "", "", "", [], missing)
 
 
 def _clustered(view: View) -> LayerFilters | None:
     return None if view.kmeans is None else view.kmeans.panel
 
 
-def _kmeans(view: View) -> FilterSheet:
+def _kmeans(view: View) -> FilterGrid:
     """Centroids as they were found, the largest clusters first."""
     title, found, panel = "K-means of whitened patches", view.kmeans, _clustered(view)
     if found is not None and panel is not None:
@@ -284,17 +284,17 @@ def _kmeans(view: View) -> FilterSheet:
     if found is not None:
         text = f"Patches of {found.gallery} are being clustered: a few seconds, once."
         again = f"{view.address(at=view.at)}#kmeans"
-        return _none("kmeans", title, Missing("Being computed", text, again, "Look again"))
+        return _none("kmeans", title, MissingFilters("Being computed", text, again, "Look again"))
     channels = view.shown.trained.weights.shape[1]
     if channels != 3:
         text = f"Patches of photos have three colours; these filters look at {count(channels, 'channel')}."
-        return _none("kmeans", title, Missing("Not comparable", text))
+        return _none("kmeans", title, MissingFilters("Not comparable", text))
     text = "Import a gallery to see what its patches give without a network."
     galleries = view.settings.url("/galleries")
-    return _none("kmeans", title, Missing("No images to take patches from", text, galleries, "Galleries"))
+    return _none("kmeans", title, MissingFilters("No images to take patches from", text, galleries, "Galleries"))
 
 
-def _row(view: View, name: str, label: str, help: str) -> MeasureRow:
+def _row(view: View, name: str, label: str, help: str) -> FilterMeasureRow:
     """The norm of centroids and of noise says nothing, because it is chosen."""
     if name == "colourfulness" and view.shown.colour == "lab":
         help = LAB_COLOURS
@@ -302,4 +302,4 @@ def _row(view: View, name: str, label: str, help: str) -> MeasureRow:
     values = [number(column[name]) for column in medians]
     if _clustered(view) is not None and name == "norm":
         values[-1] = "–"
-    return MeasureRow(label, help, [*values, "–" if name == "norm" else number(view.shown.noise[name])])
+    return FilterMeasureRow(label, help, [*values, "–" if name == "norm" else number(view.shown.noise[name])])

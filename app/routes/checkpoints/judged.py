@@ -1,6 +1,6 @@
 """Whether a checkpoint counts, as its page tells it: every gate for it and for its controls."""
 
-from app.routes.checkpoints.card_context import CountsCard, GateLine, Verdict
+from app.routes.checkpoints.card_context import CardGateLine, CardVerdict, CountsCard
 from app.services.checkpoints.measures import GateRow, GateTable, gate_table
 from app.services.evaluations.service import OWN, Source
 from app.web.choices import Choice
@@ -22,10 +22,10 @@ def first_upper(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _verdict(gates: GateTable, source: Source) -> Verdict:
+def _verdict(gates: GateTable, source: Source) -> CardVerdict:
     title = first_upper(source.title) if source.key == OWN else source.title
     before = [True, *(row.gate.required for row in gates.rows)]
-    return Verdict(
+    return CardVerdict(
         tone=gates.tone,
         sentence=gates.sentence,
         about=f"{title}: {source.note}.",
@@ -38,10 +38,12 @@ def _verdict(gates: GateTable, source: Source) -> Verdict:
     )
 
 
-def _line(row: GateRow, source: Source, *, aim: bool) -> GateLine:
+def _line(row: GateRow, source: Source, *, aim: bool) -> CardGateLine:
     gate, bar = row.gate, row.cells[0].bar
     asks = gate.asks if gate.threshold is not None or bar is None else f"{gate.asks}, {number(bar)}"
-    return GateLine(first_upper(gate.words), asks, _beside(source) if gate.name == "many_units" else "", row.cells, aim)
+    return CardGateLine(
+        first_upper(gate.words), asks, _beside(source) if gate.name == "many_units" else "", row.cells, aim
+    )
 
 
 def _beside(source: Source) -> str:

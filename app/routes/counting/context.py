@@ -40,7 +40,7 @@ class ImageCard:
 
 
 @dataclass(frozen=True)
-class HowForm:
+class CountForm:
     """The form's fields."""
 
     action: str
@@ -52,7 +52,7 @@ class HowForm:
 
 
 @dataclass(frozen=True)
-class Input:
+class InputView:
     """One of the five inputs as the network saw it."""
 
     kind: str
@@ -67,7 +67,7 @@ class InputsCard:
 
     note: str
     side: int
-    inputs: list[Input]
+    inputs: list[InputView]
     mean: str
     contrast: str
     times: str
@@ -210,7 +210,7 @@ class AreaLink:
 
 
 @dataclass(frozen=True)
-class CurveCard:
+class CropCurveCard:
     """How much nested crops count."""
 
     sentence: str
@@ -233,7 +233,7 @@ class ResultCards:
     named: NamedCard | None
     loss: LossCard
     strangers: StrangersCard | None
-    curve: CurveCard
+    curve: CropCurveCard
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class EquationsCard:
 
 
 @dataclass(frozen=True)
-class StartCard:
+class CountStart:
     """Other images of the gallery, or images to start from."""
 
     title: str
@@ -279,9 +279,9 @@ class CountContext(PageContext):
     busy: Waiting | None
     drop: str
     image: ImageCard | None
-    how: HowForm | None
+    how: CountForm | None
     result: ResultCards | None
     equations: EquationsCard | None
     tested: TrainedTested
     carried: TwoByTwo
-    start: StartCard | None
+    start: CountStart | None

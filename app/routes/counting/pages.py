@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from app.failures import Busy
 from app.routes.counting.bench import Bench, OpenGallery, Partner, count, named, partner, query_image, seen, truth
-from app.routes.counting.context import CountContext, HowForm, ImageCard, ResultCards, StartCard, TileFrame
+from app.routes.counting.context import CountContext, CountForm, CountStart, ImageCard, ResultCards, TileFrame
 from app.routes.counting.known_cards import equations_card, named_card, truth_card
 from app.routes.counting.result_cards import (
     bars_card,
@@ -120,10 +120,10 @@ def _image(
     )
 
 
-def _how(bench: Bench, image: QueryImage) -> HowForm:
+def _how(bench: Bench, image: QueryImage) -> CountForm:
     params = bench.params
     kept = (("gallery", params.gallery), ("row", params.row), ("upload", params.upload), ("area", params.area))
-    return HowForm(
+    return CountForm(
         action=bench.settings.url(f"/checkpoints/{bench.slug}/count"),
         hidden=[(name, value) for name, value in kept if value is not None],
         kernels=KERNELS,
@@ -159,7 +159,7 @@ def _picture(bench: Bench, image: QueryImage) -> Picture:
     return Picture(src, image.width, image.height, f"row {params.row} of {params.gallery}")
 
 
-def _start(bench: Bench, services: Services, source: OpenGallery, *, asked: bool) -> StartCard | None:
+def _start(bench: Bench, services: Services, source: OpenGallery, *, asked: bool) -> CountStart | None:
     rows = some_rows(len(source.pack), shuffle=bench.params.shuffle, count=STARTS)
     if not rows:
         return None
@@ -168,7 +168,7 @@ def _start(bench: Bench, services: Services, source: OpenGallery, *, asked: bool
         Tile(row, thumbnail(bench.settings, source.slug, row), bench.image_link(row), "", label, seen=row in known)
         for row, label in zip(rows, labels(source.pack, rows), strict=True)
     ]
-    return StartCard(
+    return CountStart(
         title=f"{'Other images of' if asked else 'Or one of'} {source.slug}",
         href=bench.settings.url(f"/galleries/{source.slug}"),
         tiles=tiles,

@@ -14,9 +14,9 @@ from app.routes.counting.charts import (
 from app.routes.counting.context import (
     AreaLink,
     BarsCard,
-    CurveCard,
-    Input,
+    CropCurveCard,
     InputsCard,
+    InputView,
     LossCard,
     OtherImage,
     ScatterCard,
@@ -76,8 +76,8 @@ def inputs_card(bench: Bench, counted: Counted) -> InputsCard:
     inputs, tiles = counted.answer.inputs, counted.answer.tiles
     side = int(inputs.pixels.shape[1])
 
-    def one(kind: str, part: str, name: str, total: float) -> Input:
-        return Input(kind, name, bench.api("/input.png", part=part), number(total))
+    def one(kind: str, part: str, name: str, total: float) -> InputView:
+        return InputView(kind, name, bench.api("/input.png", part=part), number(total))
 
     return InputsCard(
         note=f"five inputs of {side} × {side} px, all normalised alike",
@@ -169,7 +169,7 @@ def strangers_card(counted: Counted) -> StrangersCard | None:
     )
 
 
-def curve_card(bench: Bench, image: QueryImage, points: Sequence[CurvePoint]) -> CurveCard:
+def curve_card(bench: Bench, image: QueryImage, points: Sequence[CurvePoint]) -> CropCurveCard:
     """Squares about the image's centre, each within the next, and links to count them."""
     first, last, area = points[0], points[-1], bench.params.area
     grew = ""
@@ -184,7 +184,7 @@ def curve_card(bench: Bench, image: QueryImage, points: Sequence[CurvePoint]) ->
         )
         for share in AREAS
     ]
-    return CurveCard(
+    return CropCurveCard(
         sentence=f"{sums}, over {percent(last.area)} to {number(last.total)}{grew}.",
         chart=crop_curve(tuple(points), area),
         shown=percent(area) if area else "the network's own",

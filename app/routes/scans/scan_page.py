@@ -68,7 +68,7 @@ class ScannedLayerRow:
 
 
 @dataclass(frozen=True)
-class CountsCard:
+class ScanCounts:
     """The average count vector; units that are active lead to their pages where the scan holds them."""
 
     note: str
@@ -113,7 +113,7 @@ class ScanContext(PageContext):
     layers: list[ScannedLayerRow]
     kept_all: bool
     shown: str
-    counts: CountsCard | None
+    counts: ScanCounts | None
     ranking: RankingCard | None
     equation: EquationCard | None
 
@@ -229,7 +229,7 @@ def shown_words(info: ScanInfo) -> str:
     return f"{who} saw {seen}, {enlarged}{path}. Embeddings: {info.pooling}"
 
 
-def _counts(record: ScanRecord, counts: Counts, settings: Settings) -> CountsCard:
+def _counts(record: ScanRecord, counts: Counts, settings: Settings) -> ScanCounts:
     path = settings.url(f"/scans/{record.slug}/units/counts")
     linked, units = "counts" in record.layers, range(len(counts.average))
     chart = bar_chart(
@@ -241,7 +241,7 @@ def _counts(record: ScanRecord, counts: Counts, settings: Settings) -> CountsCar
         y_label="mean count",
     )
     active = [(unit, f"{path}/{unit}?sort=mean") for unit in counts.active[:MOST_ACTIVE]] if linked else []
-    return CountsCard(f"{len(counts.active)} of {len(units)} units are active: {THOUSANDTH}", chart, active)
+    return ScanCounts(f"{len(counts.active)} of {len(units)} units are active: {THOUSANDTH}", chart, active)
 
 
 def _ranking(record: ScanRecord, ranking: Ranking, norm: str, settings: Settings) -> RankingCard:

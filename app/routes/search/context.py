@@ -27,7 +27,7 @@ class QueryCard:
 
 
 @dataclass(frozen=True)
-class HowForm:
+class SearchForm:
     """The form's fields. Empty are: `which`, where no image was seen in training; `region`, without a query."""
 
     action: str
@@ -65,7 +65,7 @@ class FoundCard:
 
 
 @dataclass(frozen=True)
-class StartCard:
+class SearchStart:
     """Images to start from."""
 
     note: str
@@ -89,13 +89,13 @@ class SearchContext(PageContext):
     twin: str
     drop: str
     query: QueryCard | None
-    how: HowForm
+    how: SearchForm
     found: FoundCard | None
     seen: Seen
     space: str
     options: Sequence[Option]
     beside: Sequence[ShownRow]
-    start: StartCard | None
+    start: SearchStart | None
     table: Table | None
     measuring: bool
     measured: str

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from app.failures import BadQuery, Busy, NotFound
 from app.routes.pictures import Picture, gallery_picture, labels, some_rows, upload_picture
 from app.routes.queries import SearchParams, address
-from app.routes.search.context import FoundCard, HowForm, QueryCard, SearchContext, StartCard
+from app.routes.search.context import FoundCard, QueryCard, SearchContext, SearchForm, SearchStart
 from app.routes.search.rows import Place, neighbours, options, rows_beside
 from app.routes.search.table import table
 from app.services.galleries.seen import Seen
@@ -128,11 +128,11 @@ def _query(place: Place, services: Services, found: Found | None) -> QueryCard:
     )
 
 
-def _how(services: Services, place: Place, chosen: ChosenSpace, query: QueryCard | None, seen: Seen) -> HowForm:
+def _how(services: Services, place: Place, chosen: ChosenSpace, query: QueryCard | None, seen: Seen) -> SearchForm:
     params, picture = place.params, None if query is None else query.picture
     kept = (("row", params.row), ("upload", params.upload), ("beside", params.beside))
     size = "" if picture is None else f"{picture.width} × {picture.height}"
-    return HowForm(
+    return SearchForm(
         action=place.settings.url(f"/scans/{place.scan.slug}/search"),
         hidden=[(name, value) for name, value in kept if value is not None],
         layers=place.choices,
@@ -180,10 +180,10 @@ def _found(place: Place, found: Found, chosen: ChosenSpace) -> FoundCard:
     )
 
 
-def _start(place: Place, seen: Seen) -> StartCard:
+def _start(place: Place, seen: Seen) -> SearchStart:
     rows = some_rows(place.reader.rows, shuffle=place.params.shuffle, count=STARTS)
     named = zip(rows, labels(place.pack, rows), strict=True)
-    return StartCard(
+    return SearchStart(
         note=f"some of the {number(place.reader.rows)} scanned images",
         tiles=[place.tile(row, label, seen=row in seen) for row, label in named],
         others=place.link(shuffle=place.params.shuffle + 1),
