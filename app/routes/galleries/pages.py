@@ -145,7 +145,7 @@ def _create(services: Services, form: GalleryForm) -> Submitted:
         raise BadQuery("no_files", "Choose at least one file.")
     checkpoint = form.fields.get("then_scan")
     if checkpoint:  # before anything is imported
-        services.checkpoints.expect(checkpoint)
+        services.jobs.expect_checkpoint(checkpoint)
     submitted = services.galleries.create(form.new)
     if form.received is not None:
         submitted = services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)

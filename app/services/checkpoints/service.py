@@ -18,7 +18,6 @@ from app.recent import Recent
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
 from app.services.cursors import position
-from app.services.jobs.submissions.inputs import checkpoint_input
 from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
@@ -146,12 +145,6 @@ class CheckpointsService:
             with self._store.read() as session:
                 raise unknown(session, CheckpointRow, slug)
         return found
-
-    def expect(self, slug: str) -> None:
-        """Raises NotFound where there is no such checkpoint, and no descriptor or unfinished training to make it."""
-        if slug not in DESCRIPTORS:
-            with self._store.read() as session:
-                checkpoint_input(session, slug)
 
     def others(self, slug: str) -> builtins.list[tuple[str, str]]:
         """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""

@@ -24,9 +24,11 @@ from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
 from app.recent import Recent
 from app.services.cursors import position
+from app.services.jobs.submissions.inputs import checkpoint_input
 from app.services.jobs.submissions.prepared import Prepare, PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
+from models.descriptors import DESCRIPTORS
 from models.training.curves import thin
 
 MAX_QUEUED = 100
@@ -100,6 +102,12 @@ class JobsService:
     def knows(self, kind: str) -> bool:
         """Whether there is such a kind of job."""
         return kind in self._kinds
+
+    def expect_checkpoint(self, slug: str) -> None:
+        """Raises NotFound where there is no such checkpoint, and no descriptor or unfinished training to make it."""
+        if slug not in DESCRIPTORS:
+            with self._store.read() as session:
+                checkpoint_input(session, slug)
 
     def get(self, job_id: int | str) -> JobRecord:
         """The job of that id. Raises NotFound."""
