@@ -31,7 +31,8 @@ from app.routes.results import routes as results
 from app.routes.scans import clusters, tuning
 from app.routes.scans import routes as scans
 from app.routes.search import routes as search
-from app.routes.training import labs, tasks
+from app.routes.training import labs
+from app.routes.training import routes as tasks
 from app.routes.units import routes as units
 from app.services.assembly import build_services
 from app.settings import Settings

@@ -9,7 +9,7 @@ from app.services.evaluations.service import EvaluationsService
 from app.services.filters.panels import FilterPanels
 from app.services.foreign.checkpoints import ForeignCheckpoints
 from app.services.foreign.inspections import InspectionsService
-from app.services.galleries.control_spaces import LooksService
+from app.services.galleries.control_spaces import ControlSpacesService
 from app.services.galleries.seen import SeenService
 from app.services.galleries.service import GalleriesService
 from app.services.galleries.truth import TruthService
@@ -46,11 +46,11 @@ def build_services(
     scans = ScansService(store, galleries, checkpoints)
     inspections = InspectionsService(settings, inspector or Inspector())
     preparing = Preparing(store.workspace / PREPARED)
-    looks = LooksService(preparing)
-    seen = SeenService(looks, preparing)
+    control_spaces = ControlSpacesService(preparing)
+    seen = SeenService(control_spaces, preparing)
     units = UnitsService(predictor, seen)
-    quality = QualityService(looks, seen, preparing)
-    aids = SearchAids(scans, galleries, looks, seen, quality)
+    quality = QualityService(control_spaces, seen, preparing)
+    aids = SearchAids(scans, galleries, control_spaces, seen, quality)
     search = SearchService(predictor, aids)
     uploads = UploadsService(settings)
     return Services(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.failures import BadQuery
 from app.predictor.client import Predictor
-from app.routes.training.task_page import PuzzleScore
+from app.routes.training.puzzles import PuzzleScore
 from app.services.training.puzzles import GAP, sheet
 from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from app.routes.checkpoints.judged import first_upper
+from app.routes.checkpoints.counts_verdict import first_upper
 from app.services.checkpoints.measures import GateCell, MeasureCell
 from app.services.evaluations.comparison import ComparedCheckpoint, ComparedMeasure, Comparison, GateLine
 from app.services.services import Services

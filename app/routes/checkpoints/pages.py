@@ -8,8 +8,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from app.routes.checkpoints.card_context import CheckpointContext, CurveCard, LayerRow, MeasuresCard, Probed
-from app.routes.checkpoints.exported import export_rows
-from app.routes.checkpoints.judged import counts_card
+from app.routes.checkpoints.counts_verdict import counts_card
+from app.routes.checkpoints.export_rows import export_rows
 from app.services.checkpoints.exports import offers
 from app.services.checkpoints.measures import card_view, kernel_errors, measure_table
 from app.services.checkpoints.sanity import check_on

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from app.failures import DomainError
 from app.routes.foreign.routes import WeightsFile
-from app.routes.galleries.shown import roots_note
+from app.routes.galleries.view import roots_note
 from app.services.foreign.inspections import InspectionRecord
 from app.settings import Settings
 from app.web.formats import ago, coded, file_size

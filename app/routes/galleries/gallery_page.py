@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.routes.galleries.import_forms import GalleryJob, ImportForms, import_forms, import_job, scan_job
-from app.routes.galleries.shown import SIZES, Filter, facet_options, origin, seen, unfinished, waiting
+from app.routes.galleries.view import SIZES, Filter, facet_options, origin, seen, unfinished, waiting
 from app.services.galleries.service import GalleryRecord, ImagePage
 from app.services.home.first_screen import scan_of, scanning
 from app.services.services import Services

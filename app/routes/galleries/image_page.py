@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from app.routes.galleries.shown import Filter, counting_checkpoints, neighbours_in_list
+from app.routes.galleries.view import Filter, counting_checkpoints, neighbours_in_list
 from app.services.galleries.truth import TruthGrid
 from app.services.services import Services
 from app.web.frame import PageContext

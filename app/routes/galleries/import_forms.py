@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.jobs.records import JobRecord
 from app.routes.galleries.import_preview import Looked
-from app.routes.galleries.shown import roots_note
+from app.routes.galleries.view import roots_note
 from app.services.galleries.import_preview import Preview, Unread
 from app.settings import Settings
 from app.web.formats import count, duration, file_size, number

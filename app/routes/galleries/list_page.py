@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.jobs.records import JobRecord
 from app.routes.galleries.import_forms import ImportForms, ImportPreview, import_forms, import_preview
 from app.routes.galleries.import_preview import Looked
-from app.routes.galleries.shown import cover, unfinished, waiting
+from app.routes.galleries.view import cover, unfinished, waiting
 from app.services.galleries.service import GalleryPage, GalleryRecord, SkippedFile, SkippedPage
 from app.services.services import Services
 from app.settings import Settings

@@ -14,7 +14,7 @@ from app.routes.galleries.gallery_page import gallery_context
 from app.routes.galleries.image_page import image_context
 from app.routes.galleries.import_preview import Looked, PreviewParams, look
 from app.routes.galleries.list_page import galleries_context, skipped_context
-from app.routes.galleries.shown import PAGE, Filter, Size
+from app.routes.galleries.view import PAGE, Filter, Size
 from app.routes.queries import LinesQuery, lines_from_text
 from app.services.galleries.service import Submitted
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom

@@ -7,11 +7,11 @@ from typing import ClassVar
 from markupsafe import Markup
 
 from app.jobs.records import JobRecord
-from app.routes.jobs.looks_view import Looks, collapsed_words, looks
+from app.routes.jobs.validation_view import ValidationPanel, collapsed_words, validation_panel
 from app.services.checkpoints.curves import collapsed_cost, curve_groups
 from app.services.jobs.view import JobView, view
 from app.services.services import Services
-from app.services.training.progress import LookView, look_view
+from app.services.training.progress import ValidationView, validation_view
 from app.settings import Settings
 from app.web.curve_charts import curve_chart
 from app.web.formats import duration, number, timestamp
@@ -72,7 +72,7 @@ class JobNow:
     has_progress: bool
     share: float | None
     stats: Sequence[JobStat]
-    looks: Looks | None
+    validation: ValidationPanel | None
     charts: Sequence[JobChart]
     needs: Sequence[tuple[str, str]]  # the jobs it waits for: name, address
     then: Sequence[NextJob]
@@ -135,7 +135,7 @@ def said(value: object) -> str:
 def job_now(job: JobRecord, services: Services) -> JobNow:
     """What the page says of the job now."""
     shown, url = view(job), services.settings.url
-    found = look_view(job, services.jobs.folder(job))
+    found = validation_view(job, services.jobs.folder(job))
     needs = services.jobs.needs(job.id)
     here = url(f"/jobs/{job.id}")
     return JobNow(
@@ -152,7 +152,7 @@ def job_now(job: JobRecord, services: Services) -> JobNow:
         has_progress=shown.step is not None or shown.runs,
         share=shown.share,
         stats=_stats(shown),
-        looks=None if found is None else looks(found, job.id, services.settings),
+        validation=None if found is None else validation_panel(found, job.id, services.settings),
         charts=_charts(job, found, services),
         needs=[(f"job {number}", url(f"/jobs/{number}")) for number in needs] if job.state in BEFORE else [],
         then=[_next(view(services.jobs.get(other)), services.settings) for other in services.jobs.needed_by(job.id)],
@@ -177,7 +177,7 @@ def _next(shown: JobView, settings: Settings) -> NextJob:
     return NextJob(shown.title, href, shown.job.state, _made(shown, settings))
 
 
-def _notices(job: JobRecord, found: LookView | None, *, supervised: bool, needs: bool) -> list[tuple[str, str]]:
+def _notices(job: JobRecord, found: ValidationView | None, *, supervised: bool, needs: bool) -> list[tuple[str, str]]:
     """What stands in the way of the job, and what went wrong; each with the kind of notice it is."""
     told = [(job.error.message, "warn" if job.state == "blocked" else "bad")] if job.error else []
     if job.state == "queued" and not supervised:
@@ -207,7 +207,7 @@ def _stats(shown: JobView) -> list[JobStat]:
     return stats + [JobStat(name, number(value, 4), "") for name, value in shown.figures.items()]
 
 
-def _charts(job: JobRecord, found: LookView | None, services: Services) -> list[JobChart]:
+def _charts(job: JobRecord, found: ValidationView | None, services: Services) -> list[JobChart]:
     groups = curve_groups(
         services.jobs.series(job.id, points=CHART_POINTS),
         collapsed_cost(job.spec.get("config") or {}),

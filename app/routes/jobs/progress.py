@@ -1,11 +1,11 @@
-"""What a training sees when it looks at held-out images, by REST."""
+"""How a training does on held-out images, by REST."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.deps import ServicesDep, SettingsDep
 from app.routes.pictures import ImageAddress
-from app.services.training.progress import LookView, look_view, view_picture
+from app.services.training.progress import ValidationView, validation_view, view_picture
 from app.settings import Settings
 from app.web.responses import Json, answers
 from models.counting.training_views import whole_over_tiles
@@ -18,14 +18,14 @@ def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
     """Measures on held-out images at each look of a training, and one image's views, with their totals if it counts."""
     record = services.jobs.get(job)
     folder = services.jobs.folder(record)
-    shown = look_view(record, folder)
+    shown = validation_view(record, folder)
     if shown is None:
         return Json({"image": None, "images": 0, "collapsed": None, "looks": [], "views": []})
     return Json(shape(shown, f"/api/jobs/{record.id}", settings))
 
 
-def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
-    """The looks as JSON."""
+def shape(shown: ValidationView, here: str, settings: Settings) -> dict[str, object]:
+    """The validations as JSON."""
     page = ImageAddress(settings, shown.gallery, shown.row).page
     return {
         "image": {"gallery": shown.gallery, "row": shown.row, "links": {"page": page}},
@@ -39,12 +39,12 @@ def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
         ],
         "looks": [
             {
-                "step": look.step,
-                "measures": dict(look.measures),
-                "totals": look.totals,
-                "ratio": whole_over_tiles(look.totals) if look.totals else None,
+                "step": point.step,
+                "measures": dict(point.measures),
+                "totals": point.totals,
+                "ratio": whole_over_tiles(point.totals) if point.totals else None,
             }
-            for look in shown.looks
+            for point in shown.points
         ],
     }
 

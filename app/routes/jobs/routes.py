@@ -14,7 +14,7 @@ from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
 from app.routes.jobs import pages as job_page
-from app.routes.jobs import progress as job_looks
+from app.routes.jobs import progress
 from app.services.jobs.events import stream
 from app.services.jobs.view import artefact_path, view
 from app.settings import Settings
@@ -23,7 +23,7 @@ from app.web.responses import Json, answers
 
 router = APIRouter()
 router.include_router(job_page.router)
-router.include_router(job_looks.router)
+router.include_router(progress.router)
 
 CursorQuery = Annotated[str | None, Query(max_length=64)]
 StateQuery = Annotated[list[str] | None, Query(max_length=len(STATES))]

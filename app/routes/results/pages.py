@@ -6,8 +6,8 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from app.routes.results.shapes import Gains
-from app.services.results import published
-from app.services.results.published import Linear, Published
+from app.services.results import published_results as published
+from app.services.results.published_results import Linear, Published
 from app.services.results.service import HOW_WORDS, MeasuredRow, ResultColumn, Results, TableChoice
 from app.services.services import Services
 from app.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from urllib.parse import urlencode
 
-from app.services.results import published
+from app.services.results import published_results as published
 from app.services.results.service import MeasuredRow, Results, TableChoice
 from app.settings import Settings
 from models.probes.comparison import Difference, Differences

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from app.routes.pictures import Picture
 from app.routes.queries import address
-from app.routes.training.task_page import TaskParams, TaskParts, picture_path
+from app.routes.training.puzzles import TaskParams, TaskParts, picture_path
 from app.settings import Settings
 from app.web.formats import count
 from app.web.frame import PageContext

@@ -13,7 +13,7 @@ from models.search.index import Floats
 VERSION = 1  # of the hash and of the vectors
 
 
-class LooksService:
+class ControlSpacesService:
     """Computed when first asked for, kept by the pack's fingerprint; None while that is being done."""
 
     def __init__(self, preparing: Preparing) -> None:

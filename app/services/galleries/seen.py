@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord
-from app.services.galleries.control_spaces import LooksService
+from app.services.galleries.control_spaces import ControlSpacesService
 from app.services.preparing import Arrays, Preparing
 from models.galleries.packs import Pack
 from models.galleries.phash import NEAR, Hashes, phashes
@@ -59,8 +59,8 @@ class Seen:
 class SeenService:
     """Matches the training images that are kept with a checkpoint against galleries and single images."""
 
-    def __init__(self, looks: LooksService, preparing: Preparing) -> None:
-        self._looks = looks
+    def __init__(self, control_spaces: ControlSpacesService, preparing: Preparing) -> None:
+        self._control_spaces = control_spaces
         self._preparing = preparing
         self._known = Recent[tuple[Path, int | None], SeenImages | None](KEPT)
 
@@ -71,7 +71,7 @@ class SeenService:
             return Seen()
         if not len(seen.sha256):
             return Seen(np.zeros(len(pack), dtype=np.bool_))
-        hashes = self._looks.hashes(pack)
+        hashes = self._control_spaces.hashes(pack)
         if hashes is None:
             return Seen(preparing=True)
         inputs = (VERSION, NEAR, checkpoint.sha256, _stamp(checkpoint.folder), pack.fingerprint)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.failures import BadQuery, Busy
-from app.services.galleries.control_spaces import LooksService
+from app.services.galleries.control_spaces import ControlSpacesService
 from app.services.galleries.seen import Seen, SeenService
 from app.services.galleries.service import GalleriesService
 from app.services.scans.service import OpenScan, ScansService
@@ -39,13 +39,13 @@ class SearchAids:
         self,
         scans: ScansService,
         galleries: GalleriesService,
-        looks: LooksService,
+        control_spaces: ControlSpacesService,
         seen: SeenService,
         quality: QualityService,
     ) -> None:
         self._scans = scans
         self._galleries = galleries
-        self._looks = looks
+        self._control_spaces = control_spaces
         self._seen = seen
         self._quality = quality
 
@@ -74,13 +74,13 @@ class SearchAids:
         return self._seen.find(scan.checkpoint, scan.pack).first(scan.reader.rows if rows is None else rows)
 
     def hashes(self, scan: OpenScan) -> Hashes | None:
-        """What each scanned row looks like."""
-        found = self._looks.hashes(scan.pack)
+        """What each scanned row control_spaces like."""
+        found = self._control_spaces.hashes(scan.pack)
         return None if found is None else found[: scan.reader.rows]
 
     def control(self, scan: OpenScan, space: ControlSpace) -> Floats:
         """The scanned rows in a space without a network. Raises Busy while they are prepared."""
-        found = self._looks.space(scan.pack, space)
+        found = self._control_spaces.space(scan.pack, space)
         if found is None:
             raise Busy("preparing", "The gallery's pixels and colours are being prepared.")
         return found[: scan.reader.rows]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.services.galleries.control_spaces import LooksService
+from app.services.galleries.control_spaces import ControlSpacesService
 from app.services.galleries.seen import Seen, SeenService
 from app.services.preparing import Arrays, Preparing
 from app.services.scans.service import OpenScan
@@ -51,15 +51,15 @@ class Measured:
 class QualityService:
     """Measures when first asked, over the rows that a search shows by default."""
 
-    def __init__(self, looks: LooksService, seen: SeenService, preparing: Preparing) -> None:
-        self._looks = looks
+    def __init__(self, control_spaces: ControlSpacesService, seen: SeenService, preparing: Preparing) -> None:
+        self._control_spaces = control_spaces
         self._seen = seen
         self._preparing = preparing
         self._identity = lru_cache(maxsize=32)(_identity)
 
     def of(self, scan: OpenScan, untrained: OpenScan | None) -> Measured:
         """The scores of a scan's layers and of the spaces beside them, also those of the untrained network's scan."""
-        hashes, seen = self._looks.hashes(scan.pack), self._seen.find(scan.checkpoint, scan.pack)
+        hashes, seen = self._control_spaces.hashes(scan.pack), self._seen.find(scan.checkpoint, scan.pack)
         if hashes is None or seen.preparing:
             return Measured(preparing=True)
         before = None if untrained is None else untrained.reader
@@ -74,7 +74,7 @@ class QualityService:
         allowed = seen.first(rows).unseen()
         spaces: dict[str, Any] = {layer: reader.embeddings(layer)[:rows] for layer in reader.layers}
         for space in CONTROL_SPACES:
-            spaces[space] = self._looks.wait(pack, space)[:rows]
+            spaces[space] = self._control_spaces.wait(pack, space)[:rows]
         if untrained is not None:
             for layer in (name for name in untrained.layers if name in reader.layers):
                 spaces[UNTRAINED_PREFIX + layer] = untrained.embeddings(layer)[:rows]

@@ -1,4 +1,4 @@
-"""What a training's looks at held-out images say: the latest measures, one image's views, and whether it died."""
+"""How a training does on held-out images: the latest measures, one image's views, and whether the network died."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ class ImageView:
 
 
 @dataclass(frozen=True)
-class LookView:
-    """The looks so far: measures over `images` held-out images, and the views of the gallery's `row`.
+class ValidationView:
+    """The validations so far: measures over `images` held-out images, and the views of the gallery's `row`.
 
     `question` is that of the views' puzzle, empty where a network counts; `guessed` are measures by guessing.
     """
@@ -33,7 +33,7 @@ class LookView:
     gallery: str
     row: int
     images: int
-    looks: tuple[ValidationPoint, ...]
+    points: tuple[ValidationPoint, ...]
     views: tuple[ImageView, ...]
     history: Mapping[str, list[tuple[int, float]]]
     question: str = ""
@@ -46,11 +46,11 @@ class LookView:
 
     @property
     def first(self) -> ValidationPoint:
-        return self.looks[0]
+        return self.points[0]
 
     @property
     def latest(self) -> ValidationPoint:
-        return self.looks[-1]
+        return self.points[-1]
 
     @property
     def whole(self) -> float:
@@ -82,16 +82,16 @@ def collapsed(pull: float | None, push: float | None) -> bool:
     return pull is not None and push is not None and pull < 0.01 * MARGIN and push > 0.99 * MARGIN
 
 
-def look_view(job: JobRecord, folder: Path) -> LookView | None:
+def validation_view(job: JobRecord, folder: Path) -> ValidationView | None:
     """What a training has seen so far; None where it has not looked yet, or is no training."""
     log = validation_log(job, folder)
     if log is None or not log.points:
         return None
-    return LookView(
+    return ValidationView(
         gallery=str(job.spec.get("gallery", "")),
         row=log.row,
         images=log.images,
-        looks=log.points,
+        points=log.points,
         views=_views(log),
         history=_history(log),
         question=log.question,

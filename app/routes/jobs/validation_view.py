@@ -1,11 +1,11 @@
-"""What a training saw when it last looked at held-out images, in the words and numbers that its job's page shows."""
+"""How a training last did on held-out images, in the words and numbers that its job's page shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.services.training.progress import ImageView, LookView
+from app.services.training.progress import ImageView, ValidationView
 from app.settings import Settings
 from app.web.charts import line_chart
 from app.web.formats import number
@@ -18,7 +18,7 @@ COLLAPSED = (
 
 
 @dataclass(frozen=True)
-class LookFact:
+class ValidationFact:
     """A measure: `aside` says what to compare it with, `also` is a second value."""
 
     name: str
@@ -28,7 +28,7 @@ class LookFact:
 
 
 @dataclass(frozen=True)
-class LookPicture:
+class ValidationPicture:
     """One input of the fixed image, with what is counted in it."""
 
     name: str
@@ -40,8 +40,8 @@ class LookPicture:
 class Totals:
     """The fixed image of a network that counts: its five inputs add up, or do not."""
 
-    whole: LookPicture
-    tiles: Sequence[LookPicture]
+    whole: ValidationPicture
+    tiles: Sequence[ValidationPicture]
     whole_total: str
     tiles_total: str
     ratio: str
@@ -51,24 +51,24 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Looks:
+class ValidationPanel:
     """The measures and the fixed image; `totals` where the network counts, else `question` and `pictures`."""
 
     note: str
-    facts: Sequence[LookFact]
+    facts: Sequence[ValidationFact]
     image: str
     href: str
     gallery: str
     question: str
-    pictures: Sequence[LookPicture]
+    pictures: Sequence[ValidationPicture]
     totals: Totals | None
 
 
-def looks(found: LookView, job: int, settings: Settings) -> Looks:
-    """A look as it is shown."""
+def validation_panel(found: ValidationView, job: int, settings: Settings) -> ValidationPanel:
+    """The validation as it is shown."""
     pictures = [_picture(item, job, settings) for item in found.views]
     scored = "; scored with the paper's loss, M = 10" if found.counts else ""
-    return Looks(
+    return ValidationPanel(
         note=f"at step {number(found.latest.step)}, on {found.images} of them{scored}",
         facts=_counting_facts(found.latest.measures) if found.counts else _facts(found),
         image=f"image {found.row}",
@@ -80,16 +80,17 @@ def looks(found: LookView, job: int, settings: Settings) -> Looks:
     )
 
 
-def collapsed_words(found: LookView) -> str:
+def collapsed_words(found: ValidationView) -> str:
     """The notice that a network counts nothing; empty where it does."""
     return COLLAPSED.format(loss=found.latest.measures["held_out_loss"]) if found.collapsed else ""
 
 
-def _picture(item: ImageView, job: int, settings: Settings) -> LookPicture:
-    return LookPicture(item.name, settings.url(f"/api/jobs/{job}/views/{item.picture}.png"), number(item.total, 3))
+def _picture(item: ImageView, job: int, settings: Settings) -> ValidationPicture:
+    address = settings.url(f"/api/jobs/{job}/views/{item.picture}.png")
+    return ValidationPicture(item.name, address, number(item.total, 3))
 
 
-def _totals(found: LookView, pictures: Sequence[LookPicture]) -> Totals:
+def _totals(found: ValidationView, pictures: Sequence[ValidationPicture]) -> Totals:
     return Totals(
         whole=pictures[0],
         tiles=pictures[1:],
@@ -102,10 +103,10 @@ def _totals(found: LookView, pictures: Sequence[LookPicture]) -> Totals:
     )
 
 
-def _facts(found: LookView) -> list[LookFact]:
+def _facts(found: ValidationView) -> list[ValidationFact]:
     """The measures of a task that does not count, beside guessing."""
     return [
-        LookFact(_named(name), _aside(name, found.guessed), number(value, 3), "")
+        ValidationFact(_named(name), _aside(name, found.guessed), number(value, 3), "")
         for name, value in found.latest.measures.items()
     ]
 
@@ -121,16 +122,16 @@ def _aside(name: str, guessed: Mapping[str, float]) -> str:
     return NOISE if name == "conv1_tv_ratio" else ""
 
 
-def _counting_facts(now: Mapping[str, float]) -> list[LookFact]:
+def _counting_facts(now: Mapping[str, float]) -> list[ValidationFact]:
     loss, pull, push = (_places(now.get(f"held_out_{name}"), 3) for name in ("loss", "pull", "push"))
     averaging, units = _places(now.get("r2_averaging"), 2), now.get("firing_units")
     return [
-        LookFact("Loss", "10.000 counts nothing", loss, ""),
-        LookFact("Pull and push", "", f"{pull} + {push}", ""),
-        LookFact("Additivity ratio", "adding 1, averaging .25", _places(now.get("additivity_ratio"), 2), ""),
-        LookFact("R² of adding", "and of averaging", _places(now.get("r2_adding"), 2), averaging),
-        LookFact("Active units", "fire on more than 5 %", number(units), ""),
-        LookFact("First filters, TV ratio", NOISE, _places(now.get("conv1_tv_ratio"), 2), ""),
+        ValidationFact("Loss", "10.000 counts nothing", loss, ""),
+        ValidationFact("Pull and push", "", f"{pull} + {push}", ""),
+        ValidationFact("Additivity ratio", "adding 1, averaging .25", _places(now.get("additivity_ratio"), 2), ""),
+        ValidationFact("R² of adding", "and of averaging", _places(now.get("r2_adding"), 2), averaging),
+        ValidationFact("Active units", "fire on more than 5 %", number(units), ""),
+        ValidationFact("First filters, TV ratio", NOISE, _places(now.get("conv1_tv_ratio"), 2), ""),
     ]
 
 

@@ -9,8 +9,8 @@ from app.deps import CountImageDep, ServicesDep, SettingsDep
 from app.failures import NotFound
 from app.routes.queries import address
 from app.routes.training.pages import task_context, tasks_context
-from app.routes.training.task_page import TaskParams, open_task, picture_path, with_image
-from app.routes.training.task_page import image_of as image
+from app.routes.training.puzzles import TaskParams, open_task, picture_path, with_image
+from app.routes.training.puzzles import image_of as image
 from app.services.services import Services
 from app.services.training.puzzles import png, sheet
 from app.settings import Settings
