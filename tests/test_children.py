@@ -25,6 +25,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.jobs
 @pytest.mark.parametrize("safe", ["", "1"])
 @pytest.mark.parametrize("module", ["app.jobs.run", "app.jobs.supervisor"])
 def test_a_process_of_ours_starts_beside_packages_of_the_same_name(

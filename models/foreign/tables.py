@@ -17,7 +17,10 @@ CODES: Final = {
     "unsupported_dtype": (422, "complex, quantised, sparse or nested tensors"),
     "no_weights": (422, "no dict of tensors is in the file"),
     "too_many_tensors": (422, "more tensors than any network has"),
-    "memory_limit": (422, "reading needs more than the reader's own size, twice the file and 1 GB"),
+    "memory_limit": (
+        422,
+        "reading needs more than the reader's own size, twice the file and 1 GB (not bounded on macOS)",
+    ),
     "time_limit": (422, "reading takes far longer than a file of that size should"),
     "reader_crashed": (422, "the file brought the process down that read it"),
     "not_a_file": (422, "a folder, a pipe or a device"),

@@ -38,6 +38,7 @@ def toy(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     yield client
 
 
+@pytest.mark.torch  # the modules of kinds import it
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_kind_can_run_and_be_submitted_and_has_a_lane_a_title_and_a_page(kind: Kind) -> None:
     assert KINDS[kind.name] is kind
