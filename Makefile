@@ -23,10 +23,8 @@ types: .venv/.dev
 quick: .venv/.dev
 	$(BIN)/python -m pytest --quick $(ARGS)
 
-# The quick tests first, then the others; status 5 means that ARGS chose none of one half, which is no failure.
 test: .venv/.dev
-	$(BIN)/python -m pytest --quick $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m "browser or jobs or torch" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest $(ARGS)
 
 wheel: .bootstrap/.stamp
 	PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m tests.wheel
