@@ -15,6 +15,7 @@ from app.services.services import Services
 from app.settings import Settings
 
 MAX_ID = 2**63 - 1
+MAX_NAME = 200  # characters of a slug or a label in a query
 
 RowPath = Annotated[int, Path(ge=0, le=MAX_ID)]
 UnitPath = Annotated[int, Path(ge=0, le=MAX_ID)]
@@ -56,7 +57,7 @@ class ImageBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-    gallery: str | None = None
+    gallery: str | None = Field(None, max_length=MAX_NAME)
     row: int | None = Field(None, ge=0, le=MAX_ID)
     box: list[float] | None = Field(None, min_length=4, max_length=4)
     vector: list[float] | None = Field(None, min_length=1)

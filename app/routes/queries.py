@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.deps import MAX_ID, box_from_text
+from app.deps import MAX_ID, MAX_NAME, box_from_text
 from app.failures import BadQuery
 from app.services.counting.service import Kernel
 from app.services.galleries.seen import Which
@@ -28,7 +28,7 @@ def _empty_is_none(value: object) -> object:
 
 
 Blank = BeforeValidator(_empty_is_none)
-Name = Annotated[str | None, Field(max_length=200), Blank]
+Name = Annotated[str | None, Field(max_length=MAX_NAME), Blank]
 Row = Annotated[int | None, Field(ge=0, le=MAX_ID), Blank]
 Share = Annotated[float | None, Field(gt=0, le=1), Blank]
 UploadName = Annotated[str | None, Field(pattern=f"^({NAME.pattern})?$"), Blank]
