@@ -1,7 +1,6 @@
 """Pages: the Jinja environment, and `page(request, context)`, which fills the template that the context names."""
 
 import hashlib
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,21 +46,15 @@ class Pages:
 
     def render(self, context: PageContext, path: str) -> str:
         """The page at `path`, which is without the base path."""
-        return self.fill(context.template, variables(context), path)
-
-    def fill(self, name: str, context: Mapping[str, object], path: str) -> str:
-        return self.environment.get_template(name).render({**variables(frame(self.settings, path)), **context})
+        named = {**variables(frame(self.settings, path)), **variables(context)}
+        return self.environment.get_template(context.template).render(named)
 
 
-def page(request: Request, context: PageContext | str, *, status: int = 200, **named: object) -> HTMLResponse:
-    """The HTML answer that `context` describes.
-
-    Pages that have no context yet give the name of their template instead, and its variables by name.
-    """
+def page(request: Request, context: PageContext, *, status: int = 200) -> HTMLResponse:
+    """The HTML answer that `context` describes."""
     pages: Pages = request.app.state.pages
     path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
-    html = pages.fill(context, named, path) if isinstance(context, str) else pages.render(context, path)
-    return HTMLResponse(html, status_code=status)
+    return HTMLResponse(pages.render(context, path), status_code=status)
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,8 @@ from app.web.frame import Frame, Links, PageContext
 from app.web.templating import TEMPLATES, Pages
 from tests.templates import Reading, Type, type_of
 
+LONGEST = 160  # characters of a line
+
 
 def contexts(base: type[PageContext] = PageContext) -> Iterator[type[PageContext]]:
     """All contexts of the application, whose routes are loaded with it."""
@@ -53,3 +55,19 @@ def test_a_context_is_a_value_with_a_name_like_its_kind(context: type[PageContex
     assert context.__name__.endswith("Context") and (TEMPLATES / context.template).is_file()
     assert not typed(context).keys() & (typed(Frame).keys() | typed(Links).keys())
     assert inspect.getdoc(context)
+
+
+def test_every_template_belongs_to_a_context(pages: Pages) -> None:
+    """A page by itself, a part of one through the page that includes or imports it."""
+    read = {name for context in CONTEXTS for name in reading(context, pages).templates}
+    assert {path.name for path in TEMPLATES.iterdir()} - read == set()
+
+
+def test_the_lines_of_templates_are_short() -> None:
+    long = [
+        f"{path.name}:{number}"
+        for path in sorted(TEMPLATES.iterdir())
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > LONGEST
+    ]
+    assert long == []

@@ -16,7 +16,7 @@ from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS
 from models.tasks import TASKS
-from tests.conftest import Server
+from tests.conftest import Client, Server
 
 PAGE = {"accept": "text/html"}
 
@@ -71,6 +71,14 @@ def test_a_checkpoint_answers_and_the_viewer_may_answer_first(
     right = solved["answer"]["choice"] == 1
     assert solved["score"] == {"puzzles": 3, "viewer": 2, "network": 1 + right, "chance": 1.5}
     assert f"score=3,2,{1 + right},1.5" in solved["links"]["next"] and "choice" not in solved["links"]["next"]
+
+
+def test_nobody_may_answer_and_is_chosen_where_no_network_is_named(client: Client) -> None:
+    page = client.get("/tasks/jigsaw", headers=PAGE).text
+    menu = re.search(r'<select id="checkpoint" name="checkpoint".*?</select>', page, re.S)
+    assert menu is not None and re.findall(r'<option value="([^"]*)" selected>([^<]*)<', menu[0]) == [
+        ("", "nobody: only the puzzle")
+    ]
 
 
 def test_what_cannot_be_asked_is_said(web: httpx.Client, server: Server) -> None:

@@ -16,6 +16,7 @@ from models.recipes.catalogue import SYSTEMS, System
 
 STATE = ("gallery", "row", "upload", "seed")  # what names the puzzle in an address
 MOST_COLUMNS = 4
+NOBODY = ("", "nobody: only the puzzle")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ class TaskContext(PageContext):
     chooser: Chooser
     fields: Sequence[tuple[str, object]]
     solve: bool
-    solvers: Sequence[tuple[str, str]]
+    solvers: Sequence[tuple[str, str]]  # who may answer, nobody first
+    unsolved: bool  # no network was trained on the task yet
     checkpoint: str
     modes: Sequence[tuple[str, str, bool]]
     puzzle: PuzzleView | None
@@ -215,7 +217,8 @@ def task_context(parts: TaskParts) -> TaskContext:
         chooser=_chooser(params, parts.image, parts.here, parts.settings),
         fields=_fields(params, STATE),
         solve=params.solve,
-        solvers=parts.solvers,
+        solvers=[NOBODY, *parts.solvers],
+        unsolved=not parts.solvers,
         checkpoint=params.checkpoint or "",
         modes=_modes(parts) if parts.can_solve else [],
         puzzle=None if parts.posed is None else _puzzle(parts, parts.posed),
