@@ -20,10 +20,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 
 from app.serving import bind
 from app.settings import Settings
+from tests.applications import application
 
 if TYPE_CHECKING:
     from app.inspector.client import Inspector
-    from tests.making import Workspace
+    from tests.making import Filling, Workspace
 
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -38,13 +39,6 @@ for name in [name for name in os.environ if name.startswith("TESSERA_")]:
 def settings(tmp_path: Path) -> Settings:
     """An empty workspace; pictures may be imported from the test's own folder."""
     return Settings(workspace=tmp_path / "workspace", roots=(tmp_path,))
-
-
-def application(settings: Settings) -> FastAPI:
-    """The application without its child processes; loaded here, because most tests of the science do without it."""
-    from app.main import create_app
-
-    return create_app(settings, start_children=False)
 
 
 class Client:
@@ -113,16 +107,26 @@ class Server:
         return self.app.state.services
 
 
-@pytest.fixture(scope="session")
-def server(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the whole run; no supervisor, and a predictor only where `predictor` is asked for."""
-    from tests.making import filled_elsewhere
+@pytest.fixture(scope="session", autouse=True)
+def filling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Filling | None"]:
+    """The used workspace, begun before the first test where any will ask for it."""
+    if not any("server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    from tests.making import Filling
 
+    filling = Filling(tmp_path_factory.mktemp("used"), request.getfixturevalue("photos"))
+    yield filling
+    filling.process.kill()
+    filling.process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(photos: Path, filling: "Filling") -> Iterator[Server]:
+    """One server for the whole run; no supervisor, and a predictor only where `predictor` is asked for."""
+    workspace = filling.wait()
     listener = bind("127.0.0.1", 0)
-    settings = Settings(
-        workspace=tmp_path_factory.mktemp("used"), roots=(photos.parent,), port=listener.getsockname()[1]
-    )
-    workspace = filled_elsewhere(settings.workspace, photos)
+    settings = Settings(workspace=workspace.path, roots=(photos.parent,), port=listener.getsockname()[1])
     app = application(settings)
     with live(app, listener) as url:
         yield Server(url, app, workspace)

@@ -91,12 +91,17 @@ def fill(services: Services, photos: Path) -> Workspace:
     )
 
 
-def filled_elsewhere(path: Path, photos: Path) -> Workspace:
-    """What `fill` makes, by a process of its own: the caller needs no torch."""
-    command = [sys.executable, "-m", "tests.filling", str(path), str(photos)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    return Workspace.told(json.loads(ran.stdout))
+class Filling:
+    """What `fill` makes, by a process of its own: the caller needs no torch, and can do something else meanwhile."""
+
+    def __init__(self, path: Path, photos: Path) -> None:
+        command = [sys.executable, "-m", "tests.filling", str(path), str(photos)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def wait(self) -> Workspace:
+        told, log = self.process.communicate()
+        assert self.process.returncode == 0, log
+        return Workspace.told(json.loads(told))
 
 
 PROBE = {"layers": ["conv1", "counts"], "side": 64, "views": 2, "steps": 4, "batch": 16}

@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in MARKS)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+        items.sort(key=lambda item: "server" in getattr(item, "fixturenames", ()))  # its workspace is filled meanwhile
 
 
 def _is_marked(path: Path) -> bool:
@@ -58,7 +59,7 @@ class RefuseTorch:
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        assert name not in HEAVY, f"imports {name}: mark the test `torch`"
+        assert name not in HEAVY, f"imports {name}, and a quick run must not: mark the test `torch`"
 
 
 def refuse_processes(event: str, arguments: tuple[Any, ...]) -> None:
