@@ -8,7 +8,7 @@ UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
 INSTALL := $(UV) pip install --compile-bytecode --python $(BIN)/python -c requirements.lock
 
 .DEFAULT_GOAL := check
-.PHONY: check lint types quick test demo format docs lock clean
+.PHONY: check lint types quick test wheel demo format docs lock clean
 
 check: lint types test
 
@@ -25,6 +25,9 @@ quick: .venv/.dev
 
 test: quick
 	$(BIN)/python -m pytest -m "browser or jobs or torch" $(ARGS)
+
+wheel: .bootstrap/.stamp
+	PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m tests.wheel
 
 demo: .venv/.app
 	@exec $(BIN)/tessera demo $(ARGS)

@@ -18,9 +18,7 @@ MAX_ID = 2**63 - 1
 
 RowPath = Annotated[int, Path(ge=0, le=MAX_ID)]
 UnitPath = Annotated[int, Path(ge=0, le=MAX_ID)]
-IdPath = Annotated[int, Path(ge=1, le=MAX_ID)]
 LimitQuery = Annotated[int, Query(ge=1, le=500)]
-NeighborsQuery = Annotated[int, Query(ge=1, le=1000)]
 
 ImageField = Literal["gallery", "row", "box", "vector"]
 
@@ -183,10 +181,8 @@ def image_openapi(*fields: ImageField) -> dict[str, object]:
 
 count_image_query = ImageQueryReader("gallery", "row", "box")
 search_image_query = ImageQueryReader("row", "box", "vector")
-image_query = ImageQueryReader("gallery", "row", "box", "vector")
 
 CountImageDep = Annotated[ImageQuery, Depends(count_image_query)]
 SearchImageDep = Annotated[ImageQuery, Depends(search_image_query)]
-ImageQueryDep = Annotated[ImageQuery, Depends(image_query)]
 COUNT_IMAGE_OPENAPI = image_openapi("gallery", "row", "box")
 SEARCH_IMAGE_OPENAPI = image_openapi("row", "box", "vector")

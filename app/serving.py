@@ -102,7 +102,7 @@ def bind(host: str, port: int) -> socket.socket:
     raise Conflict("no_port", f"No port from {port} to {port + PORTS_TO_TRY - 1} is free; choose one with --port.")
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn, which says when it answers and tells open event streams to end when it leaves."""
 
     def __init__(self, config: uvicorn.Config, application: FastAPI, started: Callable[[], None]) -> None:
@@ -151,7 +151,7 @@ def _run(application: FastAPI, settings: Settings, listener: socket.socket, anno
     _allow_many_files()
     _leave_quietly()
     try:
-        Server(uvicorn_config(application, settings), application, started).run(sockets=[listener])
+        HttpServer(uvicorn_config(application, settings), application, started).run(sockets=[listener])
     finally:
         (settings.workspace / RECORD).unlink(missing_ok=True)
     return address

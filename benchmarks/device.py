@@ -26,11 +26,14 @@ from benchmarks.scan import make_checkpoint, make_pack
 from benchmarks.training import bare, ours, wait
 from models.card import write_card
 from models.checkpoints import storage as checkpoints
+from models.checkpoints.scanned import open_for_scan
 from models.galleries.packs import Pack
 from models.network import exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.scans.images import ScanImages
-from models.scans.scanning import BATCH, Eyes, Plan, scan
+from models.scans.networks import ScanNetworks
+from models.scans.plans import ScanPlan
+from models.scans.scanning import BATCH, scan
 from models.seeds import generator
 from models.tasks.counting import Counting
 from models.training.batches import ResidentRegions
@@ -49,16 +52,16 @@ def make_small(folder: Path) -> Path:
     return folder
 
 
-def forward_only(eyes: Eyes, images: ScanImages, device: str) -> float:
+def forward_only(networks: ScanNetworks, images: ScanImages, device: str) -> float:
     """Images per second of the encoder alone on resident squares, which are all of one size."""
-    batch = BATCH.get(eyes.trunk.device.type, BATCH["cpu"])
+    batch = BATCH.get(networks.trunk.device.type, BATCH["cpu"])
     shown = iter(images.rows(range(len(images.pack))))
     batches = list(_stacks(shown, batch))
-    eyes.trunk.run_trunk(eyes.trunk.trunk_input(batches[0]))  # warm
+    networks.trunk.run_trunk(networks.trunk.trunk_input(batches[0]))  # warm
     wait(device)
     started = time.perf_counter()
     for squares in batches:
-        eyes.trunk.run_trunk(eyes.trunk.trunk_input(squares))
+        networks.trunk.run_trunk(networks.trunk.trunk_input(squares))
     wait(device)
     return len(images.pack) / (time.perf_counter() - started)
 
@@ -70,16 +73,19 @@ def _stacks(shown: Iterator[tuple[int, object]], batch: int) -> Iterator[torch.T
 
 def measure_scan(pack: Pack, checkpoint: Path, scratch: Path, device: str, *, residual: bool) -> None:
     """Print what a scan does while it decodes, from resident images, and what the forward pass alone would do."""
-    plan = Plan(checkpoint.name, "benchmark", residual=residual, regions=False)
-    eyes = Eyes.open(checkpoint, plan, device=device)
-    images, rates = eyes.images(pack, resident=True), []
+    plan = ScanPlan(checkpoint.name, "benchmark", residual=residual, regions=False)
+    networks = open_for_scan(checkpoint, plan, device=device)
+    images, rates = networks.images(pack, resident=True), []
     for _ in range(2):
         shutil.rmtree(scratch, ignore_errors=True)
         started = time.perf_counter()
-        scan(pack, checkpoint, scratch, plan, device=device, tick=lambda _done: None, images=images)
+        scan(pack, networks, scratch, plan, tick=lambda _done: None, images=images)
         wait(device)
         rates.append(len(pack) / (time.perf_counter() - started))
-    plain, units = forward_only(eyes, images, device), sum(layer.units for layer in (*eyes.conv, *eyes.vector))
+    plain, units = (
+        forward_only(networks, images, device),
+        sum(layer.units for layer in (*networks.conv, *networks.vector)),
+    )
     name = f"{checkpoint.name}, {units} units{', with the equation' if residual else ''}"
     print(
         f"scan     {name:38} decoding {rates[0]:8.0f} images/s   resident {rates[1]:8.0f} images/s   "

@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.neighbours import untrained
 from models.card import read_card, write_card
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import evaluate, held_out_regions
+from models.counting.evaluation import evaluate
+from models.galleries.loading import regions_of
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.training.batches import split_rows
@@ -27,7 +28,7 @@ def main() -> None:
     with Pack.open(options.gallery) as pack:
         if pack.fingerprint != card.provenance["gallery_fingerprint"]:
             raise SystemExit("this is not the gallery that the checkpoint was trained on")
-        regions = held_out_regions(pack, split_rows(pack, config.crop, config.held_out).held_out, config.region)
+        regions = regions_of(pack, split_rows(pack, config.crop, config.held_out).held_out, config.region)
     network, before = checkpoints.load(options.checkpoint), untrained(options.checkpoint)
     measures, reference = evaluate(network, before, regions, seed=int(card.provenance["seed"]), tick=print)
     checkpoints.write_reference(options.checkpoint, reference)

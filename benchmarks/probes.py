@@ -26,8 +26,8 @@ from models.galleries.images import store_image
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.network import Network
-from models.probes.bench import Bench, Told, measure
-from models.probes.eyes import NetworkEye, random_twin, show
+from models.probes.bench import ProbeBench, ProbeReports, measure
+from models.probes.feature_sources import NetworkFeatures, probe_crops, random_twin
 from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, cells
 
 NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5")
@@ -62,7 +62,7 @@ def network() -> Network:
     return random_twin(card, 0, "cpu")
 
 
-def bare(bench: Bench, net: Network, clock: Callable[[], float]) -> tuple[float, float]:
+def bare(bench: ProbeBench, net: Network, clock: Callable[[], float]) -> tuple[float, float]:
     """Seconds to look at all images once, and to train the classifiers of one seed."""
     began = clock()
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in NAMES}
@@ -71,7 +71,7 @@ def bare(bench: Bench, net: Network, clock: Callable[[], float]) -> tuple[float,
     for start in range(0, len(images), 64):
         rows, part = zip(*images[start : start + 64], strict=True)
         with torch.inference_mode(), net.hooks(NAMES) as seen:
-            net.run_trunk(net.trunk_input(show(part, rows, 0, bench.side).squares))
+            net.run_trunk(net.trunk_input(probe_crops(part, rows, 0, bench.side).squares))
             for name, maps in seen.items():
                 kept[name].append(F.adaptive_avg_pool2d(maps, cells(maps.shape[1], maps.shape[2])).clone())
     found = {name: torch.cat(parts)[: len(bench.rows.train)].clone() for name, parts in kept.items()}
@@ -111,13 +111,13 @@ def main() -> None:
         place = Path(scratch)
         pack = pack_of(place / "pack", photos(options.folder, options.images, place / "photos"))
         marks: list[tuple[str, float]] = []
-        told = Told(lambda message: marks.append((message, clock())), lambda *_: None)
+        reports = ProbeReports(lambda message: marks.append((message, clock())), lambda *_: None)
         protocol = Protocol(views=1, steps=options.steps)
         paths = {"place": place / "out", "state": place / "state"}
-        bench = Bench.open(pack, "bench", protocol, device="cpu", told=told, **paths)
+        bench = ProbeBench.open(pack, "bench", protocol, device="cpu", reports=reports, **paths)
         net = network()
         looked, trained = bare(bench, net, clock)
-        measure(bench, NetworkEye(net, NAMES), "row", "probe")
+        measure(bench, NetworkFeatures(net, NAMES), "row", "probe")
         end = clock()
         looks = marks[1][1] - marks[0][1]
         seeds = (end - marks[1][1]) / len(protocol.seeds)

@@ -24,11 +24,13 @@ from torchvision import transforms
 from benchmarks.photos import photos
 from models.card import Card, Preprocess, write_card
 from models.checkpoints import storage as checkpoints
+from models.checkpoints.scanned import open_for_scan
 from models.encoders import ENCODERS, layers
 from models.encoders.initialisation import he
 from models.galleries.images import store_image
 from models.galleries.packs import SHARD_ROWS, Pack, PackRow, write_manifest, write_shard
-from models.scans.scanning import Plan, scan
+from models.scans.plans import ScanPlan
+from models.scans.scanning import scan
 from models.seeds import generator
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -108,8 +110,9 @@ def ours(pack: Pack, checkpoint: Path, folder: Path, device: str) -> tuple[float
     """Images per second of a scan, and the precision it chose."""
     shutil.rmtree(folder, ignore_errors=True)
     started = time.perf_counter()
-    plan = Plan("benchmark", "benchmark", regions=False)
-    info = scan(pack, checkpoint, folder, plan, device=device, tick=lambda _done: None)
+    plan = ScanPlan("benchmark", "benchmark", regions=False)
+    networks = open_for_scan(checkpoint, plan, device=device)
+    info = scan(pack, networks, folder, plan, tick=lambda _done: None)
     return len(pack) / (time.perf_counter() - started), info.precision
 
 

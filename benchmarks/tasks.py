@@ -15,12 +15,12 @@ from typing import Any
 
 from app.console.foreground import follow, opened, supervised
 from app.jobs.records import JobRecord
-from app.services.results.service import Results, Row
+from app.services.results.service import MeasuredRow, Results
 from app.services.services import Services
 from app.settings import Settings
 from models.card import Card, read_card
-from models.probes.results import HOWS, How, Score
-from models.training.pretext import GAIN, SIGMAS, five_sigma
+from models.probes.results import HOWS, How, ProbeScore
+from models.tasks.scoring import GAIN, SIGMAS, five_sigma
 
 # Steps that take about three minutes of one core in bf16, forward and backward; batches are those of the recipe.
 STEPS: Mapping[str, int] = {
@@ -174,13 +174,13 @@ def probes(services: Services, found: Results) -> Iterator[str]:
     yield from layers(found)
 
 
-def called(found: Results, row: Row) -> str:
+def called(found: Results, row: MeasuredRow) -> str:
     """A row's name; of an untrained network with those that it was before."""
     twins = found.twins(row) if row.control else []
     return f"{row.probe.name}, before {', '.join(twins)}" if twins else row.probe.name
 
 
-def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
+def scores(services: Services, found: Results, row: MeasuredRow, how: How) -> list[str]:
     best, layer = row.best_score(how), row.best(how)
     assert best is not None
     told = [f"{percent(best)} {'' if row.whole else layer}".strip()]
@@ -189,7 +189,7 @@ def scores(services: Services, found: Results, row: Row, how: How) -> list[str]:
     return [*told, beyond(services, found, row, how)]
 
 
-def beyond(services: Services, found: Results, row: Row, how: How) -> str:
+def beyond(services: Services, found: Results, row: MeasuredRow, how: How) -> str:
     """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
     return difference(services, found, row.probe.row, found.untrained(row), how)
 
@@ -223,7 +223,7 @@ def students(services: Services, cards: Sequence[Card], found: Results) -> Itera
     yield "|---|---|---|---|---|---|---|"
     for card in cards:
         told, figure = card.provenance, card.measures["network"]["accuracy"]
-        measured = services.clusterings.reader(told["clustering"]).info.against_labels
+        measured = services.clusterings.open(told["clustering"]).info.against_labels
         pure = "" if measured is None else f"{measured['purity']:.3f}, {measured['ami']:.3f}"
         labels = AT_RANDOM if told["labels"] == AT_RANDOM else f"{told['teacher']}, {told['teacher_layer']}"
         right = f"{figure['value']:.3f} {interval(figure['interval'])} | {figure['value'] / told['majority']:.1f}"
@@ -231,7 +231,7 @@ def students(services: Services, cards: Sequence[Card], found: Results) -> Itera
         yield f"| {card.name} | {labels} | {told['majority']:.3f} | {pure} | {right} | {beyond} |"
 
 
-def percent(score: Score) -> str:
+def percent(score: ProbeScore) -> str:
     return f"{100 * score.value:.1f} {interval([100 * score.low, 100 * score.high], 1)}"
 
 

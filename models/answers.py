@@ -1,4 +1,4 @@
-"""What a network answers about one image: plain arrays, so that a process without torch can read them."""
+"""What a network answers about one image, as plain arrays, so that a process without torch can read them."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """How much a nested, centred crop counts: its share of the area, and the L1 and L2 norm of phi."""
+    """What a nested, centred crop counts: its share of the area, and the L1 and L2 norm of phi."""
 
     area: float
     total: float

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -36,14 +36,16 @@ class NotACheckpoint(ValueError):
 
 @dataclass(frozen=True)
 class LayerCard:
-    """One layer that can be looked at, named after its conv or fc although values are taken after the ReLU.
+    """A layer of a network as its card describes it, named after its conv or fc although values are taken after the
+    ReLU.
 
-    A cell (y, x) of a conv layer has its receptive field centred on `offset + stride * (x, y)` input pixels and
-    `receptive_field` pixels wide, None where every cell sees the whole input; vector layers have neither stride nor
-    field. `kind` "conv" is any layer with a map: the tokens of a transformer are one too. `layout` is how `module`
-    gives the values: channels first, as `tokens` extra ones and then a square of patches, or channels last. `path` is
-    the way of the images that the module lies on; None: the trunk for maps, the count path for vectors. `value` says
-    in words what is read.
+    A cell (y, x) of a conv layer has its receptive field centred on `offset + stride * (x, y)` input pixels. The field
+    is `receptive_field` pixels wide, None where every cell sees the whole input; vector layers have neither stride nor
+    field. `kind` "conv" is any layer with a map: the tokens of a transformer are one too.
+
+    `layout` is how `module` gives the values: channels first, as `tokens` extra ones and then a square of patches, or
+    channels last. `path` is the path through the network on which the module lies; None means the trunk for maps and
+    the count path for vectors. `value` describes in words what is read.
     """
 
     name: str
@@ -60,7 +62,7 @@ class LayerCard:
 
     @property
     def on_trunk(self) -> bool:
-        """Whether the encoder's own pass over an image gives the values; else the count path does."""
+        """Whether the encoder's own pass over an image gives the values; otherwise the count path gives them."""
         return self.path == "trunk" if self.path else self.kind == "conv"
 
 
@@ -111,7 +113,7 @@ class Card:
 
     @property
     def called(self) -> str:
-        """The architecture in the words of people."""
+        """The name by which people call the architecture."""
         return self.title or self.architecture
 
     @property
@@ -120,7 +122,9 @@ class Card:
 
     @property
     def filters_only(self) -> bool:
-        """Whether nothing but the filters of a first layer is known: they can be looked at, images cannot be shown."""
+        """Whether only the filters of a first layer are known: they can be drawn, but no image can be put through the
+        network.
+        """
         return self.architecture == FILTERS_ONLY
 
     @property
@@ -129,12 +133,12 @@ class Card:
 
     @property
     def trunk_layers(self) -> tuple[LayerCard, ...]:
-        """The layers with a map of what the trunk sees."""
+        """The layers on the trunk that have a map."""
         return tuple(layer for layer in self.layers if layer.on_trunk and layer.kind == "conv")
 
     @property
     def probed_layers(self) -> tuple[str, ...]:
-        """The layers that images can be shown to, in forward order: those of a head only where it counts."""
+        """The layers whose values can be read for an image, in forward order: those of a head only where it counts."""
         if self.filters_only:
             return ()
         return tuple(layer.name for layer in self.layers if layer.on_trunk or self.has_counts)
@@ -147,9 +151,16 @@ class Card:
         raise KeyError(f"no layer {name!r}; there are: {', '.join(layer.name for layer in self.layers)}")
 
 
+def last_conv(layers: Sequence[LayerCard]) -> LayerCard | None:
+    """The last of these layers whose units have a map; None where none has."""
+    return next((layer for layer in reversed(layers) if layer.kind == "conv"), None)
+
+
 @dataclass(frozen=True)
 class Reference:
-    """Held-out count vectors to compare an image with: `whole` phi(Dx) and `total` sum_j phi(T_j x), both (n, K)."""
+    """Held-out count vectors with which an image is compared: `whole` phi(Dx) and `total` sum_j phi(T_j x), both (n,
+    K).
+    """
 
     whole: Floats
     total: Floats
@@ -198,7 +209,7 @@ def first_layer_filters(folder: Path) -> Floats:
 
 
 def read_report(folder: Path) -> dict[str, Any] | None:
-    """What became of the tensors of the file that a checkpoint was made from; None for those trained here."""
+    """What became of the tensors of a foreign file from which a checkpoint was made; None for those trained here."""
     try:
         found: dict[str, Any] = json.loads((folder / REPORT).read_text("utf-8"))
     except (OSError, ValueError):

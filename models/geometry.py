@@ -1,4 +1,4 @@
-"""Boxes on images: which part of a picture each path of a network looks at."""
+"""Boxes on images: the part of a picture that each path of a network sees."""
 
 Box = tuple[float, float, float, float]
 """`(x0, y0, x1, y1)` in pixels of the stored image; the right and lower edges are exclusive."""

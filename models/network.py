@@ -1,4 +1,4 @@
-"""A checkpoint ready to be looked at: encoder, head, and the two paths that images take through them."""
+"""A loaded checkpoint: encoder, head, and the two paths on which images pass through them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,9 @@ from models.preprocessing import normalise
 class Network:
     """Encoder and head of a checkpoint in evaluation mode.
 
-    The encoder sees whole images (`run_trunk`); the layers of a head see the count path's small views
-    (`run_counts`). Values of a layer are those that its card says, as a rule after the ReLU that follows it.
+    Whole images go through the encoder (`run_trunk`); the count path's small views go through encoder and head
+    (`run_counts`). The values of a layer are those that its card describes, usually those after the ReLU that follows
+    it.
     """
 
     def __init__(self, card: Card, encoder: nn.Module, head: nn.Module | None, device: str, dtype: torch.dtype) -> None:
@@ -68,7 +69,7 @@ class Network:
 
 
 def as_read(output: Tensor, layer: LayerCard) -> Tensor:
-    """What a module gave as a map (B, U, h, w), or as vectors (B, U) for layers without one."""
+    """A module's output as a map (B, U, h, w), or as vectors (B, U) for layers without one."""
     if layer.kind != "conv":
         if layer.layout == "tokens":
             return output[:, 0]  # (B, T, U) -> (B, U): the class token
@@ -99,7 +100,10 @@ def bf16_on_amd() -> bool:
 
 
 def exact_fp32() -> None:
-    """Let fp32 mean fp32 in this process, also on a GPU: TF32 keeps ten bits of a product, and residuals are small."""
+    """Turn TF32 off in this process, so that fp32 is exact on a GPU too.
+
+    TF32 keeps ten bits of a product, and residuals are small.
+    """
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
@@ -112,7 +116,10 @@ def resolve_precision(precision: str, device: str) -> str:
 
 
 def scan_precision(precision: str, device: str) -> str:
-    """The same for passes that only look: there `auto` takes AMD's bf16 too. Training on a CPU was tuned in fp32."""
+    """The same for passes that only read a network: there `auto` takes AMD's bf16 too.
+
+    Training on a CPU was tuned in fp32.
+    """
     if precision == "auto" and torch.device(device).type == "cpu" and bf16_on_amd():
         return "bf16"
     return resolve_precision(precision, device)

@@ -1,7 +1,7 @@
-"""Two measured on the same images: McNemar's test for one run each, a paired bootstrap over images and seeds for more.
+"""Two results on the same images compared: McNemar's test for one run each, a paired bootstrap for several seeds.
 
-McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 1947;
-Efron, Tibshirani, "An Introduction to the Bootstrap", 1993. Free of torch.
+McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 1947; Efron,
+Tibshirani, "An Introduction to the Bootstrap", 1993. Free of torch.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.statistics import Estimate
+
 RESAMPLES: Final = 1000
 
 Weights = NDArray[np.float64]
@@ -21,23 +23,8 @@ ScoreOf = Callable[[Weights], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval and the number of images."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def beyond_zero(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
-
-
-@dataclass(frozen=True)
 class McNemar:
-    """Of images on which two disagree: how many only the first has right, how many only the second, and p."""
+    """Of the images on which two disagree: how many only the first gets right, how many only the second, and p."""
 
     first: int
     second: int
@@ -61,11 +48,11 @@ def resamples(n: int, seed: int, count: int = RESAMPLES) -> Weights:
     return drawn
 
 
-def bootstrapped(score: ScoreOf, n: int, *, seed: int = 0) -> Estimate:
-    """The mean over seeds of a score, with an interval over images and seeds."""
+def estimated(score: ScoreOf, n: int, *, seed: int = 0) -> Estimate:
+    """The mean over seeds of a score, with a bootstrap interval over images and seeds."""
     exact, drawn = score(np.ones((1, n))), score(resamples(n, seed))
     low, high = np.nanpercentile(_over_seeds(drawn, seed), [2.5, 97.5])
-    return Estimate(float(exact.mean()), float(low), float(high), n)
+    return Estimate(float(exact.mean()), float(low), float(high))
 
 
 def difference(first: ScoreOf, second: ScoreOf, n: int, *, seed: int = 0, count: int = RESAMPLES) -> Estimate:
@@ -73,7 +60,7 @@ def difference(first: ScoreOf, second: ScoreOf, n: int, *, seed: int = 0, count:
     weights, every = resamples(n, seed, count), np.ones((1, n))
     drawn = _over_seeds(first(weights), seed) - _over_seeds(second(weights), seed + 1)
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Estimate(float(first(every).mean() - second(every).mean()), float(low), float(high), n)
+    return Estimate(float(first(every).mean() - second(every).mean()), float(low), float(high))
 
 
 def share_right(hits: NDArray[Any]) -> ScoreOf:

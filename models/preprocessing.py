@@ -1,4 +1,4 @@
-"""From pixels to what a network was trained on: colour space, range, mean and deviation.
+"""From pixels to the input that a network was trained on: colour space, range, mean and deviation.
 
 Lab is CIE 1976 L*a*b* under D65, from sRGB (IEC 61966-2-1), as the colour networks of Zhang, Isola, Efros (ECCV 2016,
 CVPR 2017) take it.

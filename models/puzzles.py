@@ -1,4 +1,4 @@
-"""A puzzle as people look at it: pictures, a question, the right answer, and what a network answers. Free of torch."""
+"""A puzzle in a form for people: pictures, a question, the right answer, and a network's answer. Free of torch."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Something drawn: pixels (H, W, 3) uint8 and what they are."""
+class PuzzlePicture:
+    """A picture of a puzzle: pixels (H, W, 3) uint8 and a caption."""
 
     caption: str
     pixels: NDArray[np.uint8]
@@ -16,26 +16,27 @@ class Picture:
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What a network is shown and asked. `choices` are empty where the answer is a picture; `right` is a place in them.
+    """The pictures of a puzzle and its question. `choices` are empty where the answer is a picture; `right` is an
+    index.
 
     `columns` is how many pictures stand side by side; `solution` draws the right answer.
     """
 
     question: str
-    shown: tuple[Picture, ...]
+    shown: tuple[PuzzlePicture, ...]
     columns: int
     choices: tuple[str, ...] = ()
     right: int | None = None
-    solution: tuple[Picture, ...] = ()
+    solution: tuple[PuzzlePicture, ...] = ()
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a network says to a puzzle: probabilities of the choices, or pictures; `words` sums it up."""
+class PuzzleAnswer:
+    """A network's answer to a puzzle: probabilities of the choices, or pictures; `words` sums it up."""
 
     words: str
     probabilities: tuple[float, ...] = ()
-    drawn: tuple[Picture, ...] = ()
+    drawn: tuple[PuzzlePicture, ...] = ()
 
     @property
     def choice(self) -> int | None:
@@ -45,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pose:
-    """Which puzzle: the draw of its views, which of several, and the image's label where it has one.
+    """Which puzzle is made: the seed of its views, which one of several, and the image's label where it has one.
 
     `names` are the labels to choose from where no network has its own.
     """
@@ -58,7 +59,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Posed:
-    """A puzzle, and what a network says to it where one was asked."""
+    """A puzzle, and a network's answer where one was asked for."""
 
     puzzle: Puzzle
-    answer: Answer | None
+    answer: PuzzleAnswer | None

@@ -1,9 +1,8 @@
-"""`random-init`: a checkpoint that nobody trained, made from a seed wherever it is wanted. Free of torch.
+"""`random-init`: an untrained checkpoint, made from a seed wherever it is needed. Free of torch.
 
-What an untrained network does is what every trained one has to beat, so it is always there, and no file of the
-repository holds it. Weights are drawn by NumPy's PCG64, a stream a tensor, as training/initialisation.py draws them:
-
-He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015, https://arxiv.org/abs/1502.01852.
+Every trained network should do better than an untrained one, so one is always there, and no file of the repository
+holds it. Weights are drawn by NumPy's PCG64, a stream a tensor, in the way of models/encoders/initialisation.py: He,
+Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015, https://arxiv.org/abs/1502.01852.
 """
 
 import json

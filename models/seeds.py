@@ -1,4 +1,4 @@
-"""Random generators from seeds: the same seed and step give the same draws, whatever ran before."""
+"""Random generators from seeds: the same seed and step give the same draws, whatever was drawn before."""
 
 import torch
 

@@ -1,7 +1,7 @@
-"""Which images a checkpoint was trained on: kept beside its weights, matched by content and by looks. Free of torch.
+"""Which images a checkpoint was trained on: kept beside its weights, matched by content and appearance. Free of torch.
 
 seen.npz holds, for each training image, the first eight bytes of its file's SHA-256, its perceptual hash and its row.
-A checkpoint without that file does not say; one whose file lists nothing was trained on no stored image.
+For a checkpoint without that file it is not known; one whose file lists nothing was trained on no stored image.
 """
 
 import io
@@ -35,14 +35,16 @@ def write_seen(folder: Path, pack: Pack, rows: Sequence[int]) -> None:
     chosen = np.asarray(rows, dtype=np.int64)
     hashes = pack.phashes()
     looks = phashes(pack.jpeg(int(row)) for row in chosen) if hashes is None else hashes[chosen]
-    write_seen_images(folder, SeenImages(prefixes(pack.sha256s())[chosen], telling(pack, chosen, looks), chosen))
+    write_seen_images(
+        folder, SeenImages(prefixes(pack.sha256s())[chosen], comparable_hashes(pack, chosen, looks), chosen)
+    )
 
 
-def telling(pack: Pack, rows: Sequence[int] | NDArray[np.int64], hashes: Hashes) -> Hashes:
+def comparable_hashes(pack: Pack, rows: Sequence[int] | NDArray[np.int64], hashes: Hashes) -> Hashes:
     """The perceptual hashes of rows, none for generated scenes, (N,).
 
-    Two scenes may look alike and be different scenes, and an empty one looks like many a photo of a plain: of scenes
-    only the same file counts as seen.
+    Two scenes may look alike and be different scenes, and an empty one looks like many a photo of a plain. So a scene
+    counts as seen only where the file is the same.
     """
     drawn = np.array([scene is not None for scene in pack.scenes()], dtype=np.bool_)[np.asarray(rows, dtype=np.int64)]
     return np.where(drawn, np.uint64(FEATURELESS), hashes)
@@ -56,13 +58,13 @@ def write_seen_images(folder: Path, seen: SeenImages) -> None:
 
 
 def nothing_seen() -> SeenImages:
-    """Of a network that was never trained, or trained on images that were made on the way."""
+    """The list of a network that was never trained, or only on images that were generated during training."""
     none = np.empty(0, dtype=np.uint64)
     return SeenImages(none, none, np.empty(0, dtype=np.int64))
 
 
 def read_seen(folder: Path) -> SeenImages | None:
-    """What a checkpoint was trained on; None where it does not say, or the file is damaged."""
+    """The training images of a checkpoint; None where they are not recorded, or the file is damaged."""
     try:
         with np.load(folder / SEEN, allow_pickle=False) as arrays:
             seen = SeenImages(arrays["sha256"], arrays["phash"], arrays["rows"])

@@ -1,8 +1,8 @@
-"""Threads that work beside a computation and leave it its cores.
+"""Threads that work beside a computation without slowing it down.
 
 A thread that enters a parallel region of OpenMP gets a team of its own. Once all teams together have more threads than
-there are cores, GNU's OpenMP no longer waits actively between regions, in any team, and a network's layers lose as much
-as a third of their speed to waking up. So these threads compute alone.
+there are cores, GNU's OpenMP no longer waits actively between regions, in any team, and a network's layers lose up to a
+third of their speed to waking up. So each of these threads computes without a team.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
+CODE = sorted(path for folder in ("app", "models", "tessera") for path in (ROOT / folder).rglob("*.py"))
 WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
 HEAVY = {"torch", "torchvision"}
 
@@ -60,9 +60,9 @@ def walk(node: ast.AST, *, into_functions: bool) -> Iterator[ast.stmt]:
                 yield child
 
 
-def reached(module: str) -> dict[str, set[str]]:
-    """The modules of ours that come along when one is imported, itself included, each with the names it imports."""
-    todo, found = [module], dict[str, set[str]]()
+def reached(*modules: str) -> dict[str, set[str]]:
+    """The modules of ours that come along when some are imported, these included, each with the names it imports."""
+    todo, found = [*modules], dict[str, set[str]]()
     while todo:
         one = todo.pop()
         if one in found:

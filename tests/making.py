@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from app.jobs import registration, table
+from app.jobs.catalogue import KINDS
 from app.jobs.context import JobContext
 from app.jobs.folders import job_folder
 from app.jobs.records import JobRecord
-from app.jobs.run import KINDS
 from app.jobs.spec import JobSpec
 from app.services.checkpoints.bundled import ensure_random_init
 from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
@@ -135,9 +135,11 @@ def _run(services: Services, job: JobRecord) -> None:
     folder = job_folder(workspace, job.id)
     folder.mkdir(parents=True, exist_ok=True)
     JobSpec(str(job.id), job.kind, str(workspace), job.spec, job.inputs, job.output, "cpu", job.attempt).write(folder)
-    import_module(KINDS[job.kind]).run(JobContext.open(folder))
+    import_module(KINDS[job.kind].module).run(JobContext.open(folder))
     assert job.output is not None
-    register = registration.READERS[job.output.kind](workspace / job.output.path, job.output, job.id, job.spec)
+    read = registration.reader(job.output.kind)
+    assert read is not None
+    register = read(workspace / job.output.path, job.output, job.id, job.spec)
     with services.store.write() as session:
         table.finish(session, job.id, "done")
         register(session)

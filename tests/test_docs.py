@@ -2,9 +2,11 @@
 
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from fastapi import FastAPI
@@ -13,6 +15,7 @@ from app import cli, main
 from app.settings import Settings
 from models.recipes import RECIPES
 from models.recipes.tables import renewed
+from models.versions import own_version, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -62,7 +65,7 @@ def test_every_command_that_is_shown_exists_with_its_options(name: str) -> None:
     shown = [line for line in code_blocks(WRITTEN[name]) if "tessera " in line and not line.startswith("curl")]
     shown += re.findall(r"`((?:\.venv/bin/)?tessera [a-z][^`]*)`", WRITTEN[name])
     for line in shown:
-        words = line.split()
+        words = line[line.index("tessera ") :].split()
         command, options = words[1], [word for word in words[2:] if word.startswith("--")]
         assert command in commands(), line
         assert set(options) <= {*commands()[command], "--no-torch"}, line
@@ -80,6 +83,13 @@ def test_every_command_and_option_explains_itself() -> None:
 def test_the_changelog_names_every_command() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert all(name in changes for name in commands())
+
+
+def test_the_newest_changes_are_those_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    newest = re.search(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert newest is not None and newest[1] == project["version"] == own_version()
+    assert versions("numpy") == {"tessera": own_version(), "numpy": np.__version__}
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -128,10 +138,10 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             assert (folder / target).exists(), f"{name}: {target}"
 
 
-def test_every_folder_that_the_architecture_names_exists() -> None:
-    named = set(
-        re.findall(r"`((?:app|models|templates|static|tests|docs|benchmarks)/[\w/.-]*)`", DOCS["architecture.md"])
-    )
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+def test_every_file_and_folder_that_is_named_exists(name: str) -> None:
+    named = set(re.findall(r"`((?:app|models|templates|static|tests|docs|benchmarks)/[\w/.-]*)`", DOCS[name]))
+    assert len(named) > 20
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 

@@ -4,11 +4,33 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, named, reached, source, tree
+from app.jobs.catalogue import KINDS
+from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, name_of, named, reached, source, tree
 
 MAX_FILE, MAX_FUNCTION = 400, 60
+LINUX_ONLY = {
+    "sched_getaffinity": {"models/cores.py"},
+    "cpu_count": {"models/cores.py"},  # of the machine: more than a process may use
+    "waitid": {"app/jobs/executors/local.py"},  # on macOS from Python 3.13 on
+    "WNOWAIT": {"app/jobs/executors/local.py"},
+    "/proc": {"app/processes.py", "models/memory.py"},
+    "prctl": {"app/inspector/limits.py"},
+    "RLIMIT_AS": {"app/inspector/limits.py"},  # macOS has it, and refuses it
+    "/dev/fd": {"models/foreign/opening.py"},  # macOS opens no new file there
+    "SC_PHYS_PAGES": {"models/memory.py"},
+}
+NEVER = (
+    *("sched_setaffinity", "process_cpu_count", "sched_setscheduler", "setns", "unshare", "/sys"),
+    *("pidfd_open", "pidfd_send_signal", "PR_SET_CHILD_SUBREAPER", "sigtimedwait", "sigwaitinfo", "SC_AVPHYS_PAGES"),
+    *("epoll", "eventfd", "timerfd_create", "inotify", "memfd_create", "pipe2", "F_SETPIPE_SZ", "F_ADD_SEALS"),
+    *("sendfile", "splice", "copy_file_range", "posix_fadvise", "posix_fallocate", "fdatasync", "O_TMPFILE", "O_PATH"),
+    *("O_DIRECT", "O_NOATIME", "getxattr", "setxattr", "getrandom", "RENAME_EXCHANGE", "F_OFD_SETLK", "RLIMIT_RTTIME"),
+    *("SOCK_CLOEXEC", "SOCK_NONBLOCK", "MSG_NOSIGNAL", "SO_PEERCRED", "SO_BINDTODEVICE", "TCP_QUICKACK", "AF_NETLINK"),
+)
 PRINTERS = {"app/cli.py"}  # the command line is where people read output
 
 
@@ -52,9 +74,52 @@ def test_only_the_entry_points_import_routes() -> None:
     assert [line for line in offenders("app/", "app.routes") if not line.startswith(allowed)] == []
 
 
+def rings(folder: str) -> list[list[str]]:
+    """The groups of rooms in a folder that import each other in a circle; a room is a folder or a module at the top."""
+    base = ROOT / folder
+    package = folder.replace("/", ".")
+    rooms = {name_of(path).removeprefix(f"{package}.").split(".")[0] for path in base.rglob("*.py")}
+    graph: dict[str, set[str]] = {room: set() for room in rooms}
+    for path in base.rglob("*.py"):
+        own = path.relative_to(base).parts[0].removesuffix(".py")
+        for name in imports(path):
+            room = name.removeprefix(f"{package}.").split(".")[0]
+            if name.startswith(f"{package}.") and room in rooms and room != own:
+                graph.setdefault(own, set()).add(room)
+    ahead = {room: reachable(graph, room) for room in graph}
+    circles = {frozenset(other for other in ahead[room] if room in ahead[other]) for room in graph}
+    return sorted(sorted(circle) for circle in circles if circle)
+
+
+def reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    """The rooms that imports lead to from one room, itself only where they lead back to it."""
+    found, todo = set[str](), [start]
+    while todo:
+        for room in graph.get(todo.pop(), set()) - found:
+            found.add(room)
+            todo.append(room)
+    return found
+
+
+def test_the_rooms_of_a_folder_import_each_other_in_no_circle() -> None:
+    folders = ("models", "app", "app/services", "app/routes")
+    assert {folder: rings(folder) for folder in folders if rings(folder)} == {}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """Public classes of app and models, wherever they stand in a module."""
+    names = Counter(
+        node.name
+        for path in CODE
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []
+
+
 def test_nothing_of_the_server_imports_torch_at_start() -> None:
-    """What app.main reaches by imports at module level, followed without running anything."""
-    found = reached("app.main")
+    """What app.main and the submissions reach by imports at module level, followed without running anything."""
+    found = reached("app.main", *(kind.submission for kind in KINDS.values()))
     assert [module for module, names in found.items() if is_heavy(names)] == []
     assert "app.services.checkpoints.service" in found and "models.card" in found
 
@@ -105,6 +170,23 @@ def test_only_the_command_line_prints() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert printing <= PRINTERS
+
+
+def test_one_module_knows_where_the_program_lies_and_one_starts_its_processes() -> None:
+    """An installed program lies elsewhere than a clone, and its `app` is on no path but that of its own processes."""
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "app").rglob("*.py")}
+    assert [name for name, text in texts.items() if "__file__" in text] == ["app/root.py"]
+    assert [name for name, text in texts.items() if "sys.executable" in text] == ["app/children.py"]
+
+
+def test_what_only_linux_has_is_used_in_one_place_each_that_knows_another_way() -> None:
+    """Tessera runs on macOS as well; whoever needs one of these asks the module that is named, or adds another way."""
+    mentions: dict[str, set[str]] = {name: set() for name in (*LINUX_ONLY, *NEVER)}
+    for path in CODE:
+        for name in mentions:
+            if re.search(rf"(?<!\w){re.escape(name)}\b", source(path)):
+                mentions[name].add(named(path))
+    assert mentions == {**LINUX_ONLY, **{name: set[str]() for name in NEVER}}
 
 
 def test_handlers_are_plain_functions_and_short() -> None:

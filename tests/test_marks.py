@@ -38,7 +38,7 @@ def test_a_quick_test_that_starts_a_process_of_the_application_is_told_to_be_mar
 
 
 def test_a_quick_run_leaves_out_what_is_marked() -> None:
-    """Asked of two files of the queue, one of which starts supervisors, and of a folder whose file imports torch."""
+    """Asked of two files of the queue, of which one starts supervisors, and of a folder whose file imports torch."""
     chosen = ["tests/jobs/test_table.py", "tests/jobs/test_supervisor.py", "tests/models/evaluations"]
     plugins = [f"-pno:{name}" for name in ("schemathesis", "hypothesispytest", "anyio")]
     command = [sys.executable, "-m", "pytest", "--quick", "--collect-only", "-q", *plugins, *chosen]

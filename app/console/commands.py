@@ -13,7 +13,7 @@ from app.failures import BadQuery, DomainError
 from app.jobs.records import JobRecord
 from app.services.counting.service import Kernel
 from app.services.jobs.submissions.import_images import NewGallery
-from app.services.search.service import Asked
+from app.services.search.service import SearchOptions
 from app.services.services import Services
 from app.settings import Settings
 from models.search.index import Metric
@@ -193,13 +193,14 @@ def show_neighbours(
     """Nearest neighbours of a file (by the network, started here) or of a row (no network needed)."""
     if metric not in ("l2", "cosine"):
         raise BadQuery("bad_metric", f"The metric is l2 or cosine, not {metric}.")
-    asked = Asked(layer=layer, k=k, metric=cast(Metric, metric))
-    with opened(settings) if image is None else predicting(settings, lambda it: it.scans.reader(scan)) as services:
+    asked = SearchOptions(layer=layer, k=k, metric=cast(Metric, metric))
+    with opened(settings) if image is None else predicting(settings, lambda it: it.scans.open(scan)) as services:
         if row is not None:
-            found = services.search.by_row(scan, row, asked)
+            found = services.search.by_row(services.scans.open(scan), row, asked)
         else:
             assert image is not None
-            found = services.search.by_image(scan, services.uploads.read(image.read_bytes()).jpeg, asked)
+            sent = services.uploads.read(image.read_bytes())
+            found = services.search.by_image(services.scans.open(scan), sent.jpeg, asked)
         if as_json:
             from app.routes.search.routes import found_json
 
@@ -217,9 +218,9 @@ def show_count(settings: Settings, checkpoint: str, image: Path, *, kernel: str,
     """The counting equation of a file."""
     if kernel not in ("area", "linear", "cubic", "lanczos"):
         raise BadQuery("bad_kernel", f"The kernel is area, linear, cubic or lanczos, not {kernel}.")
-    with predicting(settings, lambda it: it.checkpoints.card(checkpoint)) as services:
+    with predicting(settings, lambda it: it.checkpoints.open(checkpoint)) as services:
         query = services.uploads.read(image.read_bytes())
-        counted = services.counting.count(checkpoint, query, kernel=cast(Kernel, kernel))
+        counted = services.counting.count(services.checkpoints.open(checkpoint), query, kernel=cast(Kernel, kernel))
         if as_json:
             from app.routes.counting.shapes import counted_json
 

@@ -50,7 +50,7 @@ def prepare(settings: Settings) -> None:
 def _submit_scans(services: Services) -> None:
     trained = [record.slug for record in register_bundled(services.checkpoints)]
     if not trained:
-        log.warning("the sample checkpoints are missing from this clone: train one on the sample photos instead")
+        log.warning("the sample checkpoints are missing from this installation: train one on the sample photos instead")
         return
     control = ensure_random_init(services.checkpoints).slug
     first = scene_checkpoint(services) or trained[0]

@@ -15,6 +15,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import children
 from app.settings import Settings
 from app.store.engine import DATABASE, build_engine
 from app.store.migrations import HEAD
@@ -70,18 +71,19 @@ def versions() -> Check:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Check("versions", "fail", f"not installed: {', '.join(missing)}; run `make demo` once")
+        advice = "install Tessera again (in a clone: run `make demo` once)"
+        return Check("versions", "fail", f"not installed: {', '.join(missing)}; {advice}")
     return Check("versions", "ok", ", ".join(found))
 
 
 def torch_works(code: str = TORCH_PROBE) -> Check:
     """Import torch and torchvision in a process of its own, decode a JPEG, call a compiled operator."""
     try:
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
+        ran = children.run("-c", code, timeout=180)
     except subprocess.TimeoutExpired:
         return Check("torch", "fail", "importing torch took more than 3 minutes")
     if ran.returncode:
-        reason = (ran.stderr.strip().splitlines() or [f"exit status {ran.returncode}"])[-1]
+        reason = (ran.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit status {ran.returncode}"])[-1]
         return Check("torch", "fail", f"torch and torchvision do not work together: {reason}")
     probe = json.loads(ran.stdout.strip().splitlines()[-1])
     devices = ", ".join(probe["devices"]) or "no GPU"

@@ -43,7 +43,7 @@ def supervised(settings: Settings) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a job is, as its row says."""
 
     state: str
@@ -55,7 +55,7 @@ class Progress:
     metrics: dict[str, float]
 
 
-def follow(services: Services, job_id: int, show: Callable[[Progress], None]) -> JobRecord:
+def follow(services: Services, job_id: int, show: Callable[[JobProgress], None]) -> JobRecord:
     """Look at a job until it has ended or is blocked; calls `show` at every look."""
     while True:
         job = services.jobs.get(job_id)
@@ -65,10 +65,10 @@ def follow(services: Services, job_id: int, show: Callable[[Progress], None]) ->
         time.sleep(POLL)
 
 
-def progress_of(job: JobRecord) -> Progress:
+def progress_of(job: JobRecord) -> JobProgress:
     """The row's progress with its blanks filled in."""
     latest = job.progress
-    return Progress(
+    return JobProgress(
         state=job.state,
         step=int(latest.get("step") or 0),
         total=latest.get("total"),

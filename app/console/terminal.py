@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.console.doctor import Check
-    from app.console.foreground import Progress
+    from app.console.foreground import JobProgress
 
 MARKS = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
 
@@ -54,25 +54,24 @@ def check(result: "Check") -> None:
 
 
 @contextmanager
-def bar(title: str, *, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
+def bar(title: str, *, quiet: bool) -> "Iterator[Callable[[JobProgress], None]]":
     """A progress bar on standard error that is told of every look at a job; nothing where `quiet`."""
     if quiet:
         yield lambda _progress: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, TextColumn("{task.fields[extra]}"), console=err, transient=True) as bars:
+    with Progress(*columns, TextColumn("{task.fields[extra]}"), console=err, transient=True) as bars:
         number = bars.add_task(title, total=None, extra="queued")
 
-        def show(progress: "Progress") -> None:
+        def show(progress: "JobProgress") -> None:
             bars.update(number, completed=progress.step, total=progress.total, extra=_extra(progress))
 
         yield show
 
 
-def _extra(progress: "Progress") -> str:
+def _extra(progress: "JobProgress") -> str:
     if progress.state != "running":
         return progress.state
     rate = [f"{progress.rate:.0f} {progress.unit}/s"] if progress.rate else []

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,12 +14,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from app import children
 from app.failures import BadQuery, Busy, Conflict, DomainError, Forbidden, NotFound, TooLarge, WrongType
 from app.inspector.limits import wall_for
 
 QUEUE: Final = 8  # questions that may wait or be answered at once
 START: Final = 120.0  # seconds that a cold machine may take to import torch
-ROOT: Final = Path(__file__).resolve().parents[2]
 KINDS: Final[dict[str, type[DomainError]]] = {
     "file_too_large": TooLarge,
     "unsupported_format": WrongType,
@@ -167,11 +166,12 @@ def _lost() -> Busy:
 
 def _spawn(descriptor: int) -> "subprocess.Popen[bytes]":
     """One thread everywhere (forking needs that), and no accelerator."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE")}
-    command = [sys.executable, "-m", "app.inspector.server", str(descriptor)]
     environment = {**kept, **one, "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command, pass_fds=(descriptor,), stdin=subprocess.DEVNULL, cwd=ROOT, env=environment)
+    return children.start(
+        "-m", "app.inspector.server", str(descriptor), environment=environment, pass_fds=(descriptor,)
+    )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,12 +1,12 @@
 """What a child may use that reads a foreign file: memory and time by the file's size."""
 
 import ctypes
-import os
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import Final
+
+from app.processes import address_space
 
 GIGABYTE: Final = 1 << 30
 PR_SET_PDEATHSIG: Final = 1
@@ -33,19 +33,20 @@ def die_with_parent() -> None:
 
 
 def confine(size: int, *, times: int) -> None:
-    """Bound this process for a file of `size` bytes: its own size + so many times the file + 1 GB, no core files."""
+    """Bound this process for a file of `size` bytes: its time, and on Linux its memory; no core files.
+
+    The memory is its own size + so many times the file + 1 GB.
+    """
     seconds = seconds_for(size)
     _lower(resource.RLIMIT_CPU, seconds, seconds + GRACE)
-    _lower(resource.RLIMIT_AS, own_size() + times * size + GIGABYTE)
+    if sys.platform == "linux":  # macOS refuses this limit: a process has hundreds of gigabytes of addresses there
+        _lower(resource.RLIMIT_AS, own_size() + times * size + GIGABYTE)
     _lower(resource.RLIMIT_CORE, 0)
 
 
 def own_size() -> int:
     """Bytes of address space this process has; more than any has where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 64 * GIGABYTE
+    return address_space() or 64 * GIGABYTE
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:

@@ -34,7 +34,7 @@ class Child:
     late: bool = False
 
 
-class Server:
+class InspectorServer:
     """Questions wait in order; at most two are answered at once."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -105,7 +105,7 @@ def main(descriptor: int) -> None:
     import app.inspector.work  # noqa: F401 (torch: the seconds that children do not spend)
 
     gc.freeze()
-    server = Server(pipe)
+    server = InspectorServer(pipe)
     try:
         server.serve()
     except (EOFError, OSError):

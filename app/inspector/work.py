@@ -9,7 +9,7 @@ import torch
 
 from models.card import CheckpointChanged, NotACheckpoint, Preprocess, preprocess_of
 from models.encoders.timm_network import TimmMissing
-from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, convert_file
+from models.foreign.convert import BadPreprocess, NonFiniteWeights, WeightsOrigin, convert_file
 from models.foreign.first_filters import first_filters
 from models.foreign.inspecting import inspect
 from models.foreign.mapping import DoesNotFit, best, report
@@ -19,7 +19,7 @@ from models.foreign.published_weights import UnknownWeights, published_weights
 from models.foreign.recognise import recognise
 from models.foreign.report import Guess, LoadReport
 from models.foreign.repreparing import reprepared
-from models.foreign.weights import Candidate, Inspection, UnreadableWeights
+from models.foreign.weights import Inspection, UnreadableWeights, WeightsCandidate
 
 REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is looked into
 
@@ -57,7 +57,7 @@ def convert(question: Mapping[str, Any]) -> dict[str, Any]:
         preprocess = _preprocess(found.guess, question["preprocess"])
         card = convert_file(
             Path(question["path"]),
-            Source(question["file"], inspection, candidate),
+            WeightsOrigin(question["file"], inspection, candidate),
             found,
             preprocess,
             Path(question["folder"]),
@@ -92,7 +92,7 @@ def _library(question: Mapping[str, Any]) -> LibraryWeights | None:
     return None if told is None else LibraryWeights.from_json(told)
 
 
-def _found(candidate: Candidate, inspection: Inspection, library: LibraryWeights | None) -> LoadReport | None:
+def _found(candidate: WeightsCandidate, inspection: Inspection, library: LibraryWeights | None) -> LoadReport | None:
     """The report as what fits best. A library's own weights are its own network, prepared as it says.
 
     Several networks of timm have one another's shapes and compute something else, so there its name decides;
@@ -117,7 +117,7 @@ def _prepared(found: LoadReport, library: LibraryWeights | None) -> LoadReport:
 
 
 def _report(
-    candidate: Candidate, inspection: Inspection, architecture: str | None, library: LibraryWeights | None
+    candidate: WeightsCandidate, inspection: Inspection, architecture: str | None, library: LibraryWeights | None
 ) -> LoadReport:
     """The report as the architecture that was named, else as the one that fits best."""
     guesses = recognise(candidate, inspection.metadata)
@@ -141,7 +141,7 @@ def _report(
     return found
 
 
-def _as_named(candidate: Candidate, guess: Guess) -> LoadReport:
+def _as_named(candidate: WeightsCandidate, guess: Guess) -> LoadReport:
     """The report as a network of a library, by its name there."""
     try:
         return report(candidate, guess)

@@ -1,14 +1,12 @@
 """Curves out of a job's events: for each name the last value at each step, read on from where it was left."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.jobs.events import EVENTS, iterate_events
 
 Points = Sequence[tuple[int, float]]
-KEPT = 16  # jobs whose curves stay in memory
 
 
 class Curves:
@@ -28,20 +26,3 @@ class Curves:
                 for name, step, value in event.points():
                     self._series.setdefault(name, {})[step] = value
             return {name: sorted(points.items()) for name, points in self._series.items()}
-
-
-class CurveCache:
-    """The curves of the jobs that were looked at last."""
-
-    def __init__(self) -> None:
-        self._curves: OrderedDict[Path, Curves] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, folder: Path) -> Curves:
-        """The curves of that job folder."""
-        with self._lock:
-            curves = self._curves.setdefault(folder, Curves(folder))
-            self._curves.move_to_end(folder)
-            while len(self._curves) > KEPT:
-                self._curves.popitem(last=False)
-            return curves

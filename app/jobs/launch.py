@@ -3,16 +3,15 @@
 import logging
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from time import monotonic
 
-from app.jobs.executors.local import ROOT
+from app import children
 from app.jobs.lifeline import Lifeline
 from app.settings import Settings
 
-ENTRY = (sys.executable, "-m", "app.jobs.supervisor")
+ENTRY = ("-m", "app.jobs.supervisor")
 QUICK_DEATH, PAUSE = 5.0, 2.0  # seconds: one that dies sooner than that is started again only after a pause
 LEAVE_WITHIN = 9.0
 GIVE_UP = 2  # the exit status of a supervisor that cannot work here at all
@@ -64,14 +63,13 @@ class SupervisorProcess:
         if self._settings.database_url is not None:
             environment["TESSERA_DATABASE_URL"] = self._settings.database_url
         try:
-            self._process = subprocess.Popen(
-                (*self._entry, str(self._settings.workspace)),
-                stdin=subprocess.DEVNULL,
+            self._process = children.start(
+                *self._entry,
+                str(self._settings.workspace),
                 stderr=self._stderr,
-                cwd=ROOT,
-                env=environment,
+                environment=environment,
                 pass_fds=(lifeline.given,),
-                start_new_session=True,  # Ctrl-C in the terminal reaches the server, which ends us in its own order
+                own_session=True,  # Ctrl-C in the terminal reaches the server, which ends us in its own order
             )
         finally:
             lifeline.started()

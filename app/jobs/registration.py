@@ -1,16 +1,18 @@
-"""How a finished artefact becomes known: one small function a kind, run in the transaction that sets `done`.
+"""How a finished artefact becomes known: one small function a table, run in the transaction that sets `done`.
 
 A reader looks at the files first, outside any transaction, and returns what is left to do inside it.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.jobs.catalogue import InPlace, Table, artefact
 from app.jobs.spec import Output
 from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 
@@ -18,9 +20,9 @@ from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 # supervisor, a process that stays small; a test holds them together.
 MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
 CLUSTERING = "clustering.json"
-PROBE = "probe.json"
 
 Register = Callable[[Session], None]
+Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
@@ -94,52 +96,27 @@ def clustering(folder: Path, output: Output, job_id: int, _spec: Mapping[str, An
     return register
 
 
-def export(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """The description of a file beside a checkpoint's card, which is read where it lies."""
-    _read_json(folder)["sha256"]
+def _in_place(artefact: InPlace, folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
+    """What is read where it lies: that it can be read is all there is to know."""
+    place = folder if artefact.file is None else folder / artefact.file
+    if artefact.says is None:
+        place.stat()
+    else:
+        _read_json(place)[artefact.says]
     return lambda _session: None
 
 
-def evaluation(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A file beside a checkpoint's card, which is read where it lies: that it can be read is all there is to do."""
-    _read_json(folder)["measures"]
-    return lambda _session: None
-
-
-def probe(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A row of the results, which is read where it lies."""
-    _read_json(folder / PROBE)["layers"]
-    return lambda _session: None
-
-
-def readout(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A file beside a checkpoint's card, like an evaluation."""
-    _read_json(folder)["weights"]
-    return lambda _session: None
-
-
-def timeline(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A file in a checkpoint's folder, which is read where it lies: that it is there is all there is to do."""
-    folder.stat()
-    return lambda _session: None
-
-
-def sanity(folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A file beside a checkpoint's card, which is read where it lies."""
-    _read_json(folder)["variants"]
-    return lambda _session: None
-
-
-Reader = Callable[[Path, Output, int, Mapping[str, Any]], Register]
-READERS: Mapping[str, Reader] = {
+TABLES: Mapping[Table, Reader] = {
     "gallery": gallery,
     "checkpoint": checkpoint,
     "scan": scan,
     "clustering": clustering,
-    "export": export,
-    "evaluation": evaluation,
-    "probe": probe,
-    "readout": readout,
-    "sanity": sanity,
-    "timeline": timeline,
 }
+
+
+def reader(name: str) -> Reader | None:
+    """What makes the artefact of that name known; None where no kind of job makes one."""
+    made = artefact(name)
+    if made is None:
+        return None
+    return partial(_in_place, made.registers) if isinstance(made.registers, InPlace) else TABLES[made.registers]

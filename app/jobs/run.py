@@ -17,21 +17,10 @@ from time import monotonic, sleep
 from typing import NoReturn
 
 from app.jobs import lifeline
+from app.jobs.catalogue import KINDS, Kind
 from app.jobs.context import JobContext, JobFailed, Stopped
 from app.jobs.places import without_places
 
-KINDS: Mapping[str, str] = {
-    "import": "app.jobs.kinds.import_images",
-    "train": "app.jobs.kinds.train",
-    "scan": "app.jobs.kinds.scan",
-    "cluster": "app.jobs.kinds.cluster",
-    "export": "app.jobs.kinds.export",
-    "evaluate": "app.jobs.kinds.evaluate",
-    "probe": "app.jobs.kinds.probe",
-    "readout": "app.jobs.kinds.readout",
-    "sanity": "app.jobs.kinds.sanity",
-    "timeline": "app.jobs.kinds.timeline",
-}
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE
 LOCK_WAIT = 5.0  # seconds for an earlier attempt's process to be gone
@@ -79,14 +68,14 @@ def explain(error: Exception, workspace: Path) -> tuple[str, str]:
     return "error", without_places(f"{type(error).__name__}: {error}", workspace)
 
 
-def run(folder: Path, kinds: Mapping[str, str] = KINDS) -> int:
+def run(folder: Path, kinds: Mapping[str, Kind] = KINDS) -> int:
     """Run the attempt in this process and return its exit status."""
     job = JobContext.open(folder)
     job.started()
     try:
         if job.kind not in kinds:
             raise JobFailed("unknown_kind", f"There is no kind of job called {job.kind!r}.")
-        kind = importlib.import_module(kinds[job.kind])
+        kind = importlib.import_module(kinds[job.kind].module)
         for number in (signal.SIGTERM, signal.SIGINT):  # until here, seconds into the import, there is nothing to save
             signal.signal(number, lambda *_: job.stop())
         kind.run(job)
@@ -103,7 +92,7 @@ def run(folder: Path, kinds: Mapping[str, str] = KINDS) -> int:
         job.close()
 
 
-def main(arguments: list[str], kinds: Mapping[str, str] = KINDS) -> int:
+def main(arguments: list[str], kinds: Mapping[str, Kind] = KINDS) -> int:
     """Take the job folder from the command line and run it, with log, lock and lifeline."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m app.jobs.run DIR\n")

@@ -39,10 +39,11 @@ class Running:
     def publish(self, store: Store) -> None:
         """Register what there is of a result that grows; the end of the job registers all of it."""
         output = self.job.output
-        if not self.tail.grown or output is None or self.status is not None:
+        read = None if output is None else registration.reader(output.kind)
+        if not self.tail.grown or output is None or read is None or self.status is not None:
             return
         try:
-            register = registration.READERS[output.kind](store.path(output.path), output, self.job.id, self.job.spec)
+            register = read(store.path(output.path), output, self.job.id, self.job.spec)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("job %d said that its %s has grown, but it cannot be read: %r", self.job.id, output.kind, error)
         else:
@@ -87,12 +88,12 @@ class Running:
     def _artefact(self, store: Store) -> tuple[Register | None, JobError | None]:
         """What registers the artefact of a job that ended well, or why there is none."""
         output = self.job.output
-        if self.status != 0 or output is None or output.kind not in registration.READERS:
+        read = None if output is None else registration.reader(output.kind)
+        if self.status != 0 or output is None or read is None:
             return None, None
         try:
             if (output.kind, output.slug) not in self.tail.artefacts:
                 raise FileNotFoundError(output.path)
-            read = registration.READERS[output.kind]
             return read(store.path(output.path), output, self.job.id, self.job.spec), None
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("job %d left no readable %s: %r", self.job.id, output.kind, error)

@@ -1,7 +1,6 @@
 """What the predictor does with a question: keep the networks that were asked last, and compute."""
 
 import logging
-from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from app.predictor.messages import (
     PoseRequest,
     Request,
 )
+from app.recent import Recent
 from models.answers import EmbedAnswer
 from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
 from models.checkpoints import inference
@@ -38,18 +38,12 @@ class Residents:
 
     def __init__(self, device: str, *, limit: int = RESIDENT) -> None:
         self._device = device
-        self._limit = limit
-        self._networks: OrderedDict[NetworkRef, Network] = OrderedDict()
-        self._tasks: OrderedDict[NetworkRef | tuple[str, int], Task] = OrderedDict()
+        self._networks = Recent[NetworkRef, Network](limit)
+        self._tasks = Recent[NetworkRef | tuple[str, int], Task](limit)
 
     def get(self, ref: NetworkRef) -> Network:
         """The network of that reference. Raises CheckpointChanged where the folder holds other weights."""
-        if ref not in self._networks:
-            self._networks[ref] = self._load(ref)
-            while len(self._networks) > self._limit:
-                self._networks.popitem(last=False)
-        self._networks.move_to_end(ref)
-        return self._networks[ref]
+        return self._networks.get(ref, lambda: self._load(ref))
 
     def descriptor(self, ref: NetworkRef) -> Descriptor | None:
         """The descriptor of that reference, where it is no network. Raises CheckpointChanged."""
@@ -66,13 +60,10 @@ class Residents:
 
     def task(self, request: PoseRequest) -> Task:
         """The task that poses the puzzle: with a network's weights, or untrained where nobody answers."""
-        key = request.network or (request.task, len(request.how.names))
-        if key not in self._tasks:
-            self._tasks[key] = self._trained(request.network) if request.network else self._untrained(request)
-            while len(self._tasks) > self._limit:
-                self._tasks.popitem(last=False)
-        self._tasks.move_to_end(key)
-        return self._tasks[key]
+        network = request.network
+        if network is None:
+            return self._tasks.get((request.task, len(request.how.names)), lambda: self._untrained(request))
+        return self._tasks.get(network, lambda: self._trained(network))
 
     def clear(self) -> None:
         """Give the memory back."""

@@ -4,15 +4,14 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from multiprocessing.connection import Connection
-from pathlib import Path
 
+from app import children
 from app.failures import BadQuery, Busy, Conflict
 from app.predictor.messages import (
     Answer,
@@ -30,6 +29,7 @@ from app.predictor.messages import (
 )
 from app.settings import Settings
 from models.answers import CountAnswer, CurvePoint, EmbedAnswer, HeatMap
+from models.cores import usable_cores
 from models.geometry import Box
 from models.puzzles import Pose, Posed
 
@@ -38,7 +38,6 @@ TIMEOUT = 30.0  # seconds one question may take, waiting in the queue included
 HUNG = 120.0  # seconds after which a predictor that answers nothing is replaced
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before it is started again
 MAX_THREADS = 4
-ROOT = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
 
@@ -213,11 +212,11 @@ class Predictor:
 
 
 def _spawn(descriptor: int, device: str) -> "subprocess.Popen[bytes]":
-    threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
-    command = [sys.executable, "-m", "app.predictor.worker", str(descriptor), device, str(threads)]
+    threads = min(MAX_THREADS, usable_cores())
+    words = ("-m", "app.predictor.worker", str(descriptor), device, str(threads))
     # The server runs with one OpenMP thread for faiss; the predictor has its own number.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    return subprocess.Popen(command, pass_fds=(descriptor,), stdin=subprocess.DEVNULL, cwd=ROOT, env=environment)
+    return children.start(*words, environment=environment, pass_fds=(descriptor,))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.routes.pictures import ImageAddress
 from app.services.units.images import TopImage
 from app.settings import Settings
 from models.geometry import Box
@@ -48,11 +49,11 @@ def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int, tight
     `tight`: the crop is the part that matters to the unit, where that is known, else all that its cell sees.
     """
     cut = found.region if tight and found.region is not None else found.box
-    known, here = found.known, f"/api/galleries/{gallery}/images/{found.row}"
+    known, at = found.known, ImageAddress(settings, gallery, found.row)
     width, height = known.jpeg_width, known.jpeg_height
     side = max(cut[2] - cut[0], cut[3] - cut[1])
     small = side * min(1.0, THUMBNAIL / max(width, height)) >= shown
-    src = settings.url(f"{here}/{'thumbnail' if small else 'image'}")
+    src = at.thumbnail if small else at.image
     return Shot(
         row=found.row,
         value=found.value,
@@ -62,8 +63,8 @@ def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int, tight
         box=found.box,
         region=found.region,
         fires=found.value > 0,
-        image=settings.url(f"{here}/image"),
-        href=settings.url(f"/galleries/{gallery}/images/{found.row}"),
+        image=at.image,
+        href=at.page,
         name=known.label or f"row {found.row}",
         crop=crop(src, cut, width, height),
         seen=found.seen,

@@ -1,12 +1,14 @@
 """Signing in to a server that asks for a token: the token once, then a cookie."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import SettingsDep
 from app.settings import Settings
+from app.web.frame import PageContext
 from app.web.security import cookie_name, cookie_value, local_path, same_text
 from app.web.templating import page
 
@@ -15,10 +17,19 @@ router = APIRouter(include_in_schema=False)
 NextQuery = Annotated[str, Query(alias="next", max_length=2000)]
 
 
+@dataclass(frozen=True)
+class LoginContext(PageContext):
+    """The form that asks for the token: where it leads afterwards, and whether what was typed is wrong."""
+
+    template: ClassVar[str] = "login.html"
+    after: str
+    wrong: bool
+
+
 @router.get("/login")
 def login(request: Request, settings: SettingsDep, after: NextQuery = "/") -> HTMLResponse:
     """The form that asks for the token."""
-    return page(request, "login.html", after=landing(after, settings), wrong=False)
+    return page(request, LoginContext(landing(after, settings), wrong=False))
 
 
 @router.post("/login", response_model=None)
@@ -31,7 +42,7 @@ def sign_in(
     """Sets the cookie and goes on to where the visitor wanted to go, which is on this server."""
     target = landing(after, settings)
     if settings.token is None or not same_text(token.strip(), settings.token):
-        return page(request, "login.html", status=401, after=target, wrong=True)
+        return page(request, LoginContext(target, wrong=True), status=401)
     response = RedirectResponse(target, status_code=303)
     secure = request.url.scheme == "https"
     name, value, path = cookie_name(settings.port), cookie_value(settings.token), settings.base_path or "/"

@@ -1,27 +1,59 @@
 """About the server itself: is it well, what does it count, what can it be asked."""
 
-import os
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from app.deps import ServicesDep
+from app.deps import ServicesDep, SettingsDep
+from app.processes import resident_bytes
 from app.services.home.workspace import WorkspaceService
+from app.settings import Settings
 from app.web import api_reference
+from app.web.api_reference import Operation
+from app.web.frame import PageContext
 from app.web.metrics import Requests, metric
 from app.web.responses import Json
 from app.web.templating import page
+from models.versions import own_version
 
 router = APIRouter(include_in_schema=False)
 
 FORMAT = "text/plain; version=0.0.4"
 
 
+@dataclass(frozen=True)
+class DocsOperation:
+    """One method of one address; `example` is the address that a reader may open as it is, where there is one."""
+
+    operation: Operation
+    style: str
+    headline: str
+    example: str
+
+
+@dataclass(frozen=True)
+class DocsGroup:
+    """The operations about one resource."""
+
+    name: str
+    title: str
+    operations: Sequence[DocsOperation]
+
+
+@dataclass(frozen=True)
+class DocsContext(PageContext):
+    template: ClassVar[str] = "docs.html"
+    groups: Sequence[DocsGroup]
+    asks_token: bool
+
+
 @router.get("/healthz")
 def healthz(request: Request) -> Json:
     """Alive; `instance` tells one run of the server from another. Public, so it tells nothing else."""
-    return Json({"status": "ok", "version": version("tessera"), "instance": request.app.state.instance})
+    return Json({"status": "ok", "version": own_version(), "instance": request.app.state.instance})
 
 
 @router.get("/metrics")
@@ -40,16 +72,26 @@ def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     return PlainTextResponse("\n".join(lines) + "\n", media_type=FORMAT)
 
 
-def resident_bytes() -> int:
-    """Memory that this process holds; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
 @router.get("/docs")
-def docs(request: Request) -> HTMLResponse:
+def docs(request: Request, settings: SettingsDep) -> HTMLResponse:
     """The REST interface, from /openapi.json."""
-    return page(request, "docs.html", groups=api_reference.groups(request.app.openapi()))
+    groups = docs_groups(api_reference.groups(request.app.openapi()), settings)
+    return page(request, DocsContext(groups, asks_token=settings.token is not None))
+
+
+def docs_groups(found: Mapping[str, Sequence[Operation]], settings: Settings) -> list[DocsGroup]:
+    """Operations as their page shows them."""
+    return [
+        DocsGroup(name, name.capitalize(), [_docs_operation(operation, settings) for operation in operations])
+        for name, operations in found.items()
+    ]
+
+
+def _docs_operation(operation: Operation, settings: Settings) -> DocsOperation:
+    can_be_opened = operation.method == "GET" and "{" not in operation.path
+    return DocsOperation(
+        operation,
+        style=operation.method.lower(),
+        headline=operation.text.split("\n")[0],
+        example=settings.url(operation.path) if can_be_opened else "",
+    )

@@ -34,10 +34,50 @@ class Tile:
     more_copies: int = 0
 
 
+@dataclass(frozen=True)
+class ImageAddress:
+    """Where a row of a gallery is found, as clients see it: its JSON, page, image and thumbnail."""
+
+    settings: Settings
+    gallery: str
+    row: int
+
+    @property
+    def json(self) -> str:
+        return self.settings.url(f"/api{self._path}")
+
+    @property
+    def page(self) -> str:
+        return self.settings.url(self._path)
+
+    @property
+    def image(self) -> str:
+        return self.settings.url(f"/api{self._path}/image")
+
+    @property
+    def thumbnail(self) -> str:
+        return self.settings.url(f"/api{self._path}/thumbnail")
+
+    @property
+    def _path(self) -> str:
+        return f"/galleries/{self.gallery}/images/{self.row}"
+
+
+def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
+    """Where a row's JSON, page, image and thumbnail are."""
+    at = ImageAddress(settings, gallery, row)
+    return {"self": at.json, "page": at.page, "image": at.image, "thumbnail": at.thumbnail}
+
+
+def thumbnail(settings: Settings, gallery: str, row: int) -> str:
+    """The address of a row's thumbnail."""
+    return ImageAddress(settings, gallery, row).thumbnail
+
+
 def gallery_picture(settings: Settings, gallery: str, pack: Pack, row: int) -> Picture:
     """An image of a gallery. Raises IndexError."""
     known = pack.row(row)
-    src = settings.url(f"/api/galleries/{gallery}/images/{row}/image")
+    src = ImageAddress(settings, gallery, row).image
     return Picture(
         src, known.jpeg_width, known.jpeg_height, f"row {row}, {known.label}" if known.label else f"row {row}"
     )
@@ -49,11 +89,6 @@ def upload_picture(services: Services, settings: Settings, upload: str) -> Pictu
     return Picture(settings.url(f"/uploads/{upload}.jpg"), image.width, image.height, "your image")
 
 
-def thumbnail(settings: Settings, gallery: str, row: int) -> str:
-    """The address of a row's thumbnail."""
-    return settings.url(f"/api/galleries/{gallery}/images/{row}/thumbnail")
-
-
 def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
     """A few rows of a gallery: the same for the same number, others for the next."""
     return sorted(random.Random(shuffle).sample(range(rows), min(count, rows)))
@@ -62,24 +97,3 @@ def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
 def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
     """The label of each row, where it has one."""
     return [known.label for known in pack.metadata(rows)]
-
-
-def was_seen(
-    services: Services, checkpoint: str, *, gallery: str | None, row: int | None, upload: str | None, jpeg: bytes
-) -> bool | None:
-    """Whether a network was trained on a row, an upload or an image sent along; None where that is not known."""
-    if gallery is not None and row is not None:
-        seen = services.seen.find(checkpoint, gallery)
-        return None if seen.rows is None else row in seen
-    return services.seen.image(checkpoint, jpeg, sha256=upload or "0")
-
-
-def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
-    """Where a row's JSON, page, image and thumbnail are."""
-    here = f"/api/galleries/{gallery}/images/{row}"
-    return {
-        "self": settings.url(here),
-        "page": settings.url(f"/galleries/{gallery}/images/{row}"),
-        "image": settings.url(f"{here}/image"),
-        "thumbnail": settings.url(f"{here}/thumbnail"),
-    }

@@ -12,7 +12,7 @@ from app.deps import MAX_ID, box_from_text
 from app.failures import BadQuery
 from app.services.counting.service import Kernel
 from app.services.galleries.seen import Which
-from app.services.search.service import Asked
+from app.services.search.service import SearchOptions
 from app.services.search.side_by_side import BESIDE
 from app.services.uploads import NAME
 from models.geometry import Box
@@ -68,8 +68,10 @@ class HowParams(BaseModel):
     copies: bool = False
 
     @property
-    def asked(self) -> Asked:
-        return Asked(**{field.name: getattr(self, field.name) for field in fields(Asked) if field.name != "beside"})
+    def asked(self) -> SearchOptions:
+        return SearchOptions(
+            **{field.name: getattr(self, field.name) for field in fields(SearchOptions) if field.name != "beside"}
+        )
 
 
 class SearchParams(HowParams, ImageParams):

@@ -3,11 +3,9 @@
 from app.inspector.client import Inspector
 from app.predictor.client import Predictor
 from app.services.chains.service import ChainsService
-from app.services.checkpoints.exports import ExportsService
 from app.services.checkpoints.service import CheckpointsService
 from app.services.counting.service import CountingService
 from app.services.evaluations.service import EvaluationsService
-from app.services.filters.descriptors import DescriptorsService
 from app.services.filters.panels import FilterPanels
 from app.services.foreign.checkpoints import ForeignCheckpoints
 from app.services.foreign.inspections import InspectionsService
@@ -44,16 +42,16 @@ def build_services(
     store = Store.open(settings.workspace, settings.database_url)
     jobs = JobsService(store, settings)
     galleries = GalleriesService(store, settings, jobs)
-    checkpoints = CheckpointsService(store, settings)
-    scans = ScansService(store, settings, galleries, checkpoints)
+    checkpoints = CheckpointsService(store)
+    scans = ScansService(store, galleries, checkpoints)
     inspections = InspectionsService(settings, inspector or Inspector())
     preparing = Preparing(store.workspace / PREPARED)
-    looks = LooksService(galleries, preparing)
-    seen = SeenService(checkpoints, galleries, looks, preparing)
-    units = UnitsService(scans, galleries, checkpoints, predictor, seen)
-    quality = QualityService(scans, galleries, looks, seen, preparing)
-    aids = SearchAids(looks, seen, quality)
-    search = SearchService(scans, checkpoints, galleries, predictor, aids)
+    looks = LooksService(preparing)
+    seen = SeenService(looks, preparing)
+    units = UnitsService(predictor, seen)
+    quality = QualityService(looks, seen, preparing)
+    aids = SearchAids(scans, galleries, looks, seen, quality)
+    search = SearchService(predictor, aids)
     uploads = UploadsService(settings)
     return Services(
         settings=settings,
@@ -65,21 +63,19 @@ def build_services(
         foreign=ForeignCheckpoints(settings, checkpoints, inspections),
         evaluations=EvaluationsService(checkpoints, galleries),
         results=ResultsService(store.workspace, checkpoints, galleries),
-        exports=ExportsService(checkpoints),
         scans=scans,
         clusterings=ClusteringsService(store, galleries, preparing),
-        descriptors=DescriptorsService(checkpoints, galleries),
         chains=ChainsService(store, settings, jobs),
         units=units,
         filters=FilterPanels(checkpoints, galleries, preparing),
         search=search,
         search_aids=aids,
-        search_panels=SearchPanels(search, scans, aids),
+        search_panels=SearchPanels(search, aids),
         seen=seen,
-        counting=CountingService(checkpoints, galleries, predictor),
+        counting=CountingService(predictor),
         uploads=uploads,
         puzzles=PuzzlesService(checkpoints, galleries, uploads, predictor),
         truth=TruthService(galleries),
         tuning=TuningService(scans, galleries),
-        responses=ResponsesService(scans, units, checkpoints, predictor),
+        responses=ResponsesService(units, predictor),
     )

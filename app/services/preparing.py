@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 class Preparing:
     """Named arrays by what they were computed from; shared by all threads of a server.
 
-    A file that is damaged or gone is computed again, so the folder may be emptied at any time.
+    A file that is damaged or gone is computed again, so the folder may be emptied at any time. Not an
+    `app.recent.Recent`: there whoever asks first makes the value and the others wait, here a thread of its own makes
+    it, nobody waits longer than their patience, and the folder keeps what memory lets go.
     """
 
     def __init__(self, folder: Path, *, patience: float = PATIENCE) -> None:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.services.chains.service import ChainsService
-    from app.services.checkpoints.exports import ExportsService
     from app.services.checkpoints.service import CheckpointsService
     from app.services.counting.service import CountingService
     from app.services.evaluations.service import EvaluationsService
-    from app.services.filters.descriptors import DescriptorsService
     from app.services.filters.panels import FilterPanels
     from app.services.foreign.checkpoints import ForeignCheckpoints
     from app.services.foreign.inspections import InspectionsService
@@ -47,10 +45,8 @@ class Services:
     foreign: ForeignCheckpoints
     evaluations: EvaluationsService
     results: ResultsService
-    exports: ExportsService
     scans: ScansService
     clusterings: ClusteringsService
-    descriptors: DescriptorsService
     chains: ChainsService
     units: UnitsService
     filters: FilterPanels

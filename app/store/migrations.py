@@ -1,11 +1,12 @@
 """Bring a database to this program's schema, at start-up, once, whoever starts first."""
 
 import re
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-SCRIPTS = Path(__file__).parent / "alembic"
+from app.root import ROOT
+
+SCRIPTS = ROOT / "app" / "store" / "alembic"
 HEAD = "0003"  # the newest script in alembic/versions
 _KNOWN = re.compile(r"^(\d{4})_\w+\.py$")
 

@@ -59,12 +59,17 @@ def _operation(document: Schema, path: str, method: str, given: Schema) -> Opera
             bool(item.get("required")),
             item.get("description", ""),
         )
-        for item in given.get("parameters", [])
+        for item in sorted(given.get("parameters", []), key=lambda item: _place(path, item))
     )
     content = given.get("requestBody", {}).get("content", {})
     bodies = tuple((name, _fields(document, body.get("schema", {}))) for name, body in content.items())
     text = given.get("description") or given.get("summary", "")
     return Operation(f"{method}{path.replace('/', '-')}", method.upper(), path, text, parameters, bodies)
+
+
+def _place(path: str, parameter: Schema) -> int:
+    """Parameters of the path come first, in its order: those of a dependency stand last in the document."""
+    return path.index(f"{{{parameter['name']}}}") if parameter["in"] == "path" else len(path)
 
 
 def _fields(document: Schema, schema: Schema) -> tuple[Field, ...]:

@@ -3,7 +3,9 @@
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.failures import Busy, DomainError
+from app.web.frame import PageContext
 from app.web.responses import Json
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,19 @@ CODES = {
     415: "unsupported_content_type",
 }
 MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+
+
+@dataclass(frozen=True)
+class ErrorContext(PageContext):
+    """Why there is no page; `again` is the number of seconds after which the browser asks again."""
+
+    template: ClassVar[str] = "error.html"
+    phrase: str
+    status: int
+    tone: str
+    code: str
+    message: str
+    again: str | None
 
 
 def route_path(scope: Scope) -> str:
@@ -53,15 +69,15 @@ def answer(
 ) -> Response:
     """The answer that tells of an error, in the form the client reads."""
     if wants_page(scope):
-        context = {
-            "path": route_path(scope),
-            "status": status,
-            "phrase": HTTPStatus(status).phrase,
-            "code": code,
-            "message": message,
-            "again": (headers or {}).get("Retry-After") if scope["method"] == "GET" else None,
-        }
-        return HTMLResponse(scope["app"].state.pages.render("error.html", context), status, headers)
+        context = ErrorContext(
+            phrase=HTTPStatus(status).phrase,
+            status=status,
+            tone="bad" if status >= 500 else "warn",
+            code=code,
+            message=message,
+            again=(headers or {}).get("Retry-After") if scope["method"] == "GET" else None,
+        )
+        return HTMLResponse(scope["app"].state.pages.render(context, route_path(scope)), status, headers)
     return Json({"error": {"code": code, "message": message, "detail": detail}}, status, headers)
 
 

@@ -1,39 +1,28 @@
-"""Pages: the Jinja environment, its filters and `page(request, name, **context)`."""
+"""Pages: the Jinja environment, and `page(request, context)`, which fills the template that the context names."""
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
+from app.root import ROOT
 from app.settings import Settings
+from app.web import formats
+from app.web.frame import Links, PageContext, frame, variables
 
-ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
-
-NAVIGATION = (
-    ("Galleries", "/galleries"),
-    ("Checkpoints", "/checkpoints"),
-    ("Scans", "/scans"),
-    ("Clusters", "/clusters"),
-    ("Tasks", "/tasks"),
-    ("Transfer", "/transfer"),
-    ("Results", "/results"),
-    ("Jobs", "/jobs"),
-    ("API", "/docs"),
-)
 
 
 class Pages:
     """The templates of one application, with links that honour its base path."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -42,31 +31,37 @@ class Pages:
             lstrip_blocks=True,
         )
         self.environment.filters.update(
-            ago=ago,
-            number=number,
-            bytes=file_size,
-            duration=duration,
-            percent=percent,
-            count=count,
-            time=timestamp,
-            coded=coded,
+            ago=formats.ago,
+            number=formats.number,
+            amount=formats.amount,
+            bytes=formats.file_size,
+            duration=formats.duration,
+            percent=formats.percent,
+            count=formats.count,
+            time=formats.timestamp,
+            coded=formats.coded,
         )
         self.environment.globals.update(
-            url=settings.url,
-            static=lambda name: settings.url(f"/static/{name}?v={static_version(name)}"),
-            navigation=NAVIGATION,
-            signed_in=settings.token is not None,
+            variables(Links(settings.url, lambda name: settings.url(f"/static/{name}?v={static_version(name)}")))
         )
 
-    def render(self, name: str, context: Mapping[str, object]) -> str:
-        return self.environment.get_template(name).render(context)
+    def render(self, context: PageContext, path: str) -> str:
+        """The page at `path`, which is without the base path."""
+        return self.fill(context.template, variables(context), path)
+
+    def fill(self, name: str, context: Mapping[str, object], path: str) -> str:
+        return self.environment.get_template(name).render({**variables(frame(self.settings, path)), **context})
 
 
-def page(request: Request, name: str, *, status: int = 200, **context: object) -> HTMLResponse:
-    """The HTML answer of template `name`; `path` (without the base path) is always in its context."""
+def page(request: Request, context: PageContext | str, *, status: int = 200, **named: object) -> HTMLResponse:
+    """The HTML answer that `context` describes.
+
+    Pages that have no context yet give the name of their template instead, and its variables by name.
+    """
     pages: Pages = request.app.state.pages
     path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
-    return HTMLResponse(pages.render(name, {"path": path, **context}), status_code=status)
+    html = pages.fill(context, named, path) if isinstance(context, str) else pages.render(context, path)
+    return HTMLResponse(html, status_code=status)
 
 
 @lru_cache(maxsize=256)
@@ -81,84 +76,3 @@ def static_version(name: str) -> str:
         return _version(path, path.stat().st_mtime_ns)
     except OSError:
         return "0"
-
-
-def _moment(value: datetime | str) -> datetime:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _relative(seconds: float) -> str:
-    for limit, size, unit in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h"), (3_888_000, 86_400, "days")):
-        if seconds < limit:
-            return f"{round(seconds / size)} {unit} ago" if seconds >= 5 else "just now"
-    return ""
-
-
-def ago(value: datetime | str | None) -> Markup:
-    """`3 min ago`, with the exact time (UTC) on hover; a time older than 45 days as its date."""
-    if value is None:
-        return Markup("–")
-    moment = _moment(value).astimezone(UTC)
-    text = _relative((datetime.now(UTC) - moment).total_seconds()) or moment.strftime("%d %b %Y")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"), moment.strftime("%Y-%m-%d %H:%M:%S UTC"), text
-    )
-
-
-def timestamp(value: datetime | str | None) -> str:
-    """`2026-03-01 14:05:09 UTC`."""
-    return _moment(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if value is not None else "–"
-
-
-def number(value: float | int | None, digits: int = 3) -> str:
-    """Whole numbers grouped by thousands, others with `digits` significant digits."""
-    if value is None or value != value:
-        return "–"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
-
-
-def file_size(value: int | None) -> str:
-    """`1.2 MB`, powers of ten."""
-    if value is None:
-        return "–"
-    size = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min 20 s`, `5 h 07 min`, `2 d 4 h`."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
-
-
-def percent(share: float | None, digits: int = 0) -> str:
-    """A share 0..1 as `42 %`."""
-    return "–" if share is None or share != share else f"{100 * share:.{digits}f} %"
-
-
-def count(value: int, singular: str, plural: str = "") -> str:
-    """`1 image`, `2,400 images`."""
-    return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
-
-
-def coded(value: str) -> Markup:
-    """Text in which `words between backticks` are code."""
-    parts = value.split("`")
-    if len(parts) % 2 == 0:
-        return escape(value)
-    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))

@@ -58,7 +58,10 @@ def export(folder: Path, format: Format, *, tick: Callable[[str], None] = lambda
 
 
 def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[[str], None]) -> float:
-    """A flat dict of tensors under plain names, in the precision they are kept in; returns 0: every value is equal."""
+    """Write a flat dict of tensors under plain names, in the precision in which they are kept.
+
+    Returns 0, because every value is equal to the original's.
+    """
     tensors = load_file(folder / WEIGHTS)
     plain = {name.removeprefix("encoder."): value for name, value in tensors.items()}
     tick("writing the state dict")
@@ -74,9 +77,9 @@ def write_state_dict(network: Network, folder: Path, file: Path, tick: Callable[
 
 
 def write_rescaled(network: Network, file: Path, tick: Callable[[str], None]) -> tuple[float, int, dict[str, Any]]:
-    """A state dict whose layers would all change at one rate when shown the photos of the sample gallery.
+    """Write a state dict whose layers would all change at one rate when trained on the photos of the sample gallery.
 
-    Returns the largest difference of its answers, relative to the largest one, for so many images; and what was done.
+    Returns the largest difference of its answers, relative to the largest answer, over these photos; and what was done.
     """
     encoder = network.encoder
     tick("rescaling")

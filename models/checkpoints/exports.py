@@ -1,8 +1,8 @@
-"""A checkpoint in the forms that other programs read: safetensors, a state dict of PyTorch, ONNX.
+"""The forms in which other programs can read a checkpoint: safetensors, a state dict of PyTorch, ONNX.
 
 The tensors of the encoder are under the encoder's own names, which for torchvision's networks are torchvision's; those
-of a counting head are under `head.`. ONNX is the encoder alone, from normalised input to its output, and is offered
-only after it has answered like the original.
+of a counting head are under `head.`. The ONNX file holds the encoder alone, from normalised input to its output, and is
+offered only after its answers were compared with those of the original.
 """
 
 import json
@@ -26,9 +26,9 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was made from a checkpoint's weights; `difference` is the largest one from the original's answers.
+    """A file made from a checkpoint's weights; `difference` is how far its answers are from the original's at most.
 
-    `rescaling` tells of rescaled weights the standard deviation of log10(gradient / weight) over layers, before and
+    `rescaling` gives, for rescaled weights, the standard deviation of log10(gradient / weight) over layers, before and
     after, and each layer's factor.
     """
 
@@ -49,7 +49,7 @@ def path_of(folder: Path, format: Format) -> Path:
 
 
 def read_export(folder: Path, format: Format, sha256: str) -> Export | None:
-    """The export of these very weights where it was made and is still there."""
+    """The export of exactly these weights, where it was made and still exists."""
     try:
         found = Export(**json.loads(path_of(folder, format).read_text("utf-8")))
     except (OSError, TypeError, ValueError):

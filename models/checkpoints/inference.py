@@ -1,6 +1,7 @@
-"""What a network says about one stored image: embedding, counting equation, heat map, magnitude against crop size.
+"""What a network answers about one stored image: embedding, counting equation, heat map, magnitude against crop size.
 
-Every answer takes the image's pixels as a scan takes them, so that an image of a gallery finds itself.
+The image's pixels are prepared exactly as a scan prepares them, so that an image of a gallery finds itself at distance
+0.
 """
 
 from collections.abc import Sequence

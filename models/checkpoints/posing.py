@@ -1,4 +1,4 @@
-"""Pose one puzzle of a task on one image, and let a network answer it."""
+"""Make one puzzle of a task from an image, and let a network answer it."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ RECIPE = "small"  # of puzzles that no checkpoint poses: it suits the sizes in w
 
 
 def unanswered(name: str, names: tuple[str, ...]) -> Task:
-    """A task that poses puzzles and cannot answer them."""
+    """A task that can make puzzles but has no trained network to answer them."""
     config = RECIPES[name][RECIPE].for_classes(max(2, len(names)))
     task = TASKS[name].build(config, generator(0))
     return task.eval()

@@ -1,10 +1,10 @@
-"""Rescale an encoder for fine-tuning: every layer is to change at the same rate, and the function stays as it is.
+"""Rescale an encoder for fine-tuning, so that all layers change at one rate and the outputs stay as they are.
 
 Krähenbühl, Doersch, Donahue, Darrell, "Data-dependent Initializations of Convolutional Neural Networks", ICLR 2016,
-https://arxiv.org/abs/1511.06856, its last step alone. In the released code each bias follows the mean size of its
-layer's input, which is found anew in every round; in a chain of convolutions, ReLUs and poolings that size is the
-product of the factors before, so biases are scaled by that. Results of networks that were rescaled are marked with a
-dagger in the tables of this field.
+https://arxiv.org/abs/1511.06856; only its last step is done. In the released code each bias is scaled by the mean size
+of its layer's input, which is measured anew in every round. In a chain of convolutions, ReLUs and poolings that size is
+the product of the factors before, so biases are scaled by that product. In the tables of this field a dagger marks the
+results of networks that were rescaled.
 """
 
 import io
@@ -29,7 +29,7 @@ NOTHING = (nn.Dropout, nn.Identity)
 
 
 class CannotRescale(ValueError):
-    """A part of the encoder does not pass a factor on; the message names it."""
+    """A part of the encoder does not pass on a factor of its input to its output; the message names it."""
 
     code = "cannot_rescale"
 

@@ -168,5 +168,5 @@ def untrained(card: Card, device: str) -> Network:
         raise ValueError(f"{card.name} was trained on a task that is not known here, so its start cannot be drawn")
     config = read_config(card.task, card.config)
     task = TASKS[card.task].build(config, generator(int(card.provenance.get("seed", 0)), 0, 0))
-    task.rescale(float(card.provenance.get("conv1_scale", 1.0)))
+    task.begin_like(card.provenance)
     return Network(card, task.encoder, task.head, device, torch.float32)

@@ -1,7 +1,8 @@
-"""Cluster what a layer says about the images of a scan: fit centres on the train rows, then assign every row.
+"""Cluster a layer's embeddings of a scan: fit centres on the train rows, then assign every row to its nearest one.
 
 Noroozi, Vinjimoor, Favaro, Pirsiavash, "Boosting Self-Supervised Learning via Knowledge Transfer", CVPR 2018,
-https://arxiv.org/abs/1805.00385: steps (b) and (c), where clusters are found once, and labels may cross data sets.
+https://arxiv.org/abs/1805.00385: steps (b) and (c), where clusters are found once, and the clusters of one data set may
+be applied to another.
 """
 
 import time
@@ -31,7 +32,7 @@ Report = Callable[[int, int, str, Mapping[str, float]], None]  # step, total, un
 
 @dataclass(frozen=True)
 class Fitted:
-    """Centres (k, d) in their space, and how they came about."""
+    """Centres (k, d), the space they lie in, and a record of how they were fitted."""
 
     space: Space
     centres: Floats
@@ -41,7 +42,7 @@ class Fitted:
 
 
 class ChosenRows:
-    """Some rows of a layer's embeddings, read from the scan's files as they are asked for: slices give (n, D)."""
+    """Some rows of a layer's embeddings, read from the scan's files when they are needed; a slice gives (n, D)."""
 
     def __init__(self, parts: list[NDArray[Any]], chosen: NDArray[np.bool_]) -> None:
         self._parts, self._rows = parts, np.flatnonzero(chosen)
@@ -74,7 +75,8 @@ def cluster(
     report: Report,
     provenance: Mapping[str, Any],
 ) -> ClusteringInfo:
-    """Write the clustering `name` of a scan's layer to `folder`; what is saved in `state` is gone on from.
+    """Write the clustering `name` of a scan's layer to `folder`, continuing from what an earlier attempt saved in
+    `state`.
 
     `source` gives centres that were fitted elsewhere, for method "centres". Raises TooManyClusters, BadSpace, KeyError
     for an unknown layer, and what `report` raises.
@@ -123,9 +125,10 @@ def cluster(
 
 
 def memory_needed(rows: int, dimension: int, k: int) -> int:
-    """Bytes that fitting takes at its height: centres, their sums in double, one block and two copies of it.
+    """Bytes that fitting needs at most: the centres, their sums in double precision, one block of rows and two copies
+    of it.
 
-    The vectors themselves (rows x dimension x 4 bytes) lie in a file, which the system keeps in memory as it can.
+    The vectors themselves (rows x dimension x 4 bytes) lie in a file, of which the system keeps in memory what fits.
     """
     return k * dimension * (4 + 4 + 8) + 3 * min(rows, block_rows(dimension)) * dimension * 4
 

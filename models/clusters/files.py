@@ -59,11 +59,11 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusteringInfo:
-    """What clustering.json says. `dimension` is the space's, `units` the layer's.
+    """The content of clustering.json. `dimension` is that of the space, `units` that of the layer.
 
-    `source`: the clustering whose centres were used, where they were fitted elsewhere. `inertia` before each iteration
-    and, last, of the stored centres, over the fitted images; `against_labels` was computed at the end, with labels that
-    nothing before had seen.
+    `source` is the clustering whose centres were used, where they were fitted elsewhere. `inertia` is that before each
+    iteration and, last, that of the stored centres, over the fitted images. `against_labels` was computed at the end,
+    with labels that no earlier step used.
     """
 
     name: str
@@ -118,13 +118,13 @@ def write_assignment(folder: Path, index: int, clusters: Codes, distances: Float
 
 
 def write_info(folder: Path, info: ClusteringInfo, fitted: NDArray[np.bool_]) -> None:
-    """Put the clustering in force."""
+    """Write clustering.json, which makes the clustering complete."""
     write_bytes(folder / FITTED, _npy(fitted))
     write_json(folder / CLUSTERING, {"format": FORMAT, **asdict(info)})
 
 
 def read_info(folder: Path) -> ClusteringInfo:
-    """What clustering.json says. Raises ClusteringUnreadable."""
+    """Read clustering.json. Raises ClusteringUnreadable."""
     try:
         raw = json.loads((folder / CLUSTERING).read_text("utf-8"))
         if raw.pop("format") != FORMAT:
@@ -160,7 +160,7 @@ class ClusteringReader:
 
     @cached_property
     def space(self) -> Space:
-        """How embeddings come to where the centres are. Raises ClusteringUnreadable."""
+        """The space in which the centres lie, to which embeddings are brought. Raises ClusteringUnreadable."""
         arrays = self._load(SPACE)
         return Space(bool(arrays["normalise"]), arrays.get("mean"), arrays.get("matrix"))
 
@@ -194,12 +194,12 @@ class ClusteringReader:
         return clusters, np.concatenate([part["distances"] for part in parts])
 
     def members(self, cluster: int) -> NDArray[np.int64]:
-        """Its rows, nearest to the centre first; by row where there is no centre."""
+        """The rows of a cluster, nearest to the centre first; in row order where there is no centre."""
         rows = np.flatnonzero(self.clusters == cluster)
         return rows[np.argsort(self.distances[rows], kind="stable")]
 
     def random_members(self, cluster: int, count: int, *, seed: int = 0) -> NDArray[np.int64]:
-        """Up to `count` of its rows, drawn by the seed, in row order."""
+        """Up to `count` rows of a cluster, drawn by the seed, in row order."""
         rows = np.flatnonzero(self.clusters == cluster)
         drawn = np.random.default_rng([seed, cluster]).choice(rows, min(count, len(rows)), replace=False)
         return np.sort(drawn).astype(np.int64)

@@ -1,8 +1,8 @@
-"""k-means, one iteration at a time: FAISS finds the nearest centre, the centres move to the means of what they got.
+"""k-means, one iteration at a time: FAISS finds the nearest centres, then each centre moves to the mean of its rows.
 
 Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 1982; Johnson, Douze, Jégou,
-"Billion-scale similarity search with GPUs", 2017, https://arxiv.org/abs/1702.08734. The loop is ours, not
-`faiss.Kmeans`, so that it can be watched, stopped and resumed within an iteration, and read vectors from the disk.
+"Billion-scale similarity search with GPUs", 2017, https://arxiv.org/abs/1702.08734. The loop is our own instead of
+`faiss.Kmeans`, so that it can be watched, stopped and resumed within an iteration, and can read vectors from disk.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ class TooManyClusters(ValueError):
 class Step:
     """One iteration: centres (k, D) after it, and the sum of squared distances to the centres before it.
 
-    `reseeded` clusters had got nothing and were put beside a large one.
+    `reseeded` is the number of clusters that got no row and were placed beside a large cluster.
     """
 
     number: int
@@ -98,7 +98,7 @@ def block_rows(dimension: int) -> int:
 
 
 def unit(vectors: Floats) -> Floats:
-    """Rows of length 1; a zero row has no direction and stays."""
+    """Rows scaled to length 1; a zero row has no direction and stays zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(length > 0, length, 1), dtype=np.float32)
 
@@ -120,7 +120,7 @@ def _pass(points: Floats, centres: Floats, tick: Tick) -> tuple[NDArray[np.float
 
 
 def _split(centres: Floats, sizes: NDArray[np.int64], rng: np.random.Generator) -> int:
-    """Put each empty cluster beside a large one, drawn by size, and move both apart; how many there were."""
+    """Place each empty cluster beside a large one, drawn by size, and move both apart; returns how many there were."""
     counts = sizes.astype(np.float64)
     empty = np.flatnonzero(sizes == 0)
     signs = np.where(np.arange(centres.shape[1]) % 2 == 0, 1 + SPLIT, 1 - SPLIT).astype(np.float32)

@@ -1,7 +1,8 @@
-"""How a clustering is spread, and how it agrees with labels it never saw or with another clustering.
+"""How evenly a clustering is spread, and how it agrees with labels that it was not given or with another clustering.
 
 Adjusted Rand index: Hubert, Arabie, Journal of Classification 1985. Adjusted mutual information: Vinh, Epps, Bailey,
-JMLR 2010. Both are 0 for a random assignment and 1 for the same grouping; purity is not, so it never stands alone.
+JMLR 2010. Both are 0 for a random assignment and 1 for the same grouping. Purity is not adjusted for chance, so it is
+always reported beside that of random assignments.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.clusters.kmeans import unit
 
 BLOCK = 4096
-LEAST_VARIANCE = 1e-10  # of the largest: below it a direction is noise, and whitening would blow it up
+LEAST_VARIANCE = 1e-10  # of the largest variance: a direction below it is noise, which whitening would amplify
 
 Floats = NDArray[np.float32]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from models.countables.rounds import Oval, Seen, look
+from models.countables.ellipsoids import Oval, OvalPatch, oval_patch
 from models.countables.values import CLOTH, Floats, Light, Split, Sprite, cloth
 
 PATTERNS: Final = ("plain", "beach", "stripe", "dots", "marble", "halves")
@@ -32,7 +32,7 @@ def draw(rng: np.random.Generator, size: float, light: Light, _split: Split) -> 
     turn = _rotation(rng)
     shift, gloss = rng.integers(0, CLOTH, 2), float(rng.uniform(0.1, 0.6))
     side = int(np.ceil(size)) + 4
-    seen = look(Oval(side / 2, side / 2, size / 2, size / 2), side, side, 0.995)
+    seen = oval_patch(Oval(side / 2, side / 2, size / 2, size / 2), side, side, 0.995)
     share = _pattern(pattern, seen, turn, float(rng.uniform(0.25, 0.6)))
     grain = _wrapped(seen, turn, shift)
     albedo = (first + (second - first) * share[..., None]) * (1 + 0.06 * grain)[..., None]
@@ -53,12 +53,12 @@ def _rotation(rng: np.random.Generator) -> Floats:
     return (q * np.sign(np.diag(r))).astype(np.float32)
 
 
-def _turned(seen: Seen, turn: Floats) -> tuple[Floats, Floats, Floats]:
+def _turned(seen: OvalPatch, turn: Floats) -> tuple[Floats, Floats, Floats]:
     x, y, z = (turn[i, 0] * seen.nx + turn[i, 1] * seen.ny + turn[i, 2] * seen.nz for i in range(3))
     return x, y, z
 
 
-def _pattern(pattern: str, seen: Seen, turn: Floats, share: float) -> Floats:
+def _pattern(pattern: str, seen: OvalPatch, turn: Floats, share: float) -> Floats:
     """0 where the first colour is, 1 where the second is, soft between."""
     x, y, z = _turned(seen, turn)
     match pattern:
@@ -78,7 +78,7 @@ def _pattern(pattern: str, seen: Seen, turn: Floats, share: float) -> Floats:
     return soft
 
 
-def _wrapped(seen: Seen, turn: Floats, shift: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+def _wrapped(seen: OvalPatch, turn: Floats, shift: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
     """The cloth's noise laid around the ball."""
     x, y, z = _turned(seen, turn)
     rows = (np.arctan2(y, x) * 90 + shift[0]).astype(int) % CLOTH

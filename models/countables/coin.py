@@ -1,4 +1,4 @@
-"""The 24 coins of scikit-image's `coins.png`, cut out along committed outlines.
+"""The 24 coins of scikit-image's `coins.png`, cut out along outlines that are stored in this folder.
 
 `coins.json` holds a centre and 48 radii a coin, in the photo's pixels, the first to the right, clockwise.
 """

@@ -1,6 +1,6 @@
-"""A soft toy animal: one head, two eyes, one nose, four paws, some of them hidden by its own body.
+"""A soft toy animal with one head, two eyes, one nose and four paws, some of them hidden by its own body.
 
-Everything is an ellipsoid, listed from the back to the front, so that what hides what follows from the list.
+Everything is an ellipsoid, listed from back to front, so that the order of the list decides what hides what.
 """
 
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Final, Literal
 
 import numpy as np
 
-from models.countables.rounds import Oval, Seen, lit, look, paint
-from models.countables.values import Floats, Light, Mask, Part, Split, Sprite, texture
+from models.countables.ellipsoids import Oval, OvalPatch, lit, oval_patch, paint
+from models.countables.values import Floats, Light, Mask, Split, Sprite, SpritePart, texture
 
 Role = Literal["fur", "pale", "ear", "head", "eye", "nose", "paw"]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """An oval with what it is."""
+    """An oval and the part of the animal that it is."""
 
     role: Role
     oval: Oval
@@ -64,7 +64,7 @@ def draw(rng: np.random.Generator, size: float, light: Light, split: Split) -> S
     alpha = np.zeros((height, width), np.float32)
     shapes: list[tuple[Role, Mask]] = []
     for piece in pieces:
-        seen = look(piece.oval, height, width, 0.8 if piece.role in ("pale", "ear") else 0.97)
+        seen = oval_patch(piece.oval, height, width, 0.8 if piece.role in ("pale", "ear") else 0.97)
         if piece.role == "eye":
             _eye(colour, alpha, seen, COLOURINGS[name], light)
         else:
@@ -73,8 +73,8 @@ def draw(rng: np.random.Generator, size: float, light: Light, split: Split) -> S
     return Sprite("critter", colour, alpha, _parts(shapes), name)
 
 
-def _surface(piece: Piece, seen: Seen, look_: Colouring, light: Light, coat: Floats, stripe: float) -> Floats:
-    """Fur under the light, or a wet nose."""
+def _surface(piece: Piece, seen: OvalPatch, look_: Colouring, light: Light, coat: Floats, stripe: float) -> Floats:
+    """The surface of a piece under the light: fur, or a wet nose."""
     if piece.role == "nose":
         dark = np.array((0.16, 0.10, 0.10), np.float32)
         return lit(light, seen, dark) + 0.5 * light.glint(seen.nx, seen.ny, seen.nz, 20)[..., None]
@@ -89,7 +89,7 @@ def _surface(piece: Piece, seen: Seen, look_: Colouring, light: Light, coat: Flo
     return lit(light, seen, np.array(base, np.float32)) * (shade * rim)[..., None].astype(np.float32)
 
 
-def _eye(colour: Floats, alpha: Floats, seen: Seen, look_: Colouring, light: Light) -> None:
+def _eye(colour: Floats, alpha: Floats, seen: OvalPatch, look_: Colouring, light: Light) -> None:
     """A coloured glass eye with a black pupil and a glint, rimmed dark."""
     radius = np.sqrt(seen.nx**2 + seen.ny**2)
     iris = np.array(look_.eye, np.float32) * (0.7 + 0.6 * seen.nz)[..., None]
@@ -99,8 +99,11 @@ def _eye(colour: Floats, alpha: Floats, seen: Seen, look_: Colouring, light: Lig
     paint(colour, alpha, seen, (ball * (1 - glint) + glint).astype(np.float32))
 
 
-def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[Part, ...]:
-    """The countable pieces; an eye or nose in front of the head belongs to it and hides nothing of it."""
+def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[SpritePart, ...]:
+    """The pieces that are counted.
+
+    An eye or a nose in front of the head belongs to the head and hides nothing of it.
+    """
     parts = []
     for index, (role, shape) in enumerate(shapes):
         if role not in ("head", "eye", "nose", "paw"):
@@ -109,7 +112,7 @@ def _parts(shapes: list[tuple[Role, Mask]]) -> tuple[Part, ...]:
         for other, cover in shapes[index + 1 :]:
             if role != "head" or other not in ("eye", "nose", "pale"):
                 seen &= ~cover
-        parts.append(Part(role, shape, seen))
+        parts.append(SpritePart(role, shape, seen))
     return tuple(parts)
 
 

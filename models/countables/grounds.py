@@ -1,6 +1,7 @@
-"""What scenes lie on: crops of the natural and texture photos that ship inside scikit-image, flat colours, gradients.
+"""The grounds of scenes: crops of scikit-image's natural and texture photos, flat colours, gradients.
 
-Regions are chosen so that nothing in them is a head, an eye, a coin or a wheel. They are named in the photos' pixels.
+The regions of the photos were chosen so that nothing in them is a head, an eye, a coin or a wheel. They are given in
+the photos' pixels.
 """
 
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A ground as it lies under one scene: its pixels at the fine scale, and where they were taken from."""
+class LaidGround:
+    """The ground of one scene: its pixels at the fine scale, and from where in a photo they were taken."""
 
     pixels: Floats  # (h, w, 3)
     crop: tuple[int, int, int, int] | None
@@ -63,13 +64,13 @@ def of(split: Split) -> tuple[Ground, ...]:
     return tuple(ground for ground in GROUNDS if ground.split == split)
 
 
-def lay(ground: Ground, rng: np.random.Generator) -> Laid:
+def lay(ground: Ground, rng: np.random.Generator) -> LaidGround:
     """One scene's ground, drawn from `rng`."""
     side = SIDE * FINE
     if ground.kind == "flat":
-        return Laid(_worn(np.broadcast_to(_colour(rng), (side, side, 3)), rng), None)
+        return LaidGround(_worn(np.broadcast_to(_colour(rng), (side, side, 3)), rng), None)
     if ground.kind == "gradient":
-        return Laid(_worn(_between(_colour(rng), _colour(rng), _ramp(ground.name, rng)), rng), None)
+        return LaidGround(_worn(_between(_colour(rng), _colour(rng), _ramp(ground.name, rng)), rng), None)
     photo = _photo(ground.file)
     left, top, right, bottom = ground.region
     most = min(right - left, bottom - top)
@@ -80,7 +81,7 @@ def lay(ground: Ground, rng: np.random.Generator) -> Laid:
     pixels = np.asarray(turned, dtype=np.float32) / np.float32(255)
     tint = rng.normal(1, 0.07 if ground.grey else 0.03, 3).astype(np.float32)
     gain, lift = np.float32(rng.uniform(0.7, 1.05)), np.float32(rng.uniform(0, 0.1))
-    return Laid(np.clip(pixels * tint * gain + lift, 0, 1), (x, y, x + span, y + span))
+    return LaidGround(np.clip(pixels * tint * gain + lift, 0, 1), (x, y, x + span, y + span))
 
 
 _TURNS: Final = (
@@ -116,7 +117,7 @@ def _between(first: Floats, second: Floats, share: Floats) -> Floats:
 
 
 def _worn(pixels: Floats, rng: np.random.Generator) -> Floats:
-    """A little unevenness: nothing that a camera sees is of one value."""
+    """A little unevenness, because nothing that a camera sees has exactly one value."""
     top, left = (int(n) for n in rng.integers(0, SIDE * FINE, 2))
     amount = np.float32(rng.uniform(0.004, 0.018))
     return np.clip(pixels + amount * np.roll(cloth(), (top, left), (0, 1))[..., None], 0, 1).astype(np.float32)

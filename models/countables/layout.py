@@ -1,6 +1,6 @@
-"""Where objects lie and what hides what, on the grid of the finished scene.
+"""Where objects lie in a scene and which hides which, on the pixels of the finished scene.
 
-A pixel belongs to the nearest object that covers half of it; everything the truth says follows from that.
+A pixel belongs to the nearest object that covers half of it. All that the scene records as its truth follows from this.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ DRAWS: Final = 40
 
 @dataclass(frozen=True)
 class Placed:
-    """A sprite at a place, in fine pixels, with the pixels of the finished scene that its shape covers."""
+    """A sprite and its place, in fine pixels, with the pixels of the finished scene that its shape covers."""
 
     sprite: Sprite
     left: int
@@ -29,13 +29,13 @@ class Placed:
 
     @property
     def area(self) -> int:
-        """Pixels of the finished scene that it would take if nothing were before it."""
+        """How many pixels of the finished scene it would cover if nothing lay in front of it."""
         return int(self.shape.sum())
 
 
 @dataclass
-class Layout:
-    """Objects from the farthest to the nearest, and who owns each pixel (-1: the ground)."""
+class SceneLayout:
+    """The objects from the farthest to the nearest, and to which of them each pixel belongs (-1: the ground)."""
 
     placed: list[Placed] = field(default_factory=list)
     owner: np.ndarray[tuple[int, int], np.dtype[np.int16]] = field(
@@ -43,7 +43,7 @@ class Layout:
     )
 
     def fits(self, new: Placed, hidden: float = MOST_HIDDEN) -> bool:
-        """Whether no object would be hidden more than that."""
+        """Whether adding the object would leave no object hidden by more than the allowed share."""
         under = self.owner[new.window][new.shape]
         for index in np.unique(under[under >= 0]):
             left = int((self.owner == index).sum()) - int((under == index).sum())
@@ -52,7 +52,7 @@ class Layout:
         return True
 
     def add(self, new: Placed) -> None:
-        """Lay an object before all others."""
+        """Add an object in front of all others."""
         self.owner[new.window][new.shape] = len(self.placed)
         self.placed.append(new)
 
@@ -83,8 +83,8 @@ def coarse(mask: Mask, left: int, top: int) -> tuple[tuple[slice, slice], Mask]:
     return window, 2 * share >= FINE * FINE
 
 
-def scattered(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Placed | None:
-    """A place for one more object that hides none of the others too much; None where the draws found none."""
+def scattered(layout: SceneLayout, sprite: Sprite, rng: np.random.Generator) -> Placed | None:
+    """A place for one more object at which it hides none of the others too much; None where no drawn place does."""
     for x, y in _draws(layout, sprite, rng):
         new = place(sprite, x, y)
         if layout.fits(new):
@@ -92,8 +92,8 @@ def scattered(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Place
     return None
 
 
-def _draws(layout: Layout, sprite: Sprite, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
-    """Places to try: some across a line between tiles, some against another object, the rest anywhere."""
+def _draws(layout: SceneLayout, sprite: Sprite, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+    """Places to try: some across a line between tiles, some touching another object, the rest anywhere."""
     size = max(sprite.alpha.shape) / (SIDE * FINE)
     wish = rng.random()
     for _ in range(DRAWS):

@@ -25,7 +25,7 @@ def mask(lengths: Sequence[int], height: int, width: int) -> Mask:
 
 
 def bounds(shape: Mask) -> Box | None:
-    """The smallest box around what is on; None where nothing is."""
+    """The smallest box that holds all pixels of the mask; None where it is empty."""
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     if not len(rows):
         return None

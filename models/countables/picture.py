@@ -1,10 +1,10 @@
-"""From a layout to pixels: shadows, one light, area reduction, and one sensor's noise over everything alike."""
+"""From a layout to pixels: shadows, one light, reduction by area, and camera noise over everything alike."""
 
 from typing import Final
 
 import numpy as np
 
-from models.countables.grounds import Laid
+from models.countables.grounds import LaidGround
 from models.countables.layout import Placed
 from models.countables.values import FINE, SIDE, Floats, Light, blurred, grid, reduced
 
@@ -16,7 +16,9 @@ FALLOFF: Final = 0.10  # how much brighter the side towards the light is
 Image = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
 
-def render(ground: Laid, placed: list[Placed], light: Light, contrast: float, noise: np.random.Generator) -> Image:
+def render(
+    ground: LaidGround, placed: list[Placed], light: Light, contrast: float, noise: np.random.Generator
+) -> Image:
     """The finished scene, (256, 256, 3) uint8. `contrast` scales the difference that the objects make."""
     canvas = ground.pixels.copy()
     for one in placed:

@@ -1,4 +1,4 @@
-"""Draw a scene from a seed: choose ground, light and objects, lay them out, render, and say what is there."""
+"""Draw a scene from a seed: choose ground, light and objects, lay them out, render them, and record what is there."""
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from models.countables import ball, coin, critter, leaf
 from models.countables.grounds import BY_NAME, lay, of
-from models.countables.layout import Layout, Placed, coarse, place, scattered
+from models.countables.layout import Placed, SceneLayout, coarse, place, scattered
 from models.countables.masks import bounds, runs
 from models.countables.picture import Image, render
 from models.countables.values import FINE, KINDS, SIDE, Kind, Light, Mask, Split, Sprite
@@ -24,7 +24,7 @@ GROUND, LIGHT, NOISE, FACTORS, OBJECT, PLACE = range(6)
 
 @dataclass(frozen=True)
 class Actor:
-    """An object to be drawn: its kind, its longer side as a share of the scene's, and where if that is fixed."""
+    """An object to be drawn: its kind, its longer side as a share of the scene's, and its place if that is fixed."""
 
     kind: Kind
     size: float
@@ -32,8 +32,8 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that decides a scene. `level` is that of the factor which `sweep` moves."""
+class ScenePlan:
+    """Everything that decides a scene. `level` is the level of the factor that the sweep varies."""
 
     seed: int
     split: Split
@@ -45,7 +45,7 @@ class Plan:
 
 
 class Drawn(NamedTuple):
-    """A finished scene: pixels (256, 256, 3) uint8, what decided it, and what is to be seen."""
+    """A finished scene: pixels (256, 256, 3) uint8, the plan that decided it, and the objects that can be seen."""
 
     image: Image
     scene: dict[str, Any]
@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
 
 
 def stream(seed: int, purpose: int, *more: int) -> np.random.Generator:
-    """The random numbers of one seed for one purpose."""
+    """The random generator of one seed for one purpose."""
     return np.random.default_rng([seed, purpose, *more])
 
 
@@ -62,8 +62,8 @@ def draw(seed: int, split: Split = "train") -> Drawn:
     return finish(mixed(seed, split))
 
 
-def mixed(seed: int, split: Split) -> Plan:
-    """What a mixed scene holds."""
+def mixed(seed: int, split: Split) -> ScenePlan:
+    """The plan of a mixed scene."""
     rng = stream(seed, FACTORS)
     grounds = of(split)
     ground = grounds[int(rng.integers(len(grounds)))].name
@@ -77,14 +77,14 @@ def mixed(seed: int, split: Split) -> Plan:
         kind = KINDS[int(rng.choice(chosen))]
         size = scale * float(np.exp(rng.uniform(-0.3, 0.3)))
         actors.append(Actor(kind, round(float(np.clip(size, SMALLEST[kind], most)), 4)))
-    return Plan(seed, split, ground, tuple(actors), contrast)
+    return ScenePlan(seed, split, ground, tuple(actors), contrast)
 
 
-def finish(plan: Plan) -> Drawn:
+def finish(plan: ScenePlan) -> Drawn:
     """Lay out, render and describe a plan."""
     light = Light.drawn(stream(plan.seed, LIGHT))
     ground = lay(BY_NAME[plan.ground], stream(plan.seed, GROUND))
-    layout = Layout()
+    layout = SceneLayout()
     for index, actor in enumerate(plan.actors):
         new = _placed(plan, layout, index, actor, light)
         if new is not None:
@@ -94,19 +94,21 @@ def finish(plan: Plan) -> Drawn:
     return Drawn(image, _scene(plan, layout, light, ground.crop), truth)
 
 
-def sprite(plan: Plan, index: int, actor: Actor, light: Light) -> Sprite:
+def sprite(plan: ScenePlan, index: int, actor: Actor, light: Light) -> Sprite:
     """The object as it looks in every scene of this seed, at the actor's size."""
     return DRAW[actor.kind](stream(plan.seed, OBJECT, index), actor.size * SIDE * FINE, light, plan.split)
 
 
-def _placed(plan: Plan, layout: Layout, index: int, actor: Actor, light: Light) -> Placed | None:
+def _placed(plan: ScenePlan, layout: SceneLayout, index: int, actor: Actor, light: Light) -> Placed | None:
     drawn = sprite(plan, index, actor, light)
     if actor.at is not None:
         return place(drawn, *actor.at)
     return scattered(layout, drawn, stream(plan.seed, PLACE, index))
 
 
-def _scene(plan: Plan, layout: Layout, light: Light, crop: tuple[int, int, int, int] | None) -> dict[str, Any]:
+def _scene(
+    plan: ScenePlan, layout: SceneLayout, light: Light, crop: tuple[int, int, int, int] | None
+) -> dict[str, Any]:
     kinds = [one.sprite.kind for one in layout.placed]
     sizes = [actor.size for actor in plan.actors]
     return {
@@ -125,7 +127,7 @@ def _scene(plan: Plan, layout: Layout, light: Light, crop: tuple[int, int, int, 
     }
 
 
-def _truth(layout: Layout) -> dict[str, Any]:
+def _truth(layout: SceneLayout) -> dict[str, Any]:
     return {
         "width": SIDE,
         "height": SIDE,
@@ -133,7 +135,7 @@ def _truth(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _object(layout: Layout, index: int, one: Placed) -> dict[str, Any]:
+def _object(layout: SceneLayout, index: int, one: Placed) -> dict[str, Any]:
     mine = layout.owner[one.window] == index
     parts = []
     for number, part in enumerate(one.sprite.parts):
@@ -149,7 +151,9 @@ def _object(layout: Layout, index: int, one: Placed) -> dict[str, Any]:
 
 
 def _described(window: tuple[slice, slice], shape: Mask, seen: Mask) -> dict[str, Any]:
-    """Box of the whole shape, its area in pixels, the share of it that is seen, and the seen pixels in the box."""
+    """The box of the whole shape, its area in pixels, the share of it that is visible, and the visible pixels in the
+    box.
+    """
     found = bounds(shape | seen)
     if found is None:  # too small to own a pixel
         return {"box": [0, 0, 0, 0], "area": 0, "visible": 0.0, "rle": []}

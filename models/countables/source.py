@@ -1,4 +1,4 @@
-"""Scenes as images to be imported: a listing of seeds, each drawn when it is loaded."""
+"""Generated scenes as images to import: a list of seeds, of which each is drawn when it is loaded."""
 
 import json
 from collections.abc import Iterator
@@ -11,12 +11,10 @@ from models.countables.scenes import Drawn, finish, mixed
 from models.countables.sweeps import cells, plan_of
 from models.countables.truth import count, whole
 from models.countables.values import Split
-from models.galleries.sources import Item, Loaded, Skipped
+from models.galleries.sources import Item, LoadedImage, Skipped
 
 Splits = Literal["train", "test", "both"]
 
-MOST_SCENES: Final = 1 << 20
-MOST_SEED: Final = (1 << 20) - 1
 # Every list of scenes has seeds of its own: what a network is trained on never meets what it is tested on.
 STREAMS: Final[dict[str, int]] = {"both": 0, "train": 1, "test": 2, "sweeps": 3}
 
@@ -51,8 +49,8 @@ class CountablesSource:
                 source=f"{cell.sweep}-{cell.repeat}",
             )
 
-    def load(self, item: Item) -> Loaded:
-        """The scene as a PPM file, with what there is to be seen in it."""
+    def load(self, item: Item) -> LoadedImage:
+        """The scene as a PPM file, with the record of the objects in it."""
         how, *rest = item.file.split(":")
         if how == "sweep":
             return loaded(finish(plan_of(self._cells[int(rest[0])], self._swept)))
@@ -62,12 +60,14 @@ class CountablesSource:
         return scene_seed("sweeps", self.seed, number)
 
 
-def loaded(drawn: Drawn) -> Loaded:
-    """A drawn scene as an import wants it: the pixels, and label, counts, scene and truth."""
+def loaded(drawn: Drawn) -> LoadedImage:
+    """A drawn scene in the form that an import takes: the pixels, and label, counts, scene and truth."""
     height, width = drawn.image.shape[:2]
     pixels = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(drawn.image).tobytes()
     present = count(drawn.truth, whole(drawn.truth)).present
-    return Loaded(pixels, label=_label(drawn.scene), counts=present, scene=_json(drawn.scene), truth=_json(drawn.truth))
+    return LoadedImage(
+        pixels, label=_label(drawn.scene), counts=present, scene=_json(drawn.scene), truth=_json(drawn.truth)
+    )
 
 
 def _label(scene: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Matched sweeps: scenes in which one factor moves over its levels and everything else stays as it is.
+"""Matched sweeps: scenes in which one factor takes several levels and everything else stays as it is.
 
-Scenes of one seed share ground, light, noise and the looks of their objects; there are ten seeds a level. All sweeps
-but the empty ones use what is kept for the test split.
+Scenes of one seed share ground, light, noise and the appearance of their objects; there are ten seeds a level. All
+sweeps but the empty ones use what is kept for the test split.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from models.countables.grounds import BY_NAME, GROUNDS, of
-from models.countables.layout import Layout, Placed, place
-from models.countables.scenes import LARGEST, LIGHT, PLACE, Actor, Plan, sprite, stream
+from models.countables.layout import Placed, SceneLayout, place
+from models.countables.scenes import LARGEST, LIGHT, PLACE, Actor, ScenePlan, sprite, stream
 from models.countables.values import KINDS, Kind, Light, Sprite
 
 SEEDS: Final = 10  # a level
@@ -42,26 +42,29 @@ def cells() -> Iterator[Cell]:
                 yield Cell(sweep, level, repeat)
 
 
-def plan_of(cell: Cell, seed_of: Callable[[int], int]) -> Plan:
+def plan_of(cell: Cell, seed_of: Callable[[int], int]) -> ScenePlan:
     """What the scene of a cell holds; `seed_of` gives the seed of every number from 0."""
     seed = seed_of(list(LEVELS).index(cell.sweep) * SEEDS + cell.repeat)
     if cell.sweep == "empty":
-        return Plan(seed, BY_NAME[str(cell.level)].split, str(cell.level), (), 1.0, "empty", cell.level)
+        return ScenePlan(seed, BY_NAME[str(cell.level)].split, str(cell.level), (), 1.0, "empty", cell.level)
     grounds = of("test")
-    empty = Plan(seed, "test", grounds[cell.repeat % len(grounds)].name, ())
+    empty = ScenePlan(seed, "test", grounds[cell.repeat % len(grounds)].name, ())
     level = float(cell.level)
     contrast = level if cell.sweep == "contrast" else 1.0
     actors = tuple(_ACTORS[cell.sweep](empty, cell.repeat, level))
-    return Plan(seed, "test", empty.ground, actors, contrast, cell.sweep, cell.level)
+    return ScenePlan(seed, "test", empty.ground, actors, contrast, cell.sweep, cell.level)
 
 
-def _number_fixed_size(empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
-    """Always the first of the same nine."""
+def _number_fixed_size(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
+    """The first so many of the same nine objects."""
     return _apart(empty, KINDS[repeat % 4], [FIXED_SIZE] * 9)[: int(level)]
 
 
-def _number_fixed_area(empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
-    """Each object takes the same part of one area. The places move: objects of other sizes need other room."""
+def _number_fixed_area(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
+    """Objects that share one total area equally.
+
+    Their places differ between levels, because objects of other sizes need other room.
+    """
     kind, light = KINDS[repeat % 4], Light.drawn(stream(empty.seed, LIGHT))
     # What an object of size 1 would take: a leaf takes less of its box than a ball, and one leaf less than another.
     full = [float(sprite(empty, i, Actor(kind, 0.2), light).alpha.sum()) / 0.2**2 for i in range(9)]
@@ -69,21 +72,21 @@ def _number_fixed_area(empty: Plan, repeat: int, level: float) -> Sequence[Actor
     return _apart(empty, kind, [float((total / level / taken) ** 0.5) for taken in full[: int(level)]])
 
 
-def _size(_empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
+def _size(_empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
     return [Actor(KINDS[repeat % 4], level, (0.5, 0.5))]
 
 
-def _contrast(empty: Plan, repeat: int, _level: float) -> Sequence[Actor]:
+def _contrast(empty: ScenePlan, repeat: int, _level: float) -> Sequence[Actor]:
     return _apart(empty, KINDS[repeat % 4], [0.25] * 3)
 
 
-def _place(_empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
-    """Along a diagonal: in the middle all four tiles share the object, at the ends one has it."""
+def _place(_empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
+    """One object along a diagonal: in the middle all four tiles share it, at the ends one tile holds it."""
     slant = 1 if repeat % 2 else -1
     return [Actor(KINDS[repeat % 4], CROSSING, (0.5 + level * CROSSING, 0.5 + slant * level * CROSSING))]
 
 
-def _overlap(empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
+def _overlap(empty: ScenePlan, repeat: int, level: float) -> Sequence[Actor]:
     """The farther object stays, the nearer one moves along a line until it hides the wanted share."""
     kind = ROUND[repeat % 2]
     light, angle = Light.drawn(stream(empty.seed, LIGHT)), float(stream(empty.seed, PLACE).uniform(0, 2 * np.pi))
@@ -106,14 +109,14 @@ def _overlap(empty: Plan, repeat: int, level: float) -> Sequence[Actor]:
 
 
 def _hidden(far: Placed, near: Placed) -> float:
-    """The share of one object's area that another takes."""
-    layout = Layout()
+    """The share of one object's area that another one covers."""
+    layout = SceneLayout()
     layout.add(far)
     layout.add(near)
     return 1 - float((layout.owner == 0).sum()) / far.area
 
 
-def _apart(empty: Plan, kind: Kind, sizes: Sequence[float]) -> list[Actor]:
+def _apart(empty: ScenePlan, kind: Kind, sizes: Sequence[float]) -> list[Actor]:
     """Objects of these sizes that hide nothing of each other."""
     light = Light.drawn(stream(empty.seed, LIGHT))
     actors = [Actor(kind, size) for size in sizes]
@@ -128,7 +131,7 @@ def _apart(empty: Plan, kind: Kind, sizes: Sequence[float]) -> list[Actor]:
 def _thrown(
     sprites: Sequence[Sprite], sizes: Sequence[float], rng: np.random.Generator
 ) -> list[tuple[float, float]] | None:
-    layout, found = Layout(), list[tuple[float, float]]()
+    layout, found = SceneLayout(), list[tuple[float, float]]()
     for one, size in zip(sprites, sizes, strict=True):
         for _ in range(TRIES):
             x, y = (float(n) for n in rng.uniform(size / 2, 1 - size / 2, 2))
@@ -152,7 +155,7 @@ LEVELS: Final[Mapping[str, tuple[Level, ...]]] = {
     "empty": tuple(ground.name for ground in GROUNDS),
 }
 
-_ACTORS: Final[Mapping[str, Callable[[Plan, int, float], Sequence[Actor]]]] = {
+_ACTORS: Final[Mapping[str, Callable[[ScenePlan, int, float], Sequence[Actor]]]] = {
     "number-fixed-size": _number_fixed_size,
     "number-fixed-area": _number_fixed_area,
     "size": _size,

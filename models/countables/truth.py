@@ -1,8 +1,9 @@
-"""What is truly in a region of a scene, counted in two ways.
+"""How many objects and parts a region of a scene holds, counted in two ways.
 
-An object or part is *present* in a region if at least half of its whole shape is to be seen there: an integer.
-Its *fractional* count is the share of its seen pixels that lie in the region, for everything that is present in the
-whole image: over any tiling these add up to exactly the number present; a head across a line counts .5 on each side.
+An object or part is *present* in a region if at least half of its whole shape is visible there; that gives whole
+numbers. Its *fractional* count is the share of its visible pixels that lie in the region, for everything that is
+present in the whole image: over any tiling these add up to exactly the number present, and a head across a line counts
+.5 on each side.
 """
 
 import math
@@ -22,7 +23,7 @@ Truth = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TruthCounts:
-    """How many of each kind a region holds; kinds that the image has none of are absent, others may be 0."""
+    """The numbers of each kind in a region. Kinds that the whole image lacks are left out; others may be 0."""
 
     present: dict[str, int]
     fractional: dict[str, Fraction]
@@ -59,7 +60,7 @@ def things(truth: Truth) -> Iterator[Mapping[str, Any]]:
 
 
 def _pixels(thing: Mapping[str, Any], region: Region) -> tuple[int, int]:
-    """How many pixels are seen of it, anywhere and in the region."""
+    """How many visible pixels it has anywhere, and in the region."""
     left, top, right, bottom = thing["box"]
     lengths: Sequence[int] = thing["rle"]
     if not lengths:

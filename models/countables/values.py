@@ -1,4 +1,4 @@
-"""What the drawing passes around: pictures as floats, one light for a whole scene, an object drawn on its own patch."""
+"""Values that the drawing modules share: pictures as floats, one light a scene, an object drawn on its own patch."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ CLOTH: Final = 512  # side of the noise that everything's texture is cut from
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from: a unit vector towards it (x right, y down, z to the viewer) and how soft it is."""
+    """The light of a scene: the unit vector towards it (x right, y down, z to the viewer) and how soft it is."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Light:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Light":
-        """From anywhere above, never from straight above: every object throws a shadow."""
+        """A light from anywhere above but never from straight above, so that every object throws a shadow."""
         azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(np.pi / 5, np.pi / 2.8)
         flat = np.cos(height)
         return cls(
@@ -51,8 +51,8 @@ class Light:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A named part of an object on its patch: its whole shape, and what the object itself leaves of it to see."""
+class SpritePart:
+    """A named part of an object on its patch: its whole shape, and what the object itself leaves visible of it."""
 
     kind: str
     shape: Mask
@@ -66,7 +66,7 @@ class Sprite:
     kind: Kind
     colour: Floats
     alpha: Floats
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SpritePart, ...] = ()
     look: str = ""
 
 
@@ -119,6 +119,6 @@ def texture(rng: np.random.Generator, height: int, width: int, stretch: float = 
 
 
 def blurred(mask: Floats, radius: float) -> Floats:
-    """A coverage softened by a Gaussian, in eight bits: shadows need no more."""
+    """A coverage softened by a Gaussian; computed in eight bits, which is enough for shadows."""
     picture = Image.fromarray((mask * 255).astype(np.uint8))
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32) / np.float32(255)

@@ -1,7 +1,7 @@
-"""What a count could be without seeing any object: edge energy, mean intensity, contrast of a picture. Free of torch.
+"""Quantities of a picture that a count could follow without seeing any object: edge energy, mean intensity, contrast.
 
-Edge energy is the sum over pixels of the gradient's magnitude. It adds up over tiles like a count does, which is why it
-stands beside every claim of counting: additive is not the same as counting objects.
+Edge energy is the sum over pixels of the gradient's magnitude. It adds up over tiles as a count does, and is therefore
+reported beside every claim of counting: a quantity can be additive without counting objects. Free of torch.
 """
 
 import io

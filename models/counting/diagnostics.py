@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.counting.measures import ACTIVE
-from models.statistics import Doubles, bootstrapped, correlation, paired, spearman
+from models.active_units import active
+from models.statistics import Doubles, bootstrapped, bootstrapped_pairs, correlation, spearman
 
 TOP = 8
 
@@ -19,8 +19,8 @@ def brightness(magnitude: Doubles, crops: NDArray[np.uint8]) -> dict[str, dict[s
     gray = crops.mean(axis=1, dtype=np.float64)
     light, contrast = gray.mean(axis=(1, 2)), gray.std(axis=(1, 2))
     return {
-        "magnitude_and_intensity": paired(correlation, magnitude, light),
-        "magnitude_and_contrast": paired(correlation, magnitude, contrast),
+        "magnitude_and_intensity": bootstrapped_pairs(correlation, magnitude, light),
+        "magnitude_and_contrast": bootstrapped_pairs(correlation, magnitude, contrast),
     }
 
 
@@ -31,9 +31,9 @@ def unit_difference(counts: Doubles) -> dict[str, dict[str, Any]]:
     over pairs of units of the Jaccard index of their 8 top images. Intervals are over units.
     """
     mean = counts.mean(axis=0)
-    active = np.flatnonzero(mean > ACTIVE * mean.max()) if mean.max() > 0 else np.empty(0, dtype=np.int64)
-    order = np.argsort(-counts[:, active], axis=0, kind="stable")[:TOP]  # (8, units)
-    best = np.take_along_axis(counts[:, active], order, axis=0).mean(axis=0) / mean[active]
+    chosen = np.flatnonzero(active(mean))
+    order = np.argsort(-counts[:, chosen], axis=0, kind="stable")[:TOP]  # (8, units)
+    best = np.take_along_axis(counts[:, chosen], order, axis=0).mean(axis=0) / mean[chosen]
     overlaps = _overlaps(order, len(counts))
 
     def overlap(units: NDArray[np.int64]) -> float | None:
@@ -41,8 +41,8 @@ def unit_difference(counts: Doubles) -> dict[str, dict[str, Any]]:
         return float(np.median(overlaps[np.ix_(units, units)][pairs])) if pairs.any() else None
 
     return {
-        "top8_over_mean": bootstrapped(lambda units: float(np.median(best[units])), len(active)),
-        "top8_overlap": bootstrapped(overlap, len(active)),
+        "top8_over_mean": bootstrapped(lambda units: float(np.median(best[units])), len(chosen)),
+        "top8_overlap": bootstrapped(overlap, len(chosen)),
     }
 
 

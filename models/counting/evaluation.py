@@ -12,26 +12,19 @@ from models.card import Reference
 from models.counting.diagnostics import brightness, crop_growth, unit_difference
 from models.counting.equation import count_crops
 from models.counting.measures import Sides, growth_exponent, measure
-from models.crops import centre, crop_image, region
+from models.crops import centre, crop_image
 from models.filters.measures import measure as filter_measures
-from models.galleries.loading import decode_rows
-from models.galleries.packs import Pack
 from models.network import Network
 from models.preprocessing import normalise
 from models.recipes.counting import KERNELS
 from models.seeds import generator
-from models.statistics import Doubles, bootstrapped, paired, spearman
+from models.statistics import Doubles, bootstrapped, bootstrapped_pairs, spearman
 
 BATCH = 64
 AREAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 GROWTH_IMAGES = 128
 CROP_AREAS = tuple(0.5 + 0.05 * step for step in range(10))  # the paper's figures 5 and 6
 EXTREMES = 100  # images that count most, and least, in those figures
-
-
-def held_out_regions(pack: Pack, rows: Sequence[int], side: int, *, enlarge: bool = False) -> list[Tensor]:
-    """The central region of each row, (3, s, s) uint8 with s <= side."""
-    return [region(image, side, enlarge=enlarge) for _, image in decode_rows(pack, rows)]
 
 
 def sides(network: Network, regions: Sequence[Tensor], kernel: str = "area") -> Sides:
@@ -76,7 +69,7 @@ def diagnose(network: Network, regions: Sequence[Tensor], both: Sides, seed: int
     curves = [magnitudes(network, part, seed, CROP_AREAS)[0] for part in (high, low)]
     return {
         **brightness(magnitude, crops.numpy()),
-        "mirror_rank": paired(spearman, magnitude, np.linalg.norm(mirrored.whole, axis=1)),
+        "mirror_rank": bootstrapped_pairs(spearman, magnitude, np.linalg.norm(mirrored.whole, axis=1)),
         **unit_difference(both.whole),
         **crop_growth(curves[0], curves[1], np.array(CROP_AREAS)),
     }

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
+"""The file that an evaluation writes: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ FORMAT: Final = 1
 class Evaluation:
     """The measures of one checkpoint on one gallery, in columns as on a card (`network`, `random_init` ...).
 
-    `weights_sha256` and `gallery_fingerprint` say of what exactly; `part` which images, `rows` how many of them,
-    `too_small` and `seen` how many were left out and why.
+    `weights_sha256` and `gallery_fingerprint` identify both exactly. `part` names the images that were used and `rows`
+    their number; `too_small` and `seen` are how many were left out because they are too small or were trained on.
     """
 
     checkpoint: str
@@ -34,7 +34,7 @@ class Evaluation:
 
 
 def place(folder: Path, gallery: str) -> Path:
-    """Where the evaluation on a gallery lies in a checkpoint's folder."""
+    """The path of the evaluation on a gallery in a checkpoint's folder."""
     return folder / FOLDER / f"{gallery}.json"
 
 

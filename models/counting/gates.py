@@ -1,8 +1,8 @@
-"""Does it count? The gates as data, and the sentence that a card may say of itself.
+"""Does it count? The gates as data, and the sentence about a network that they allow.
 
-Every gate is one that at least one of three impostors fails: a network that averages its tiles, one that was never
-trained, one that says the same of everything. A gate is passed where the whole 95 % interval lies on the right side of
-the threshold, failed where all of it lies on the wrong side; in between nothing can be told.
+Every gate is one that at least one of three controls fails: a network that averages its tiles, one that was never
+trained, one that answers the same to every image. A gate is passed where the whole 95 % interval lies on the right side
+of the threshold, and failed where all of it lies on the wrong side; in between it is undecided.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,8 +110,8 @@ GATES: tuple[Gate, ...] = (
 
 
 @dataclass(frozen=True)
-class Result:
-    """What became of one gate: the measured value and interval, what it was compared with, and the verdict."""
+class GateResult:
+    """The outcome of one gate: the measured value and interval, what it was compared with, and the verdict."""
 
     gate: Gate
     verdict: Verdict
@@ -121,24 +121,28 @@ class Result:
     bar: float | None = None
 
 
-def judge(measures: Mapping[str, Cells], column: str = "network", gates: Sequence[Gate] = GATES) -> tuple[Result, ...]:
+def judge(
+    measures: Mapping[str, Cells], column: str = "network", gates: Sequence[Gate] = GATES
+) -> tuple[GateResult, ...]:
     """Every gate for one column of a card's measures (`network`, or a control)."""
     return tuple(_judge(gate, measures, column) for gate in gates)
 
 
-def _judge(gate: Gate, measures: Mapping[str, Cells], column: str) -> Result:
+def _judge(gate: Gate, measures: Mapping[str, Cells], column: str) -> GateResult:
     cells = measures.get(column, {})
     cell = cells.get(gate.measure)
     bar_cell = _beside(gate, measures, column)
     bar = gate.threshold if gate.threshold is not None else _value(bar_cell)
     if cell is None or (gate.threshold is None and bar_cell is None):
-        return Result(gate, "unmeasured", _value(cell), _interval(cell), _count(cell), bar)
+        return GateResult(gate, "unmeasured", _value(cell), _interval(cell), _count(cell), bar)
     value, interval = _value(cell), _interval(cell)
-    return Result(gate, _verdict(gate, cells, cell, bar_cell), value, interval, _count(cell), bar)
+    return GateResult(gate, _verdict(gate, cells, cell, bar_cell), value, interval, _count(cell), bar)
 
 
 def _verdict(gate: Gate, cells: Cells, cell: Mapping[str, Any], bar_cell: Mapping[str, Any] | None) -> Verdict:
-    """A value that is not defined (the R² of something that never varies) fails: there was something to measure."""
+    """The verdict; a value that is not defined (the R² of something that never varies) fails, as a network should have
+    one.
+    """
     value = _value(cell)
     if value is None:
         return "fail"
@@ -191,8 +195,8 @@ def _count(cell: Mapping[str, Any] | None) -> int | None:
     return None if cell is None else cell.get("n")
 
 
-def sentence(results: Sequence[Result]) -> str:
-    """What the gates say in words, the strongest claim that they allow and everything that speaks against it."""
+def sentence(results: Sequence[GateResult]) -> str:
+    """The strongest claim that the gates allow, in words, and everything that speaks against it."""
     required = [result for result in results if result.gate.required]
     groups = {verdict: [r for r in required if r.verdict == verdict] for verdict in ("fail", "unclear", "unmeasured")}
     rest = [text for verdict, found in groups.items() if (text := _list(verdict, found))]
@@ -202,8 +206,8 @@ def sentence(results: Sequence[Result]) -> str:
     return f"{_claim(required)}. {passed} of {len(required)} gates passed. {' '.join(rest)}"
 
 
-def _claim(required: Sequence[Result]) -> str:
-    """How it compares with an averager: the one thing that decides whether it counts at all."""
+def _claim(required: Sequence[GateResult]) -> str:
+    """How the network compares with an averager, which alone decides whether it counts at all."""
     verdicts = {result.gate.name: result.verdict for result in required}
     better, adds = verdicts.get("adds_not_averages"), verdicts.get("adds")
     if better == "pass":
@@ -223,12 +227,12 @@ _LEADS: Mapping[str, str] = {
 }
 
 
-def _list(verdict: str, results: Sequence[Result]) -> str:
+def _list(verdict: str, results: Sequence[GateResult]) -> str:
     told = (result.gate.words if verdict == "unmeasured" else _told(result) for result in results)
     return f"{_LEADS[verdict]}: {', '.join(told)}." if results else ""
 
 
-def _told(result: Result) -> str:
+def _told(result: GateResult) -> str:
     value = "not defined" if result.value is None else f"{result.value:.3g}"
     bar = f", {result.bar:.3g}" if result.gate.threshold is None and result.bar is not None else ""
     return f"{result.gate.words} {value} ({result.gate.asks}{bar})"

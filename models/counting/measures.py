@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.active_units import active
 from models.statistics import RESAMPLES, Doubles
 
 MARGIN = 10.0
-ACTIVE = 1e-3  # a unit is active if its mean exceeds this share of the largest mean
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,8 @@ def matched_to_norm_matched(sides: Sides) -> float | None:
 
 
 def active_units(sides: Sides) -> float | None:
-    """Units whose mean exceeds a thousandth of the largest mean."""
-    mean = sides.whole.mean(axis=0)
-    return float((mean > ACTIVE * mean.max()).sum()) if mean.max() > 0 else 0.0
+    """How many units are active by their mean."""
+    return float(active(sides.whole.mean(axis=0)).sum())
 
 
 def firing_units(sides: Sides) -> float | None:
@@ -128,10 +127,8 @@ def firing_units(sides: Sides) -> float | None:
 
 def firing_share(sides: Sides) -> float | None:
     """On what share of the images an active unit fires, the mean over active units."""
-    mean = sides.whole.mean(axis=0)
-    if not mean.max() > 0:
-        return None
-    return float((sides.whole[:, mean > ACTIVE * mean.max()] > 0).mean())
+    units = active(sides.whole.mean(axis=0))
+    return float((sides.whole[:, units] > 0).mean()) if units.any() else None
 
 
 def participation_ratio(sides: Sides) -> float | None:

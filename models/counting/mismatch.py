@@ -1,7 +1,8 @@
-"""How far apart the two sides of the counting equation are for images that have nothing to do with each other.
+"""How far apart the two sides of the counting equation are for a mismatched pair: the whole of another image.
 
-A small residual means little by itself: faint images have small residuals whatever the network does. The yardstick is
-what the same network says of strangers that count about as much, the pairs that training pushes apart.
+A small residual means little by itself: faint images have small residuals whatever the network does. It is therefore
+compared with the residuals of other images whose count vectors are about as long, that is with the pairs that training
+pushes apart.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from models.card import Reference
 
 Floats = NDArray[np.float32]
 
-BAND = 64  # strangers to compare with: an eighth of the 512 images that a training keeps out
+BAND = 64  # images to compare with: an eighth of the 512 that a training keeps out
 ITSELF = 1e-3  # a reference as near to phi(Dx) as this share of its norm is the image itself, rounded
 
 
@@ -30,7 +31,7 @@ class Rank(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Strangers:
+class MismatchedImages:
     """Held-out images y whose norm |phi(Dy)| lies in `norms`, about that of the image x, out of `known`.
 
     `distances` are |phi(Dy) - s(x)|, ascending: how well another image's whole fits the tiles of x.
@@ -41,7 +42,7 @@ class Strangers:
     known: int
 
     def rank(self, residual: float) -> Rank:
-        """How many strangers fit the tiles better than the image's own whole, `residual` = |phi(Dx) - s(x)| away."""
+        """How many of them fit the tiles better than the image's own whole, `residual` = |phi(Dx) - s(x)| away."""
         return Rank(int((self.distances < residual).sum()), len(self.distances))
 
 
@@ -62,10 +63,12 @@ class PairLoss:
         return self.pull + self.push
 
 
-def strangers(whole: Floats, total: Floats, reference: Reference, *, band: int = BAND) -> Strangers | None:
+def mismatched_images(
+    whole: Floats, total: Floats, reference: Reference, *, band: int = BAND
+) -> MismatchedImages | None:
     """The `band` reference images (at most half of them) nearest in norm to an image; None without any.
 
-    `whole` = phi(Dx) and `total` = s(x), (K,) each. The image itself, where it is a reference, is no stranger.
+    `whole` = phi(Dx) and `total` = s(x), (K,) each. The image itself, where it is a reference, is left out.
     """
     norm = float(np.linalg.norm(whole))
     other = np.linalg.norm(reference.whole - whole, axis=1) > ITSELF * max(norm, ITSELF)
@@ -75,7 +78,7 @@ def strangers(whole: Floats, total: Floats, reference: Reference, *, band: int =
     norms = np.linalg.norm(wholes, axis=1)
     nearest = np.argsort(np.abs(norms - norm), kind="stable")[: min(band, max(1, len(wholes) // 2))]
     distances = np.sort(np.linalg.norm(wholes[nearest] - total, axis=1)).astype(np.float32)
-    return Strangers(distances, (float(norms[nearest].min()), float(norms[nearest].max())), len(wholes))
+    return MismatchedImages(distances, (float(norms[nearest].min()), float(norms[nearest].max())), len(wholes))
 
 
 def pair_loss(whole: Floats, total: Floats, other: Floats, margin: float) -> PairLoss:

@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.counting.sweeps import Estimate, ranks
-
-Doubles = NDArray[np.float64]
+from models.statistics import Doubles, Estimate, ranks
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Follows:
     partial: Estimate | None
 
 
-def correlations(values: Doubles, predictors: Mapping[str, Doubles]) -> list[dict[str, Follows]]:
+def rank_correlations(values: Doubles, predictors: Mapping[str, Doubles]) -> list[dict[str, Follows]]:
     """For each column of values (n, K): how it follows each predictor (n,), by name."""
     known = ranks(np.stack(list(predictors.values()), axis=1))  # (n, P)
     ranked = ranks(values)  # (n, K)

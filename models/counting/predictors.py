@@ -1,7 +1,7 @@
 """What a count could follow in each generated scene: number and area of its objects, edge energy. Free of torch.
 
-All of it inside the part of the picture that the count path read, so that nothing is held against a network that it was
-not shown. Written by the scan, beside its embeddings:
+Only the part of the picture that the count path read is measured, so that a network is not blamed for objects that it
+was not shown. Written by the scan, beside its embeddings:
 
 predictors.npz     number, area, edge energy, mean intensity and contrast of every row, (n,) float32 each
 """
@@ -84,14 +84,14 @@ def _seen(one: Mapping[str, list[int]], box: Box) -> tuple[int, int]:
 
 
 def save(folder: Path, predictors: Predictors) -> None:
-    """Put them beside a scan, wholly or not at all."""
+    """Write the predictors beside a scan, wholly or not at all."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{item.name: getattr(predictors, item.name) for item in fields(predictors)})
     write_bytes(folder / PREDICTORS, buffer.getvalue())
 
 
 def load(folder: Path, rows: int) -> Predictors | None:
-    """Those of a scan; None where it was made without them, or covers other rows by now."""
+    """The predictors of a scan; None where it was made without them, or covers other rows by now."""
     try:
         with np.load(folder / PREDICTORS, allow_pickle=False) as arrays:
             found = Predictors(*(arrays[item.name] for item in fields(Predictors)))

@@ -1,6 +1,6 @@
-"""Named counts read out of a count vector: a non-negative linear map, what it is worth, and its file. Free of torch.
+"""Named counts read out of a count vector: a non-negative linear map, how well it does, and its file. Free of torch.
 
-Non-negative, so that an absent thing is read as none and no unit is counted against another.
+The weights are non-negative, so that an absent thing is read as none and no unit counts against another.
 """
 
 import json
@@ -33,7 +33,8 @@ class NothingNamed(ValueError):
 
 @dataclass(frozen=True)
 class Readout:
-    """The map of one checkpoint on one gallery: `weights[name][unit]`, sparse, and R2 on `tested` held-out scenes.
+    """The map of one checkpoint on one gallery: `weights[name][unit]`, without zeros, and R2 on `tested` held-out
+    scenes.
 
     `r2` holds cells by predictor (network, mean, area, edge_energy) and by name, and under `all` their mean.
     """
@@ -58,8 +59,11 @@ class Readout:
 
 
 def named_counts(pack: Pack, row: int, box: Box) -> dict[str, float] | None:
-    """What is known to be in a box of an image, by name: things by the share that is seen there, or the counts that a
-    manifest gave for the whole image; None where nobody counted."""
+    """The known contents of a box of an image, by name; None where nobody counted.
+
+    These are things by the share of them that is visible there, or else the counts that a manifest gave for the whole
+    image.
+    """
     truth = pack.truth(row)
     if truth is not None:
         return {kind: float(share) for kind, share in count(truth, box).fractional.items()}
@@ -68,7 +72,7 @@ def named_counts(pack: Pack, row: int, box: Box) -> dict[str, float] | None:
 
 
 def table(found: Sequence[Mapping[str, float]]) -> tuple[Doubles, tuple[str, ...]]:
-    """Named counts of n images as (n, C), names in alphabetical order; what an image does not name it has none of."""
+    """Named counts of n images as (n, C), names in alphabetical order; a name that an image lacks counts as 0."""
     names = tuple(sorted({name for counts in found for name in counts}))
     return np.array([[counts.get(name, 0.0) for name in names] for counts in found]).reshape(len(found), -1), names
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
-RESAMPLES = 500
+from models.statistics import RESAMPLES, Doubles, Estimate, ranks
+
 Level = float | str
 
 
@@ -34,21 +34,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval lies wholly above or below 0, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
-
-
-@dataclass(frozen=True)
-class Curves:
+class SweepCurves:
     """Means over seeds at each level and their bands, (L, K) each."""
 
     mean: Doubles
@@ -89,14 +75,14 @@ def draws(seeds: int) -> Doubles:
     return found
 
 
-def curves(values: Doubles) -> Curves:
+def curves(values: Doubles) -> SweepCurves:
     """Mean and band at each level of values (S, L, K)."""
     seeds, levels, _ = values.shape
     mean = values.mean(axis=0)  # (L, K)
     centred = values - values.mean(axis=1, keepdims=True) + mean.mean(axis=0)  # (S, L, K)
     drawn = np.tensordot(draws(seeds), centred, axes=1)  # (B, L, K)
     low, high = _interval(drawn, mean, seeds, wider=np.sqrt(levels / (levels - 1)))
-    return Curves(mean, low, high)
+    return SweepCurves(mean, low, high)
 
 
 def follows(values: Doubles, levels: Doubles) -> list[Estimate]:
@@ -143,9 +129,9 @@ def _slope(column: Doubles, seeds: int) -> Estimate | None:
 
 
 def explained(values: Doubles) -> Doubles:
-    """Share of what moves within seeds that the level explains, (K,), less what chance would; values (S, L, K).
+    """Share of the movement within seeds that the level explains, less what chance would explain: (S, L, K) -> (K,).
 
-    1 where all seeds move alike, about 0 where levels say nothing; NaN where nothing moves.
+    1 where all seeds move alike, about 0 where levels explain nothing; NaN where nothing moves.
     """
     seeds = len(values)
     centred = values - values.mean(axis=1, keepdims=True)
@@ -160,22 +146,6 @@ def means_of(values: Doubles) -> list[Estimate]:
     means = values.mean(axis=1)  # (S, K)
     low, high = _interval(draws(len(values)) @ means, means.mean(axis=0), len(values))
     return _estimates(means.mean(axis=0), low, high)
-
-
-def ranks(values: Doubles) -> Doubles:
-    """Ranks from 1 within each column of (n, m); equal values share their mean rank."""
-    order = np.argsort(values, axis=0, kind="stable")
-    ascending = np.take_along_axis(values, order, axis=0)
-    place = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
-    new = np.ones(values.shape, dtype=bool)
-    new[1:] = ascending[1:] != ascending[:-1]
-    last = np.ones(values.shape, dtype=bool)
-    last[:-1] = new[1:]
-    first = np.maximum.accumulate(np.where(new, place, 0), axis=0)
-    final = np.minimum.accumulate(np.where(last, place, len(values))[::-1], axis=0)[::-1]
-    found = np.empty(values.shape)
-    np.put_along_axis(found, order, (first + final) / 2 + 1, axis=0)
-    return found
 
 
 def _interval(drawn: Doubles, value: Doubles | float, seeds: int, wider: float = 1.0) -> tuple[Doubles, Doubles]:

@@ -1,6 +1,7 @@
-"""Does a count follow the number of things? Rank correlation with what is known to be in the picture. Free of torch.
+"""Does a count follow the number of things? Rank correlation with the number that is known. Free of torch.
 
-A unit is chosen on every other image and judged on the rest: the best of hundreds of units correlates with anything.
+A unit is chosen on every other image and judged on the rest, because the best of hundreds of units correlates with
+anything on the images it was chosen on.
 """
 
 from collections.abc import Sequence
@@ -9,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.active_units import active
 from models.card import Preprocess
 from models.countables.truth import count
 from models.counting.controls import edge_energy, gray_of
-from models.counting.measures import ACTIVE
 from models.galleries.packs import Pack
 from models.geometry import Box, count_crop
-from models.statistics import Doubles, paired, spearman
+from models.statistics import Doubles, bootstrapped_pairs, spearman
 
-LEAST = 16  # images with a known number: below that a rank correlation says nothing
+LEAST = 16  # images with a known number: with fewer a rank correlation means nothing
 
 
 def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> tuple[NDArray[np.int64], Doubles]:
-    """Of which of the rows it is known how many things are present in what the count path reads, and how many.
+    """The rows for which the number of things in the count path's crop is known, and these numbers.
 
     Places in `rows`, ascending, and the numbers: (m,) each.
     """
@@ -32,38 +33,40 @@ def numbers(pack: Pack, rows: Sequence[int], how: Preprocess) -> tuple[NDArray[n
 
 
 def boxes(pack: Pack, rows: Sequence[int], how: Preprocess) -> list[Box]:
-    """What the count path reads of each row, in pixels of the stored image."""
+    """The box of each row that the count path reads, in pixels of the stored image."""
     return [
         count_crop(item.jpeg_width, item.jpeg_height, crop=how.crop, region=how.region) for item in pack.metadata(rows)
     ]
 
 
 def edge_energies(pack: Pack, rows: Sequence[int], how: Preprocess) -> Doubles:
-    """Edge energy of the same crops, (n,): it adds up over tiles, and knows of no objects."""
+    """Edge energy of the same crops, (n,): it adds up over tiles without any knowledge of objects."""
     return np.array(
         [edge_energy(gray_of(pack.jpeg(row)), box) for row, box in zip(rows, boxes(pack, rows, how), strict=True)]
     )
 
 
-def correlations(counts: Doubles, known: Doubles, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+def number_correlations(counts: Doubles, known: Doubles, *, seed: int = 0) -> dict[str, dict[str, Any]]:
     """Spearman's rho of the known number with the total and with the unit that follows it best, (n, K) and (n,).
 
     The unit is the one with the largest |rho| on images 0, 2, 4 ...; its rho, with its sign, is that of 1, 3, 5 ...
     """
     total = counts.sum(axis=1)
-    report = {"total_and_number": paired(spearman, total, known, seed=seed)}
+    report = {"total_and_number": bootstrapped_pairs(spearman, total, known, seed=seed)}
     unit = best_unit(counts[::2], known[::2])
     if unit is not None:
-        report["unit_and_number"] = {**paired(spearman, counts[1::2, unit], known[1::2], seed=seed), "unit": unit}
+        report["unit_and_number"] = {
+            **bootstrapped_pairs(spearman, counts[1::2, unit], known[1::2], seed=seed),
+            "unit": unit,
+        }
     return report
 
 
 def best_unit(counts: Doubles, known: Doubles) -> int | None:
     """The active unit whose ranks follow the number best; None where no unit is active or the number never varies."""
-    mean = counts.mean(axis=0)
-    active = np.flatnonzero(mean > ACTIVE * mean.max()) if mean.max() > 0 else np.empty(0, dtype=np.int64)
-    strength: NDArray[np.float64] = np.array([abs(spearman(counts[:, unit], known) or 0.0) for unit in active])
-    return int(active[strength.argmax()]) if len(active) and strength.max() > 0 else None
+    units = np.flatnonzero(active(counts.mean(axis=0)))
+    strength: NDArray[np.float64] = np.array([abs(spearman(counts[:, unit], known) or 0.0) for unit in units])
+    return int(units[strength.argmax()]) if len(units) and strength.max() > 0 else None
 
 
 def _number(pack: Pack, row: int, box: Box) -> float | None:

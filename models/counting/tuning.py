@@ -1,9 +1,10 @@
-"""Tuning curves: what values of a scan answer to each factor of a scene, and how much of it. Free of torch.
+"""Tuning curves: how the values of a scan respond to each factor of a scene, and how strongly. Free of torch.
 
-Two matched sweeps tell number from object size: number with the total area held, and the size of one object. Rho within
-seeds says whether a value follows a factor; ground that counts something does not disturb it. The power says by how
-much: counting objects gives number^1 area^0, measuring their area number^0 area^1, the length of their outlines, which
-is what edge energy sees, number^1/2 area^1/2; all of them less where the ground itself counts.
+Two matched sweeps separate number from object size: number with the total area held, and the size of one object. Rho
+within seeds shows whether a value follows a factor, even if the ground counts too. The power shows by how much:
+counting objects gives number^1 area^0, measuring their area number^0 area^1, and the length of their outlines, which is
+what edge energy measures, number^1/2 area^1/2. All of them are smaller where the ground itself counts.
+
 Intervals of differences: Zou, Donner, "Construction of confidence limits about effect measures", Stat. Med. 2008.
 """
 
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.counting.sweeps import Curves, Estimate, Sweep, curves, elasticity, explained, follows, means_of
+from models.counting.sweeps import Sweep, SweepCurves, curves, elasticity, explained, follows, means_of
+from models.statistics import Estimate
 
 Doubles = NDArray[np.float64]
 
@@ -26,10 +28,10 @@ POWERS = (NUMBER_AND_AREA, NUMBER, SIZE, CONTRAST)  # whose factor has an amount
 
 @dataclass(frozen=True)
 class Effect:
-    """How one value follows one factor: rho within seeds, the share of movement explained, the power where it has one.
+    """How one value follows one factor: rho within seeds, the share of movement explained, and the power.
 
-    `explained` is None where the value never moves, `power` where the factor has no amount (place has none)
-    or the value is silent.
+    `explained` is None where the value never moves; `power` is None where the factor has no amount (place has none) or
+    the value is always 0.
     """
 
     rho: Estimate | None
@@ -39,8 +41,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class Response:
-    """All that sentences are written from: effects by sweep, None where there is no such sweep; what is counted on
-    scenes without an object."""
+    """Everything that the sentences are written from: effects by sweep, None where there is no such sweep.
+
+    `empty` is what is counted on scenes without an object.
+    """
 
     effects: Mapping[str, Effect]
     empty: Estimate | None
@@ -58,13 +62,13 @@ class Panel:
     """One sweep: the curves of K values, (L, K), the same relative to each value's own mean, and K effects."""
 
     sweep: Sweep
-    curves: Curves
-    relative: Curves
+    curves: SweepCurves
+    relative: SweepCurves
     effects: tuple[Effect, ...]
 
 
 def panel(values: Doubles, sweep: Sweep, areas: Doubles) -> Panel:
-    """What every column of values (n, K) does along a sweep; `areas` (n,) is what objects cover of each scene."""
+    """How every column of values (n, K) moves along a sweep; `areas` (n,) is what objects cover of each scene."""
     here = values[sweep.rows]  # (S, L, K)
     found, levels = curves(here), numbers(sweep)
     mean = found.mean.mean(axis=0)
@@ -74,7 +78,7 @@ def panel(values: Doubles, sweep: Sweep, areas: Doubles) -> Panel:
     powers = elasticity(here, amounts(sweep, areas)) if sweep.name in POWERS else nothing
     shares = [float(share) if np.isfinite(share) else None for share in explained(here)]
     effects = tuple(Effect(*three) for three in zip(rhos, shares, powers, strict=True))
-    return Panel(sweep, found, Curves(found.mean / scale, found.low / scale, found.high / scale), effects)
+    return Panel(sweep, found, SweepCurves(found.mean / scale, found.low / scale, found.high / scale), effects)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
@@ -86,7 +90,7 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def responses(panels: Mapping[str, Panel], values: Doubles) -> list[Response]:
-    """All that sentences need of every column of values (n, K), from the panels of its sweeps."""
+    """Everything that the sentences need of every column of values (n, K), from the panels of its sweeps."""
     units = range(values.shape[1])
     empty: Sequence[Estimate | None] = [None for _ in units]
     if EMPTY in panels:
@@ -100,5 +104,5 @@ def amounts(sweep: Sweep, areas: Doubles) -> Doubles:
 
 
 def numbers(sweep: Sweep) -> Doubles:
-    """The levels of a numeric sweep; those of another by their place."""
+    """The levels of a numeric sweep; for another sweep their positions."""
     return np.array(sweep.levels if sweep.numeric else range(len(sweep.levels)), dtype=np.float64)

@@ -1,11 +1,11 @@
-"""What tuning curves say, written as sentences that claim no more than the intervals allow. Free of torch."""
+"""Sentences about tuning curves, which claim no more than the intervals allow. Free of torch."""
 
-from models.counting.sweeps import Estimate
 from models.counting.tuning import CONTRAST, NUMBER, OVERLAP, SIZE, Response, difference
+from models.statistics import Estimate
 
 
 def sentence(found: Response, *, name: str = "the total", counts: bool = True) -> str:
-    """What the numbers say, and no more than their intervals allow; `counts` adds what empty ground counts."""
+    """What the numbers show, within their intervals; `counts` adds what is counted on empty ground."""
     parts = [f"{name} {_number_or_size(found)}", *_also(found)]
     if counts and found.empty is not None:
         parts.append(f"empty ground counts {_said(found.empty, 1)}")
@@ -14,7 +14,7 @@ def sentence(found: Response, *, name: str = "the total", counts: bool = True) -
 
 
 def beside(found: Response, control: Response, name: str) -> str:
-    """Whether number and size tell the total from a control on the same scenes; empty where they are not known."""
+    """How number and size separate the total from a control on the same scenes; empty where they are not known."""
     pairs = [(one, found.rho(sweep), control.rho(sweep)) for one, sweep in (("size", SIZE), ("number", NUMBER))]
     known = [(one, mine, other) for one, mine, other in pairs if mine is not None and other is not None]
     if len(known) < 2:
@@ -27,9 +27,9 @@ def beside(found: Response, control: Response, name: str) -> str:
 
 
 def more(found: Response) -> int:
-    """1 where size is followed more than number, -1 where less, 0 where that is not settled.
+    """1 where size is followed more than number, -1 where less, 0 where that is undecided.
 
-    By rho; where that leaves it open, as between values that follow both without fail, by power.
+    Decided by rho; where rho leaves it open, as for values that follow both perfectly, by the power.
     """
     gaps = [_gap(found.rho(SIZE), found.rho(NUMBER)), _gap(found.power(SIZE), found.power(NUMBER))]
     return next((sign for sign in gaps if sign), 0) if gaps[0] * gaps[1] >= 0 else 0

@@ -1,4 +1,4 @@
-"""What a descriptor is: a fixed function from an image to numbers, that nothing was ever learned for. Free of torch."""
+"""A descriptor: a fixed function from an image to numbers, of which nothing was learned. Free of torch."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict

@@ -1,7 +1,7 @@
-"""A histogram of colours as an encoder: the control that a learned teacher has to beat.
+"""A histogram of colours as an encoder: a control that a learned teacher should outdo.
 
-Swain, Ballard, "Color Indexing", IJCV 1991: 16 hues, 4 saturations, 4 values. Roots of the shares, so that the
-Euclidean distance is Hellinger's.
+Swain, Ballard, "Color Indexing", IJCV 1991: 16 hues, 4 saturations, 4 values. The values are square roots of the
+shares, so that the Euclidean distance is Hellinger's.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""HOG: histograms of oriented gradients, an encoder from before features were learned.
+"""HOG: histograms of oriented gradients, an encoder from the time before features were learned.
 
 Dalal, Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005. The knowledge-transfer paper clusters
-HOG as a teacher without a pretext task and does not give its parameters: a gray square of 128 px, 9 unsigned
-orientations, cells of 16 px, blocks of 2x2 cells with L2-Hys are ours, and recorded on the card.
+HOG as a teacher without a pretext task and does not give its parameters. Ours are a gray square of 128 px, 9 unsigned
+orientations, cells of 16 px, and blocks of 2x2 cells with L2-Hys; they are recorded on the card.
 """
 
 from dataclasses import dataclass

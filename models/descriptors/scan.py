@@ -1,6 +1,5 @@
-"""The one pass over a gallery for a descriptor: its vector of every image, and each component's best images."""
+"""The scan of a gallery with a descriptor: its vector of every image, and each component's best images."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from models.card import Card, read_card, verify_weights
+from models.cores import usable_cores
 from models.descriptors.base import Descriptor, Floats
 from models.descriptors.files import descriptor_of
 from models.galleries.packs import Pack
@@ -26,9 +26,10 @@ AHEAD = 32  # described images waiting, per thread
 def scan_descriptor(
     pack: Pack, checkpoint: Path, folder: Path, *, name: str, gallery: str, top: int, tick: Callable[[int], None]
 ) -> ScanInfo:
-    """Describe the pack's shards that `folder` does not hold yet, then put the scan in force; artefacts are a scan's.
+    """Describe the pack's shards that `folder` does not hold yet, then complete the scan, whose files are those of any
+    scan.
 
-    `tick` is told how many rows are done and may raise to stop. Raises CheckpointChanged.
+    `tick` is called with the number of rows done and may raise to stop. Raises CheckpointChanged.
     """
     card = read_card(checkpoint)
     verify_weights(checkpoint, card)
@@ -56,7 +57,7 @@ def scan_descriptor(
 
 def described(descriptor: Descriptor, pack: Pack, rows: Sequence[int]) -> Iterator[Floats]:
     """Each row's vector, in order, computed ahead in threads."""
-    threads = os.cpu_count() or 1
+    threads = usable_cores()
     with workers(threads, "describe") as pool:
         waiting: deque[Future[Floats]] = deque()
         for row in rows:

@@ -29,7 +29,7 @@ class PadShortcut(nn.Module):
         return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, before, self.added - before))
 
 
-class Block(nn.Module):
+class CifarBlock(nn.Module):
     """Two 3x3 convolutions, or 1x1, 3x3, 1x1 with four times the channels, around a shortcut."""
 
     def __init__(self, before: int, width: int, stride: int, *, bottleneck: bool, option: Literal["A", "B"]) -> None:
@@ -80,7 +80,7 @@ class CifarResNet(nn.Module):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for place in range(depth):
                 stride = 2 if place == 0 and number > 1 else 1
-                blocks[str(place)] = Block(before, width, stride, bottleneck=bottleneck, option=option)
+                blocks[str(place)] = CifarBlock(before, width, stride, bottleneck=bottleneck, option=option)
                 before = 4 * width if bottleneck else width
             self.add_module(f"layer{number}", nn.Sequential(blocks))
         self.stages = len(depths)

@@ -18,9 +18,10 @@ Norm = Literal["none", "lrn", "batch"]
 class ClassicAlexNet(nn.Sequential):
     """conv1 to conv5 and, where the file has them, fc6 to fc8: (B, C, H, W) -> maps, or (B, classes).
 
-    Fully connected layers take part where the last map has the number of cells that they were made for (`features`);
-    for images of another size the network ends with its maps. `norm_first`: response normalisation before pooling.
-    `sobel`: a fixed gray and two fixed Sobel filters come first. Dropout is left out: it does nothing after training.
+    The fully connected layers are applied where the last map has the number of cells that they were made for
+    (`features`); for images of another size the network ends with its maps. `norm_first` puts response normalisation
+    before pooling. `sobel` puts a fixed gray filter and two fixed Sobel filters first. Dropout is left out, because it
+    does nothing after training.
     """
 
     def __init__(

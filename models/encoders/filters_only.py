@@ -1,10 +1,10 @@
-"""The one thing that needs no architecture: the filters of a first layer."""
+"""The encoder of files of which nothing but the filters of the first layer is known."""
 
 from torch import Tensor, nn
 
 
 class FiltersOnly(nn.Module):
-    """A single convolution under its name in the file, which is there to hold its weights: it shows nothing."""
+    """A single convolution under its name in the file, which holds its weights and cannot be applied to images."""
 
     def __init__(self, *, name: str, units: int, channels: int, height: int, width: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ def he(module: nn.Module, rng: torch.Generator) -> None:
 
 
 def gaussian(weight: nn.Parameter, std: float, rng: torch.Generator) -> None:
-    """Draw a layer's weights from N(0, std^2): the Caffe days used .01 for conv1."""
+    """Draw a layer's weights from N(0, std^2), as Caffe did with a deviation of .01 for conv1."""
     nn.init.normal_(weight, std=std, generator=rng)
 
 

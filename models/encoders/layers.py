@@ -1,9 +1,10 @@
-"""What can be looked at inside an encoder: its layers in forward order, where each is read and what a cell sees.
+"""The layers of an encoder that can be looked at, in forward order: where each is read, and which pixels its cells see.
 
 Convolutions and linear layers that follow each other (AlexNet, VGG, Network in Network) are read after the activation
 that follows each; networks of blocks (residual, dense, mobile) at the outputs of their blocks; transformers at their
 blocks, with the patches as a map, and at the class token after the last norm. A patch embedding and a last classifier
-have no activation and are read as they are. Of very deep networks every stage keeps some blocks, the last among them.
+have no activation and are read as they are. Of very deep networks some blocks of every stage are listed, the last among
+them.
 """
 
 import math
@@ -19,7 +20,7 @@ from torchvision.models import VisionTransformer as TorchvisionViT
 from torchvision.models.convnext import LayerNorm2d
 
 from models.card import LayerCard
-from models.encoders.receptive_field import Field, known_fields
+from models.encoders.receptive_field import ReceptiveField, known_fields
 from models.encoders.vit import VisionTransformer
 
 MOST = 20  # blocks of one network
@@ -33,7 +34,7 @@ CLASS_TOKEN, PATCHES = "class token after the last norm", "patch tokens after th
 
 @dataclass(frozen=True)
 class Read:
-    """Where a layer is read, before it is known what it gives; `block` is the group that may be thinned out."""
+    """The module at which a layer is read; `block` is the group of blocks that may be thinned out."""
 
     name: str
     module: str
@@ -47,8 +48,8 @@ class Read:
 def layers(encoder: nn.Module, *, side: int | None = None, channels: int = 3) -> tuple[LayerCard, ...]:
     """The layers of an encoder in forward order.
 
-    With `side` an empty image of that size is sent through, and only layers that it reaches are listed: fully
-    connected ones need the size that they were made for. Without, only chains are understood.
+    With `side` an empty image of that size is sent through, and only layers that it reaches are listed: fully connected
+    ones need the size that they were made for. Without `side` only chains of modules are supported.
     """
     reads = _thinned(list(_outline(encoder)))
     places = known_fields(encoder, [read.module for read in reads])
@@ -56,7 +57,9 @@ def layers(encoder: nn.Module, *, side: int | None = None, channels: int = 3) ->
     return tuple(_card(read, shapes[read.name], places, side) for read in reads if read.name in shapes)
 
 
-def _card(read: Read, shape: Sequence[int], places: Mapping[str, tuple[Field, bool]], side: int | None) -> LayerCard:
+def _card(
+    read: Read, shape: Sequence[int], places: Mapping[str, tuple[ReceptiveField, bool]], side: int | None
+) -> LayerCard:
     if read.vector or len(shape) < 3:
         return LayerCard(read.name, shape[-1], "fc", read.module, layout=read.layout, path="trunk", value=read.value)
     field, exact = places[read.module]

@@ -1,11 +1,10 @@
-"""Which pixels a cell of a convolutional map sees: stride, receptive field and offset, layer by layer, in closed form.
+"""The pixels that a cell of a convolutional map sees: stride, receptive field and offset of each layer, in closed form.
 
 A cell c (row or column) of a layer has its centre at `offset + c * stride` and sees `receptive_field` pixels around it.
 Coordinates are continuous: pixel i covers [i, i + 1); an 11-pixel window that starts at pixel 0 has its centre at 5.5.
-
-Networks are chains of modules in the order they are registered. A residual block is its longest path: the shortcut
-must see no more around the same centre, which is checked. After global pooling, attention or a gate that looks at the
-whole map there is no closed form: every cell sees everything.
+Networks are chains of modules in the order in which they are registered. Of a residual block the longest path counts;
+that its shortcut sees no more pixels around the same centre is checked. After global pooling, attention or a gate over
+the whole map there is no closed form: every cell sees everything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -66,28 +65,28 @@ Step = tuple[str, "Window | UnknownGeometry | None"]
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """Geometry of one layer's map, in input pixels."""
 
     stride: int = 1
     receptive_field: int = 1
     offset: float = 0.5
 
-    def through(self, window: Window) -> "Field":
+    def through(self, window: Window) -> "ReceptiveField":
         """The field after a window. Rounding up (ceil mode) adds cells at the far end and moves none."""
-        return Field(
+        return ReceptiveField(
             stride=self.stride * window.stride,
             receptive_field=self.receptive_field + (window.kernel - 1) * self.stride,
             offset=self.offset + ((window.kernel - 1) / 2 - window.padding) * self.stride,
         )
 
 
-def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, Field]:
+def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, ReceptiveField]:
     """The field of the output of each named module.
 
     Raises UnknownGeometry at a module that is neither pointwise nor a square window, KeyError at an unknown name.
     """
-    found, field = dict[str, Field](), Field()
+    found, field = dict[str, ReceptiveField](), ReceptiveField()
     for name, step in _steps_until(encoder, wanted := list(module_names)):
         if isinstance(step, UnknownGeometry):
             raise step
@@ -96,13 +95,13 @@ def fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, Field]:
     return {name: found[name] for name in wanted}
 
 
-def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, tuple[Field, bool]]:
+def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, tuple[ReceptiveField, bool]]:
     """The fields of those named modules, and whether they are exact.
 
     After the first module that looks at everything (a gate, attention, a norm over the map) they are not: stride and
     offset still say where a cell lies, and it sees the whole input.
     """
-    found, field, exact = dict[str, tuple[Field, bool]](), Field(), True
+    found, field, exact = dict[str, tuple[ReceptiveField, bool]](), ReceptiveField(), True
     wanted = set(module_names)
     for name, step in _steps("", encoder):
         exact = exact and not isinstance(step, UnknownGeometry)
@@ -113,7 +112,7 @@ def known_fields(encoder: nn.Module, module_names: Iterable[str]) -> dict[str, t
 
 
 def is_chain(encoder: nn.Module) -> bool:
-    """Whether the network is nothing but modules one after the other, without blocks of their own."""
+    """Whether the modules of the network just follow each other, without blocks of their own."""
     return all(
         name == "" or isinstance(module, _CONTAINERS)
         for name, module in encoder.named_modules()
@@ -139,15 +138,6 @@ def reach(encoder: nn.Module, module_names: Iterable[str], side: int) -> dict[st
     return {name: found[name] for name in wanted}
 
 
-def smallest_side(encoder: nn.Module, module_names: Iterable[str]) -> int:
-    """The smallest input for which every named module keeps at least one cell."""
-    names = list(module_names)
-    side = 1
-    while not all(reach(encoder, names, side).values()):
-        side += 1
-    return side
-
-
 def _end_of_last_cell(windows: list[tuple[Window, int]], cells: int) -> int:
     end = cells
     for window, side in reversed(windows):
@@ -168,7 +158,7 @@ def _steps_until(encoder: nn.Module, wanted: list[str]) -> Iterator[Step]:
 
 
 def _steps(name: str, module: nn.Module) -> list[Step]:
-    """What an image goes through inside a module: its leaves in order and, after them, itself."""
+    """The modules that an image passes inside a module: its leaves in order and, after them, the module itself."""
     if isinstance(module, CNBlock):  # the rest of it works point by point
         return [(name, Window(7, 1, 3, ceil_mode=False))]
     children = [(f"{name}.{short}" if name else short, short, child) for short, child in module.named_children()]
@@ -189,7 +179,7 @@ def _within(side: list[Step], main: list[Step]) -> bool:
     """Whether one path ends in cells with the same centres as the other, which see no more."""
     ends = []
     for steps in (side, main):
-        field = Field()
+        field = ReceptiveField()
         for _, step in steps:
             if isinstance(step, UnknownGeometry):
                 return step in [known for _, known in main]  # then the main path has none either

@@ -1,4 +1,4 @@
-"""Two halves of AlexNet side by side: one sees lightness, the other the two colour channels, and they never meet.
+"""Two halves of AlexNet side by side: one sees the lightness, the other the two colour channels, without connections.
 
 Zhang, Isola, Efros, "Split-Brain Autoencoders", CVPR 2017, https://arxiv.org/abs/1611.09842.
 """
@@ -15,10 +15,10 @@ LIGHT = 1  # channels of Lab that the first half sees; the second sees the other
 
 
 class HalvesConv(nn.Conv2d):
-    """A convolution of Lab whose first half of filters sees L alone, and whose second half a and b.
+    """A convolution of Lab whose first half of filters sees L alone, and whose second half sees a and b.
 
-    The weight is (units, 3, k, k) like any first layer's, so that it is kept, drawn and measured like any. What a half
-    does not see takes no part and is 0.
+    The weight is (units, 3, k, k) like that of any first layer, so that it is kept, drawn and measured like any other.
+    The weights of the channels that a half does not see are 0 and are not used.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -31,7 +31,9 @@ class HalvesConv(nn.Conv2d):
         return torch.cat([light, colours], dim=1)
 
     def settle(self) -> None:
-        """After weights were drawn for three channels: 0 where a half does not look, the rest at its own fan-in."""
+        """Adjust weights drawn for three channels: 0 for channels that a half does not see, the rest scaled to its own
+        fan-in.
+        """
         half, channels = self.out_channels // 2, self.in_channels
         with torch.no_grad():
             self.weight[:half] *= (channels / LIGHT) ** 0.5

@@ -1,6 +1,7 @@
-"""Evaluate a checkpoint on any gallery: does it count there, what are its neighbours worth, does it follow the truth?
+"""Evaluate a checkpoint on any gallery: does it count, how good are its neighbours, does it follow the known numbers?
 
-Always beside its own random init, an averager and a constant; neighbours beside raw pixels, numbers beside edge energy.
+All of it beside controls: its own random init, an averager and a constant; neighbours beside those by raw pixels,
+numbers beside edge energy.
 """
 
 from collections import defaultdict
@@ -17,11 +18,11 @@ from torch import Tensor
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.storage import untrained
 from models.counting.equation import views
-from models.counting.evaluation import evaluate, held_out_regions, sides
-from models.counting.truth_numbers import LEAST, correlations, edge_energies, numbers
+from models.counting.evaluation import evaluate, sides
+from models.counting.truth_numbers import LEAST, edge_energies, number_correlations, numbers
 from models.crops import count_view, trunk_square
-from models.evaluations.rows import Choice, choose, neighbourhood
-from models.galleries.loading import decode_rows
+from models.evaluations.rows import EvaluationRows, choose, neighbourhood
+from models.galleries.loading import decode_rows, regions_of
 from models.galleries.packs import Pack
 from models.network import Network
 from models.resampling import fit_square
@@ -42,7 +43,7 @@ class TooFewImages(ValueError):
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many images are looked at: for the equation, to search in, to ask with."""
+    """How many images are used: for the equation, as the database of neighbours, as queries."""
 
     images: int = 512
     database: int = 3500
@@ -51,15 +52,15 @@ class Amounts:
 
 def evaluate_on(
     pack: Pack, folder: Path, amounts: Amounts, *, device: str, seed: int, tick: Tick
-) -> tuple[Choice, dict[str, Any]]:
-    """The rows that were looked at and the measures, in columns as on a card. Raises TooFewImages."""
+) -> tuple[EvaluationRows, dict[str, Any]]:
+    """The rows that were used and the measures, in columns as on a card. Raises TooFewImages."""
     network = checkpoints.load(folder, device=device)
     before = untrained(network.card, device)
     chosen = choose(pack, network.card, folder, amounts.images)
     if len(chosen.rows) < 2:
         raise TooFewImages(_why(chosen, network.card.preprocess.crop))
     rows = chosen.rows.tolist()
-    regions = held_out_regions(pack, rows, network.card.preprocess.region)
+    regions = regions_of(pack, rows, network.card.preprocess.region)
     report, _ = evaluate(network, before, regions, seed=seed, tick=tick)
     tick("comparing with what is known to be there")
     _add(report, truth(pack, rows, regions, network, before, seed))
@@ -70,18 +71,18 @@ def evaluate_on(
 def truth(
     pack: Pack, rows: Sequence[int], regions: Sequence[Tensor], network: Network, before: Network, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """How counts follow the number of things that are present, on the images of which the gallery knows it."""
+    """How counts follow the number of things present, on the images for which the gallery knows that number."""
     places, known = numbers(pack, rows, network.card.preprocess)
     if len(known) < LEAST:
         return {}
     kept, parts = [rows[place] for place in places], [regions[place] for place in places]
     edges = edge_energies(pack, kept, network.card.preprocess)
     found = {
-        "network": correlations(sides(network, parts).whole, known, seed=seed),
-        "random_init": correlations(sides(before, parts).whole, known, seed=seed),
-        "edge_energy": {"total_and_number": correlations(edges[:, None], known, seed=seed)["total_and_number"]},
+        "network": number_correlations(sides(network, parts).whole, known, seed=seed),
+        "random_init": number_correlations(sides(before, parts).whole, known, seed=seed),
+        "edge_energy": {"total_and_number": number_correlations(edges[:, None], known, seed=seed)["total_and_number"]},
     }
-    # Crops of one picture are not independent, which an interval over images cannot know: say how many there are.
+    # Crops of one picture are not independent, which an interval over images ignores: the number of pictures is kept.
     pictures = len({row.source or row.path for row in pack.metadata(kept)})
     return {column: {name: {**cell, "pictures": pictures} for name, cell in of.items()} for column, of in found.items()}
 
@@ -165,7 +166,7 @@ def _add(report: dict[str, Any], more: Mapping[str, Mapping[str, Any]]) -> None:
         report[column] = {**report.get(column, {}), **cells}
 
 
-def _why(chosen: Choice, crop: int) -> str:
+def _why(chosen: EvaluationRows, crop: int) -> str:
     small = f"{chosen.too_small} are smaller than the crop of {crop} px" if chosen.too_small else ""
     seen = f"{chosen.seen} were trained on" if chosen.seen else ""
     why = " and ".join(part for part in (small, seen) if part) or "it holds too few"

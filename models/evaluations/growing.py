@@ -1,4 +1,4 @@
-"""Look at a gallery with every snapshot of a training: what each unit likes, and what its neighbours are worth."""
+"""Evaluate every snapshot of a training on a gallery: the best images of each unit, and the accuracy of neighbours."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def grow(pack: Pack, folder: Path, *, images: int, device: str, tick: Callable[[
         network = checkpoints.load(folder, device=device)
         if encoder is not None:
             network = Network(card, encoder, None, device, torch.float32)
-        for name, (maxima, pooled) in _look(network, squares, len(rows)).items():
+        for name, (maxima, pooled) in _unit_answers(network, squares, len(rows)).items():
             order = np.argsort(-maxima, axis=0, kind="stable")[:TOP]  # (TOP, U)
             best[name].append(rows[order].T)
             values[name].append(np.take_along_axis(maxima, order, axis=0).T)
@@ -72,7 +72,7 @@ def grow(pack: Pack, folder: Path, *, images: int, device: str, tick: Callable[[
 
 
 def _squares(pack: Pack, rows: Rows, network: Network) -> dict[int, list[tuple[int, Tensor]]]:
-    """What the trunk reads of each image, by its side: place and square (3, s, s) uint8."""
+    """What the trunk reads of each image, grouped by side: place and square (3, s, s) uint8."""
     found: dict[int, list[tuple[int, Tensor]]] = defaultdict(list)
     for place, (_, image) in enumerate(decode_rows(pack, rows.tolist())):
         square = trunk_square(image, network.card.preprocess)[0]
@@ -80,7 +80,7 @@ def _squares(pack: Pack, rows: Rows, network: Network) -> dict[int, list[tuple[i
     return found
 
 
-def _look(network: Network, squares: dict[int, list[tuple[int, Tensor]]], count: int) -> Reduced:
+def _unit_answers(network: Network, squares: dict[int, list[tuple[int, Tensor]]], count: int) -> Reduced:
     """The largest value and the mean of every unit of the trunk in every image."""
     layers = [layer for layer in network.card.trunk_layers if layer.kind == "conv"]
     found = {

@@ -1,7 +1,7 @@
-"""Fit a readout: what a checkpoint counts in scenes whose things are named, against those named counts.
+"""Fit a readout: a map from a checkpoint's count vectors to the named counts of scenes whose objects are known.
 
 scikit-learn's non-negative solver is that of Lawson and Hanson, "Solving Least Squares Problems", Prentice-Hall 1974.
-There may be as many units as scenes, so the weights are shrunk: by how much, folds of the fitted scenes decide.
+There may be as many units as scenes, so the weights are shrunk; by how much is decided on folds of the fitted scenes.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from models.checkpoints import storage as checkpoints
 from models.counting.controls import edge_energy, gray_of
-from models.counting.evaluation import held_out_regions, sides
+from models.counting.evaluation import sides
 from models.counting.predictors import inside
 from models.counting.readouts import (
     LEAST_FIT,
@@ -27,6 +27,7 @@ from models.counting.readouts import (
 )
 from models.counting.truth_numbers import boxes
 from models.evaluations.rows import TEST, TRAIN, Rows, even, unseen
+from models.galleries.loading import regions_of
 from models.galleries.packs import Pack
 
 MOST_TESTED = 400
@@ -62,7 +63,7 @@ def read_out(
     both = [*fitted.tolist(), *tested.tolist()]
     known, names = table([found[row] or {} for row in both])
     tick(f"counting in {len(both)} images")
-    counts = sides(network, held_out_regions(pack, both, how.region)).whole
+    counts = sides(network, regions_of(pack, both, how.region)).whole
     tick("fitting")
     cut = len(fitted)
     weights = fit(counts[:cut], known[:cut])
@@ -140,7 +141,7 @@ def _parts(pack: Pack, named: Rows, scenes: int, seed: int) -> tuple[Rows, Rows]
 def _by_one_value(
     pack: Pack, rows: list[int], known: Doubles, cut: int, crops: list[tuple[float, float, float, float]]
 ) -> dict[str, Doubles]:
-    """What one number of the crop tells: its edge energy, and where the objects are known the area they cover."""
+    """Controls with one value a crop: its edge energy and, where the objects are known, the area that they cover."""
     edges = np.array([edge_energy(gray_of(pack.jpeg(row)), box) for row, box in zip(rows, crops, strict=True)])
     area = np.array([inside(pack.truth(row), box)[1] for row, box in zip(rows, crops, strict=True)])
     told = {"edge_energy": edges} | ({"area": area} if np.isfinite(area).all() else {})

@@ -1,4 +1,4 @@
-"""Which images of a gallery a checkpoint is evaluated on: none that it was trained on. Free of torch."""
+"""The images of a gallery on which a checkpoint is evaluated: none on which it was trained. Free of torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from models.card import Card
 from models.galleries.packs import Pack
 from models.galleries.phash import phashes
-from models.seen import SeenImages, read_seen, telling, was_seen
+from models.seen import SeenImages, comparable_hashes, read_seen, was_seen
 
 TEST, TRAIN = "test", "train"
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Rows to look at, in order; how many were left out because they are too small, or were trained on."""
+class EvaluationRows:
+    """Rows to evaluate on, in order; how many were left out because they are too small, or were trained on."""
 
     rows: Rows
     part: str
@@ -28,18 +28,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Rows whose labels are known: those to search in, those to ask with, and the class of each row by number."""
+    """Rows whose labels are known: the database, the queries, and the class of each row as a number."""
 
     database: Rows
     queries: Rows
     classes: dict[int, int]
 
 
-def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> Choice:
-    """The test split where there is one, else all rows; of drawn scenes those that belong to no sweep.
+def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> EvaluationRows:
+    """The test split where there is one, else all rows; of drawn scenes only those that belong to no sweep.
 
-    Images smaller than the crop are left out, and those that were trained on: by content and looks where the
-    checkpoint keeps what it saw, else all rows of its own training gallery. Then an even sample of `at_most`.
+    Images smaller than the crop are left out, and those that were trained on: by content and appearance where the
+    checkpoint keeps a list of them, else all rows of its own training gallery. Then an even sample of `at_most` is
+    taken.
     """
     tested = pack.select(split=TEST)
     part = "test split" if len(tested) else "all images"
@@ -47,11 +48,11 @@ def choose(pack: Pack, card: Card, folder: Path, at_most: int) -> Choice:
     sides = np.array([min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(rows.tolist())])
     large = rows[sides >= card.preprocess.crop] if len(rows) else rows
     new = unseen(pack, card, folder, large)
-    return Choice(even(new, at_most), part, len(rows) - len(large), len(large) - len(new))
+    return EvaluationRows(even(new, at_most), part, len(rows) - len(large), len(large) - len(new))
 
 
 def unseen(pack: Pack, card: Card, folder: Path, rows: Rows) -> Rows:
-    """Those of `rows` that the checkpoint was not trained on, as far as it says."""
+    """Those of `rows` that the checkpoint was not trained on, as far as it records that."""
     seen = read_seen(folder)
     if seen is not None:
         return rows[~_was_seen(pack, seen, rows)] if len(seen.sha256) and len(rows) else rows
@@ -64,7 +65,7 @@ def unseen(pack: Pack, card: Card, folder: Path, rows: Rows) -> Rows:
 def held_out_rows(pack: Pack, card: Card) -> list[int]:
     """The rows that a training on this gallery kept for measuring, evenly spread over those that are large enough.
 
-    For checkpoints that do not list what they saw; the rule is that of `models.training.batches.split_rows`.
+    For checkpoints that do not list their training images; the rule is that of `models.training.batches.split_rows`.
     """
     metadata = pack.metadata(range(len(pack)))
     large = [row for row, item in enumerate(metadata) if min(item.jpeg_width, item.jpeg_height) >= card.preprocess.crop]
@@ -73,9 +74,9 @@ def held_out_rows(pack: Pack, card: Card) -> list[int]:
 
 
 def neighbourhood(pack: Pack, card: Card, folder: Path, *, database: int, queries: int) -> Neighbourhood | None:
-    """Labelled rows: the training split to search in and the test split to ask with, else every other row of each.
+    """Labelled rows: the training split as database and the test split as queries, else every other row for each.
 
-    What is asked about was not trained on. None where fewer than two classes have labels, or too few rows do.
+    No query was trained on. None where fewer than two classes have labels, or too few rows do.
     """
     classes = {int(row): code for code, label in enumerate(pack.labels()) for row in pack.select(label=label)}
     labelled = np.array(sorted(classes), dtype=np.int64)
@@ -99,7 +100,7 @@ def even(rows: Rows, at_most: int) -> Rows:
 
 
 def _mixed(pack: Pack, rows: Rows) -> Rows:
-    """Without the scenes of sweeps, in which one factor moves and everything else stands still."""
+    """The rows without the scenes of sweeps, in which only one factor varies."""
     scenes = pack.scenes()
     return np.array([row for row in rows.tolist() if not (scenes[row] or {}).get("sweep")], dtype=np.int64)
 
@@ -108,4 +109,4 @@ def _was_seen(pack: Pack, seen: SeenImages, rows: Sequence[int] | Rows) -> NDArr
     listed = [int(row) for row in rows]
     sha256s, hashes = pack.sha256s(), pack.phashes()
     looks = phashes(pack.jpeg(row) for row in listed) if hashes is None else hashes[listed]
-    return was_seen(seen, [sha256s[row] for row in listed], telling(pack, listed, looks))
+    return was_seen(seen, [sha256s[row] for row in listed], comparable_hashes(pack, listed, looks))

@@ -32,7 +32,7 @@ MEASURES: tuple[MeasureName, ...] = (
 )
 LOW_FREQUENCY = 0.25  # cycles a pixel
 # A trained layer is expected to pass all three; white noise of 11x11x3 passes none.
-TELLING_SIDE = 5  # pixels from which smoothness tells something
+LEAST_SIDE = 5  # pixels: in smaller filters smoothness means nothing
 SMOOTH_TV_RATIO = 1.1
 SMOOTH_AUTOCORRELATION = 0.3
 SMOOTH_LOW_FREQUENCY_SHARE = 0.35
@@ -63,7 +63,7 @@ class FilterMeasures:
         return values
 
     def lists(self) -> dict[str, list[float]]:
-        """Every measure as a plain list, rounded to what a float32 weight can tell."""
+        """Every measure as a plain list, rounded to the precision of a float32 weight."""
         return {name: [float(f"{value:.6g}") for value in self.named(name)] for name in MEASURES}
 
     def medians(self) -> dict[str, float]:
@@ -154,9 +154,14 @@ def noise_medians(shape: tuple[int, ...], *, seed: int = 0, colour: Colour = "rg
     return measure(rng.standard_normal((NOISE_SAMPLES, *shape[1:]), dtype=np.float32), colour).medians()
 
 
+def median_tv_ratio(filters: Filters) -> float:
+    """The total-variation ratio of the median filter of a layer (units, channels, h, w)."""
+    return measure(filters).medians()["tv_ratio"]
+
+
 @dataclass(frozen=True)
 class Smoothness:
-    """Whether the filters of a layer are smoother than noise, and the sentence that says so; small ones do not tell."""
+    """Whether a layer's filters are smoother than noise, and the sentence about it; small filters leave it open."""
 
     telling: bool
     smoother: bool
@@ -181,10 +186,10 @@ class Smoothness:
 
 
 def smoothness(measures: FilterMeasures, noise: dict[str, float], *, side: int) -> Smoothness:
-    """Smoother than noise = the median filter passes all three thresholds of a trained layer; `side` is in pixels."""
+    """Whether the median filter passes all three thresholds of a trained layer; `side` is in pixels."""
     medians = measures.medians()
     return Smoothness(
-        telling=side >= TELLING_SIDE,
+        telling=side >= LEAST_SIDE,
         smoother=medians["tv_ratio"] < SMOOTH_TV_RATIO
         and medians["autocorrelation"] > SMOOTH_AUTOCORRELATION
         and medians["low_frequency_share"] > SMOOTH_LOW_FREQUENCY_SHARE,

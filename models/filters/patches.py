@@ -1,4 +1,4 @@
-"""Filters that need no labels and no network: k-means of whitened patches, to see beside what training made.
+"""Filters without labels or network: k-means of whitened patches, to be compared with trained filters.
 
 Coates, Ng, "Learning Feature Representations with K-means", Neural Networks: Tricks of the Trade, 2nd ed., 2012,
 https://doi.org/10.1007/978-3-642-35289-8_30. Kept from the paper: patches are normalised in brightness and contrast,

@@ -1,7 +1,8 @@
-"""A file of weights from elsewhere becomes a checkpoint: its tensors in our file, a card, and the report of both.
+"""Convert a foreign file of weights to a checkpoint: its tensors in our format, a card, and a report.
 
-Weights keep the precision of the file. What decides how they are used (architecture, preprocessing) is in the header
-of the weights too, so that the same file with other preprocessing is another checkpoint, and the same one the same.
+Weights keep the precision of the file. Everything that decides how they are used (architecture, preprocessing) is also
+in the header of the weights. So the same file with other preprocessing is another checkpoint, and with the same
+preprocessing it is the same checkpoint.
 """
 
 import json
@@ -21,7 +22,7 @@ from models.encoders import layers
 from models.foreign.mapping import NAMED, build, state_dict
 from models.foreign.reading import read_tensors
 from models.foreign.report import Guess, LoadReport
-from models.foreign.weights import Candidate, Inspection
+from models.foreign.weights import Inspection, WeightsCandidate
 
 SMALLEST, LARGEST = 8, 1024  # side of a network's input
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
@@ -38,18 +39,18 @@ class NonFiniteWeights(ValueError):
 
 
 class BadPreprocess(ValueError):
-    """The preprocessing asked for is impossible or does not fit the network; the message says why."""
+    """The requested preprocessing is impossible or does not fit the network; the message says why."""
 
     code = "bad_preprocess"
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the tensors came from: what the file was called, and what was found in it."""
+class WeightsOrigin:
+    """Where the tensors came from: the name of the file, what was found in it, and the chosen candidate."""
 
     file: str
     inspection: Inspection
-    candidate: Candidate
+    candidate: WeightsCandidate
 
     def provenance(self) -> dict[str, Any]:
         stripped = [part for part in (self.candidate.prefix, *self.candidate.inner) if part]
@@ -65,7 +66,7 @@ class Source:
 
 def convert_file(
     path: Path,
-    source: Source,
+    source: WeightsOrigin,
     found: LoadReport,
     preprocess: Preprocess,
     folder: Path,
@@ -83,10 +84,16 @@ def convert_file(
 
 
 def convert(
-    tensors: Mapping[str, Tensor], source: Source, found: LoadReport, preprocess: Preprocess, folder: Path, *, name: str
+    tensors: Mapping[str, Tensor],
+    source: WeightsOrigin,
+    found: LoadReport,
+    preprocess: Preprocess,
+    folder: Path,
+    *,
+    name: str,
 ) -> Card:
     """Write the checkpoint into `folder`, which exists. Raises DoesNotFit, BadPreprocess."""
-    seen = look(found.guess, preprocess)
+    seen = reached_layers(found.guess, preprocess)
     state = state_dict(found, tensors)
     first = f"{seen[0].name}.weight"
     if state[first].dtype == torch.bfloat16:
@@ -115,7 +122,7 @@ def convert(
     return card
 
 
-def look(guess: Guess, preprocess: Preprocess) -> tuple[LayerCard, ...]:
+def reached_layers(guess: Guess, preprocess: Preprocess) -> tuple[LayerCard, ...]:
     """The layers that images prepared in that way reach. Raises BadPreprocess."""
     if guess.filters_only:
         arguments = guess.arguments
@@ -149,7 +156,7 @@ def check(preprocess: Preprocess) -> int:
     return side
 
 
-def _require_finite(candidate: Candidate, accepted: bool) -> None:
+def _require_finite(candidate: WeightsCandidate, accepted: bool) -> None:
     bad = {name: info.bad for name, info in candidate.tensors.items() if info.finite is False}
     if bad and not accepted:
         named = ", ".join(f"{name} ({count})" for name, count in list(bad.items())[:NAMED])

@@ -1,8 +1,8 @@
-"""Where in a file's nested values the weights are, and which wrappers their names carry.
+"""Find the weights in the nested values of a file, and the wrappers that their names carry.
 
 Every dict of tensors is a candidate. Wrappers that all names share (`module.` of DataParallel, `_orig_mod.` of compile)
-are stripped; where one dict holds several networks (MoCo's `encoder_q` and `encoder_k`, a `backbone` beside a
-`projector`) each is a candidate and the rest is told to lie beside it.
+are stripped. Where one dict holds several networks (MoCo's `encoder_q` and `encoder_k`, a `backbone` beside a
+`projector`) each is a candidate, and the other tensors of the dict are recorded as lying beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundWeights:
     """A candidate with its leaves, as `Candidate` describes it."""
 
     name: str
@@ -71,11 +71,11 @@ def is_leaf(value: object) -> bool:
     return isinstance(getattr(value, "shape", None), tuple)
 
 
-def find(content: Any) -> tuple[Found, ...]:
+def find(content: Any) -> tuple[FoundWeights, ...]:
     """The candidates of a file, those that see images first, then the larger ones. Raises UnreadableWeights."""
     if is_leaf(content):
         content = {"array": content}
-    found: list[Found] = []
+    found: list[FoundWeights] = []
     for path, tensors in _sets(content):
         found += _split(path, tensors)
     if not found:
@@ -134,13 +134,13 @@ def _layered(items: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     return flat
 
 
-def _split(path: Path, tensors: dict[str, Any]) -> list[Found]:
+def _split(path: Path, tensors: dict[str, Any]) -> list[FoundWeights]:
     """The networks of one dict, each without its wrappers."""
     prefix, own = _unwrapped(tensors)
     branches = _branches(own)
     if not branches:
-        return [_clean(Found("/".join(path) or FLAT, prefix, own))]
-    found: list[Found] = []
+        return [_clean(FoundWeights("/".join(path) or FLAT, prefix, own))]
+    found: list[FoundWeights] = []
     for branch in branches:
         inside = {key.removeprefix(f"{branch}."): leaf for key, leaf in own.items() if key.startswith(f"{branch}.")}
         outside = {key: leaf for key, leaf in own.items() if not key.startswith(f"{branch}.")}
@@ -184,7 +184,7 @@ def _sees_images(tensors: Mapping[str, Any]) -> bool:
     )
 
 
-def _clean(found: Found) -> Found:
+def _clean(found: FoundWeights) -> FoundWeights:
     """Without the wrappers inside names, where that does not make two names one."""
     inner: dict[str, None] = {}
     cleaned: dict[str, Any] = {}
@@ -200,7 +200,7 @@ def _clean(found: Found) -> Found:
     return replace(found, tensors=cleaned, inner=tuple(list(inner)[:20]))
 
 
-def _distinct(found: Sequence[Found]) -> Iterator[Found]:
+def _distinct(found: Sequence[FoundWeights]) -> Iterator[FoundWeights]:
     """Names by which each can be chosen."""
     taken: set[str] = set()
     for it in found:

@@ -14,7 +14,7 @@ from models.foreign.leaves import as_tensor, check_claim
 from models.foreign.names import Names
 from models.foreign.reading import reading
 from models.foreign.recognise import filters_alone
-from models.foreign.weights import FLOATS, Candidate, Inspection
+from models.foreign.weights import FLOATS, Inspection, WeightsCandidate
 
 MOST: Final = 256  # filters in the picture
 SIDE: Final = 28  # pixels that a small filter is enlarged to, about
@@ -35,7 +35,7 @@ def first_filters(path: Path, inspection: Inspection, names: Collection[str]) ->
     return found
 
 
-def first_layer(candidate: Candidate) -> str | None:
+def first_layer(candidate: WeightsCandidate) -> str | None:
     """The name of the first filter bank over images, where it holds numbers that can be drawn."""
     for guess in filters_alone(Names.of(candidate)):
         name = next(iter(guess.keys))

@@ -1,6 +1,6 @@
-"""Which format a file has, told by its bytes and never by its name; and what to do about formats that are refused.
+"""Recognise the format of a file by its bytes, never by its name; and say what to do about formats that are refused.
 
-The tables FORMATS and REFUSED are what docs/checkpoints.md shows.
+The tables FORMATS and REFUSED are those that docs/checkpoints.md shows.
 """
 
 import zipfile

@@ -1,13 +1,13 @@
-"""A look into a file of weights: its candidates, how their values are spread, what it says beside them."""
+"""Inspect a file of weights: its candidates, the spread of their values, and the plain values stored beside them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.foreign.finding import Found, find, is_leaf
+from models.foreign.finding import FoundWeights, find, is_leaf
 from models.foreign.leaves import as_tensor, check_claim, measure
 from models.foreign.reading import RawFile, reading
-from models.foreign.weights import Candidate, Inspection, TensorInfo, UnreadableWeights
+from models.foreign.weights import Inspection, TensorInfo, UnreadableWeights, WeightsCandidate
 
 MOST_CLAIMED: Final = 20  # times the file's size that all tensors together may claim; tied weights are counted each
 SLACK: Final = 16 << 20
@@ -28,7 +28,7 @@ def inspect(path: Path, *, limit: int | None = None) -> Inspection:
         return Inspection(raw.format, raw.sha256, raw.size, candidates, metadata, _warnings(candidates))
 
 
-def _check_claims(raw: RawFile, found: Iterable[Found]) -> None:
+def _check_claims(raw: RawFile, found: Iterable[FoundWeights]) -> None:
     claimed = 0
     for weights in found:
         for key, leaf in {**weights.tensors, **weights.beside}.items():
@@ -39,13 +39,13 @@ def _check_claims(raw: RawFile, found: Iterable[Found]) -> None:
         )
 
 
-def _candidate(found: Found, measured: dict[int, TensorInfo]) -> Candidate:
+def _candidate(found: FoundWeights, measured: dict[int, TensorInfo]) -> WeightsCandidate:
     def info(leaf: Any) -> TensorInfo:
         if id(leaf) not in measured:
             measured[id(leaf)] = measure(as_tensor(leaf))
         return measured[id(leaf)]
 
-    return Candidate(
+    return WeightsCandidate(
         name=found.name,
         prefix=found.prefix,
         tensors={key: info(leaf) for key, leaf in found.tensors.items()},
@@ -54,7 +54,7 @@ def _candidate(found: Found, measured: dict[int, TensorInfo]) -> Candidate:
     )
 
 
-def _warnings(candidates: Iterable[Candidate]) -> tuple[str, ...]:
+def _warnings(candidates: Iterable[WeightsCandidate]) -> tuple[str, ...]:
     kinds = {info.dtype for candidate in candidates for info in candidate.tensors.values()}
     notes = {
         "float64": "Some tensors are float64; they are used as float32.",

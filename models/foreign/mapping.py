@@ -1,7 +1,8 @@
-"""Put a file's tensors into the encoder that they are guessed to be: strictly, and with a word about every tensor.
+"""Put a file's tensors into the encoder that they are guessed to be, strictly, and account for every tensor.
 
 A tensor of the file has a place in the encoder, or belongs to a head that is named, or is unexpected. A tensor of the
-encoder comes from the file, or is missing; only batch norm's counters, which mean nothing after training, are filled.
+encoder comes from the file, or is missing. Only batch norm's counters, which mean nothing after training, are filled
+in.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from models.encoders import ENCODERS
 from models.foreign.names import COUNTERS, heads_beside
 from models.foreign.report import Doubt, Guess, LoadReport, Reshaped, Shape, WrongShape
-from models.foreign.weights import FLOATS, Candidate, TensorInfo
+from models.foreign.weights import FLOATS, TensorInfo, WeightsCandidate
 
 NAMED = 5  # tensors that an error message names
 ABSURD = 1e4  # a weight beyond it was never trained
@@ -52,8 +53,8 @@ def build(guess: Guess, *, device: str = "meta") -> nn.Module:
         return make(**guess.arguments)
 
 
-def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
-    """What would become of each tensor, from names and shapes; no weights are read."""
+def report(candidate: WeightsCandidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
+    """What would become of each tensor, decided from names and shapes; no weights are read."""
     places = _Places.of(guess).shapes
     tensors = candidate.tensors
     headed = {name for head in guess.heads if not head.kept for name in head.tensors}
@@ -89,7 +90,7 @@ def report(candidate: Candidate, guess: Guess, others: tuple[Guess, ...] = ()) -
     )
 
 
-def best(candidate: Candidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
+def best(candidate: WeightsCandidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
     """The report of the first guess that fits; else of the one with the fewest tensors out of place. None: no guess.
 
     The other guesses that fit as well come with it.
@@ -104,7 +105,7 @@ def best(candidate: Candidate, guesses: tuple[Guess, ...]) -> LoadReport | None:
     return replace(chosen, others=tuple(found.guess for found in reports if found is not chosen))
 
 
-def _tried(candidate: Candidate, guess: Guess) -> LoadReport | None:
+def _tried(candidate: WeightsCandidate, guess: Guess) -> LoadReport | None:
     """The report, or None where no network can be built with the guessed arguments (or its package is not there)."""
     try:
         return report(candidate, guess)
@@ -117,7 +118,7 @@ def _out_of_place(found: LoadReport) -> int:
 
 
 def _near(found: LoadReport) -> bool:
-    """Whether most of the encoder was found: then the differences are worth being told."""
+    """Whether most of the encoder was found, so that listing the differences is useful."""
     return found.guess.filters_only or 2 * len(found.matched) >= found.needed
 
 

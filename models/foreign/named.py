@@ -1,18 +1,18 @@
-"""Networks that somebody names: `timm:resnet26d`, `torchvision:densenet201`. Free of torch.
+"""Networks that the user names: `timm:resnet26d`, `torchvision:densenet201`. Free of torch.
 
-The tensors of a file must then have the library's own names; whether they fit is told by models.foreign.mapping.
+The tensors of the file must then have the library's own names; models.foreign.mapping decides whether they fit.
 """
 
 from models.foreign.families.torchvision_names import last_linear
 from models.foreign.names import Names
 from models.foreign.preparations import photos
 from models.foreign.report import Guess, Head
-from models.foreign.weights import Candidate
+from models.foreign.weights import WeightsCandidate
 
 LIBRARIES = ("timm", "torchvision")
 
 
-def named(candidate: Candidate, architecture: str) -> Guess | None:
+def named(candidate: WeightsCandidate, architecture: str) -> Guess | None:
     """The guess that the file is this very network; None where the text is not `library:name`."""
     library, _, model = architecture.strip().partition(":")
     if library not in LIBRARIES or not model:

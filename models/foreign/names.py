@@ -1,11 +1,11 @@
-"""The names and shapes of a file's tensors, and the questions that tell architectures apart. Free of torch."""
+"""The names and shapes of a file's tensors, and the questions by which architectures are told apart. Free of torch."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from models.foreign.report import Head, HeadKind, Shape
-from models.foreign.weights import Candidate
+from models.foreign.weights import WeightsCandidate
 
 COUNTERS = "num_batches_tracked"
 _BESIDE: dict[str, HeadKind] = {  # parts of names, the first that fits
@@ -37,7 +37,7 @@ class Names:
     metadata: Mapping[str, object] | None = None
 
     @classmethod
-    def of(cls, candidate: Candidate, metadata: Mapping[str, object] | None = None) -> "Names":
+    def of(cls, candidate: WeightsCandidate, metadata: Mapping[str, object] | None = None) -> "Names":
         return cls({name: info.shape for name, info in candidate.tensors.items()}, candidate.prefix, metadata)
 
     def __contains__(self, name: str) -> bool:
@@ -81,7 +81,7 @@ def left_head(names: Iterable[str], kind: HeadKind, outputs: int | None, words: 
     return (Head(kind, outputs, found, False, words),) if found else ()
 
 
-def heads_beside(candidate: Candidate) -> tuple[Head, ...]:
+def heads_beside(candidate: WeightsCandidate) -> tuple[Head, ...]:
     """What lies in the same dict outside the network: heads of the pretext task, queues, decoders."""
     found: dict[HeadKind, list[str]] = {}
     for name in candidate.beside:

@@ -25,6 +25,8 @@ class OpenFile:
 
     @property
     def path(self) -> str:
+        # macOS opens the same open file there, not a new one: it would begin where the last reader stopped.
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
         return f"/dev/fd/{self.descriptor}"
 
     def head(self, length: int, start: int = 0) -> bytes:

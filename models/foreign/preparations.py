@@ -1,4 +1,4 @@
-"""The ways in which networks of this field were shown their images, as choices with reasons."""
+"""The ways in which the networks of this field had their input images prepared, as choices with reasons."""
 
 from models.card import Colour, Preprocess
 from models.foreign.report import PreprocessChoice
@@ -91,5 +91,5 @@ def standardised(side: int, resize: int, reason: str) -> PreprocessChoice:
 
 
 def photos(side: int = 224, resize: int = 256) -> tuple[PreprocessChoice, ...]:
-    """What is plausible for a PyTorch network on photos, the usual first."""
+    """The plausible preparations for a PyTorch network on photos, the usual one first."""
     return (imagenet(side, resize), half(side, resize), plain(side, resize), caffe(side, resize))

@@ -1,4 +1,4 @@
-"""What torchvision and timm say about weights that they publish: the address, the file's name, the preparation."""
+"""What torchvision and timm record about weights that they publish: the address, the file's name, the preparation."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ HUB: Final = "https://huggingface.co/{}/resolve/main/{}"
 
 
 class UnknownWeights(ValueError):
-    """The library publishes no such weights; the message names what comes near."""
+    """The library publishes no such weights; the message names similar ones."""
 
     code = "unknown_weights"
 

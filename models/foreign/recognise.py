@@ -1,4 +1,4 @@
-"""What a file's tensors may be: architectures by their likelihood, from names and shapes alone. Free of torch."""
+"""Guess the architecture from a file's tensors: the likeliest first, by names and shapes alone. Free of torch."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,12 +7,12 @@ from models.foreign.families import FAMILIES, Family
 from models.foreign.names import Names
 from models.foreign.preparations import photos
 from models.foreign.report import Guess
-from models.foreign.weights import Candidate
+from models.foreign.weights import WeightsCandidate
 
 FEWEST_FILTERS, WIDEST = 4, 32
 
 
-def recognise(candidate: Candidate, metadata: Mapping[str, object] | None = None) -> tuple[Guess, ...]:
+def recognise(candidate: WeightsCandidate, metadata: Mapping[str, object] | None = None) -> tuple[Guess, ...]:
     """The guesses, likeliest first; the last is always the first layer's filters alone, where there are any.
 
     Nothing is loaded: whether a guess fits is told by `models.foreign.mapping`.

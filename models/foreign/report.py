@@ -17,10 +17,11 @@ HeadKind = Literal[
 
 @dataclass(frozen=True)
 class Head:
-    """What a task or a classifier put on the encoder. `kept`: it is loaded with the encoder and can be looked at.
+    """The head that a task or a classifier put on the encoder. `kept`: it is loaded with the encoder and can be looked
+    at.
 
-    `outputs` is what it decides between (classes, permutations, clusters) or the width of its vector; None where its
-    tensors do not tell. `tensors` are names in the file.
+    `outputs` is the number of its classes, permutations or clusters, or the width of its vector; None where its tensors
+    do not show it. `tensors` are names in the file.
     """
 
     kind: HeadKind
@@ -44,8 +45,8 @@ class Guess:
     """What a file's tensors may be. `architecture` and `arguments` build the encoder (models.encoders.ENCODERS).
 
     `keys` gives the encoder's own name of each of the file's tensors that it needs; `score` is 0..1, above .8 where
-    names and shapes leave no doubt. `assumed` says in words what shapes cannot tell and was taken for granted.
-    `preprocess` are the plausible preparations, the one to start with first.
+    names and shapes leave no doubt. `assumed` describes what shapes cannot show and was assumed. `preprocess` are the
+    plausible preparations, the likeliest first.
     """
 
     architecture: str
@@ -87,7 +88,7 @@ class WrongShape:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A tensor with values that no training gives: `what` is "not finite", "constant" or "absurd"."""
+    """A tensor with values that training does not give: `what` is "not finite", "constant" or "absurd"."""
 
     name: str
     what: Literal["not finite", "constant", "absurd"]

@@ -1,4 +1,4 @@
-"""Inert values in place of the Python objects that people keep beside their weights: none of their code runs."""
+"""Harmless replacements for the Python objects that people store beside their weights: none of their code runs."""
 
 import argparse
 import types

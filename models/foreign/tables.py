@@ -1,4 +1,4 @@
-"""The tables of docs/checkpoints.md that say which files are read and which are refused, from the code that does it."""
+"""The tables of docs/checkpoints.md about files that are read or refused, made from the code that does both."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -43,7 +43,7 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class WeightsCandidate:
     """One set of weights in a file: student or teacher, the query encoder of MoCo, a flat state_dict.
 
     `name` is its place in the file ("state_dict", "teacher", "state_dict/encoder_q"; "weights" for a flat file) and is
@@ -71,17 +71,17 @@ class Inspection:
     format: str
     sha256: str
     bytes: int
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[WeightsCandidate, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
-    def plausible(self) -> tuple[Candidate, ...]:
+    def plausible(self) -> tuple[WeightsCandidate, ...]:
         """The candidates a user may mean: those with filters of four axes, all where none has any."""
         filters = tuple(it for it in self.candidates if any(len(info.shape) == 4 for info in it.tensors.values()))
         return filters or self.candidates
 
-    def candidate(self, name: str) -> Candidate:
+    def candidate(self, name: str) -> WeightsCandidate:
         """The candidate of that name. Raises KeyError with the names there are."""
         for candidate in self.candidates:
             if candidate.name == name:
@@ -105,8 +105,8 @@ class Inspection:
         )
 
 
-def _candidate(value: Mapping[str, Any]) -> Candidate:
-    return Candidate(
+def _candidate(value: Mapping[str, Any]) -> WeightsCandidate:
+    return WeightsCandidate(
         name=value["name"],
         prefix=value["prefix"],
         tensors=_tensors(value["tensors"]),

@@ -1,7 +1,7 @@
-"""The one place that opens, orients, converts, resizes and re-encodes images.
+"""The one module that opens, orients, converts, resizes and re-encodes images.
 
 Gallery images and query images take the same path (`store_image`), so that an image of a gallery finds itself at
-distance 0. Nothing of the source file but its pixels survives: EXIF, profiles and appended bytes are left behind.
+distance 0. Nothing of the source file but its pixels is kept: EXIF, profiles and appended bytes are dropped.
 """
 
 import hashlib
@@ -59,7 +59,9 @@ class OpenedImage:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """What a pack keeps of an image. `sha256` is that of the source bytes, `phash` that of the stored JPEG's looks."""
+    """What a pack keeps of an image. `sha256` is that of the source bytes, `phash` the perceptual hash of the stored
+    JPEG.
+    """
 
     jpeg: bytes
     thumb: bytes

@@ -1,28 +1,28 @@
 """From listed items to stored images, in order, decoded ahead by threads (Pillow lets go of the interpreter lock)."""
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from models.cores import usable_cores
 from models.galleries.images import BadImage, StoredImage, store_image
 from models.galleries.packs import PackRow
 from models.galleries.places import Unreadable
-from models.galleries.sources import Item, Loaded, Skipped, Source
+from models.galleries.sources import ImageSource, Item, LoadedImage, Skipped
 
 AHEAD: Final = 8  # images in flight a thread: what memory is bounded by
 
 
 def stored(
-    source: Source, items: Iterable[Item], *, threads: int | None = None
+    source: ImageSource, items: Iterable[Item], *, threads: int | None = None
 ) -> Generator[tuple[Item, StoredImage | Skipped], None, None]:
     """Each item with its stored image, or with why there is none; the order is that of the items.
 
     Closing the iterator ends its threads.
     """
     # One thread more than cores: it fills the gaps in which another one holds the interpreter lock.
-    count = threads or len(os.sched_getaffinity(0)) + 1
+    count = threads or usable_cores() + 1
     pending: deque[Future[tuple[Item, StoredImage | Skipped]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="intake")
     try:
@@ -36,11 +36,11 @@ def stored(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _store(source: Source, item: Item) -> tuple[Item, StoredImage | Skipped]:
+def _store(source: ImageSource, item: Item) -> tuple[Item, StoredImage | Skipped]:
     try:
         found = source.load(item)
-        if isinstance(found, Loaded):
-            return found.told(item), store_image(found.data)
+        if isinstance(found, LoadedImage):
+            return found.completed(item), store_image(found.data)
         return item, store_image(found)
     except Unreadable as error:
         return item, Skipped(item.path, error.reason, error.message)

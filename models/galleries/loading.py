@@ -1,6 +1,5 @@
 """Pixels out of packs: JPEG rows decoded in threads (torchvision releases the GIL), always in row order."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,6 +10,8 @@ import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 
+from models.cores import usable_cores
+from models.crops import region
 from models.galleries.packs import Pack
 from models.workers import workers
 
@@ -34,7 +35,7 @@ def map_rows(
     pack: Pack, rows: Sequence[int], make: Callable[[Tensor], Made], threads: int | None = None
 ) -> Iterator[tuple[int, Made]]:
     """The same of what `make` makes of the pixels, in the thread that decoded them."""
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
 
     def read(row: int) -> Made:
         return make(decode(pack.jpeg(row)))
@@ -48,3 +49,8 @@ def map_rows(
                 yield done, future.result()
         for done, future in waiting:
             yield done, future.result()
+
+
+def regions_of(pack: Pack, rows: Sequence[int], side: int, *, enlarge: bool = False) -> list[Tensor]:
+    """The central region of each row, (3, s, s) uint8 with s <= side."""
+    return [region(image, side, enlarge=enlarge) for _, image in decode_rows(pack, rows)]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from models.galleries.places import Unreadable, inside, read_file, unreadable
-from models.galleries.sources import Item, Skipped, shown
+from models.galleries.sources import Item, Skipped, display_name
 
 COLUMNS: Final = ("path", "label", "split", "counts", "source")
 RUN_ROWS: Final = 50_000
@@ -62,7 +62,7 @@ class ManifestSource:
                 raise Unreadable("bad_row", "The manifest's row has no usable path.")
             found = self._allowed(file).stat()
             return Item(
-                path=shown(file),
+                path=display_name(file),
                 file=file,
                 label=_text(record.get("label")),
                 split=_text(record.get("split")),
@@ -72,10 +72,10 @@ class ManifestSource:
                 mtime_ns=found.st_mtime_ns,
             )
         except Unreadable as error:
-            return Skipped(shown(file), error.reason, error.message)
+            return Skipped(display_name(file), error.reason, error.message)
         except OSError as error:
             gone = unreadable(error)
-            return Skipped(shown(file), gone.reason, gone.message)
+            return Skipped(display_name(file), gone.reason, gone.message)
 
     def _allowed(self, file: str) -> Path:
         path = self.folder / file
@@ -134,7 +134,7 @@ def _text(value: object) -> str | None:
     text = "" if value is None else str(value).strip()
     if len(text) > MAX_TEXT:
         raise Unreadable("bad_row", f"A label, split or source of the manifest is longer than {MAX_TEXT} characters.")
-    return shown(text) or None
+    return display_name(text) or None
 
 
 def _counts(value: object) -> dict[str, int] | None:

@@ -58,7 +58,7 @@ class PackDamaged(ValueError):
 
 @dataclass(frozen=True)
 class PackRow:
-    """What is known of one image; sizes are the upright source's and the stored JPEG's.
+    """The record of one image; sizes are the upright source's and the stored JPEG's.
 
     `scene` and `truth`, both JSON, are written from here; they are read with `Pack.scene` and `Pack.truth` only.
     """
@@ -110,7 +110,7 @@ def write_shard(folder: Path, index: int, rows: Iterable[tuple[PackRow, StoredIm
 
 
 def write_manifest(folder: Path, shards: Sequence[Shard]) -> None:
-    """List the pack's shards, in row order; from here on the pack can be opened."""
+    """List the pack's shards, in row order; only then can the pack be opened."""
     atomic.write_json(
         folder / MANIFEST,
         {"version": 1, "rows": sum(s.rows for s in shards), "shards": [asdict(s) for s in shards]},
@@ -161,7 +161,7 @@ class Pack:
         return range(self._starts[index], self._starts[index + 1])
 
     def row(self, row: int) -> PackRow:
-        """What is known of an image. Raises IndexError."""
+        """The record of an image. Raises IndexError."""
         return self.metadata([row])[0]
 
     def jpeg(self, row: int) -> bytes:
@@ -173,7 +173,7 @@ class Pack:
         return self._bytes(row, "thumb")
 
     def metadata(self, rows: Sequence[int]) -> list[PackRow]:
-        """What is known of many images, in the order asked for, without touching a picture's bytes."""
+        """The records of many images, in the given order, without reading a picture's bytes."""
         found = []
         for row in rows:
             batch, local = self._locate(row)
@@ -203,21 +203,21 @@ class Pack:
         return self._labels[0]
 
     def sources(self) -> npt.NDArray[np.int32]:
-        """The source of each row, a picture or a collection, as a small number; -1 where that is not known."""
+        """The source of each row (a picture or a collection) as a small number; -1 where it is not known."""
         return self._encode("source")[0]
 
     def pictures(self) -> npt.NDArray[np.int32]:
-        """Which picture each row was taken from; -1 where that is not known, or the source is a whole collection."""
+        """The picture that each row was cut from; -1 where it is not known, or the source is a whole collection."""
         codes = self.sources()
         rows = np.bincount(codes + 1)[codes + 1]
         return np.where(rows > MOST_OF_A_PICTURE, -1, codes).astype(np.int32)
 
     def scene(self, row: int) -> dict[str, Any] | None:
-        """What decided a generated scene; None for a photo. Raises IndexError."""
+        """The plan of a generated scene; None for a photo. Raises IndexError."""
         return self._json(row, "scene")
 
     def scenes(self) -> list[dict[str, Any] | None]:
-        """What decided each row's scene."""
+        """The plan of each row's scene."""
         batches = (batch for index in range(len(self.shards)) for batch in self._shard(index).batches)
         columns = (
             batch.column("scene").to_pylist() if "scene" in batch.schema.names else [None] * batch.num_rows
@@ -226,7 +226,7 @@ class Pack:
         return [None if text is None else json.loads(text) for column in columns for text in column]
 
     def truth(self, row: int) -> dict[str, Any] | None:
-        """The objects that are known to be in an image; None where nobody knows. Raises IndexError."""
+        """The objects that are known to be in an image; None where they are not known. Raises IndexError."""
         return self._json(row, "truth")
 
     def phashes(self) -> npt.NDArray[np.uint64] | None:

@@ -1,8 +1,8 @@
-"""A 64-bit hash of what an image looks like: copies that were re-encoded, resized or lightly graded keep it.
+"""A 64-bit hash of an image's appearance: copies that were re-encoded, resized or lightly graded keep it.
 
 The signs of the lowest 8 x 8 cosine frequencies of the brightness, against their median, as in Zauner, "Implementation
-and Benchmarking of Perceptual Image Hash Functions", thesis, FH Hagenberg 2010; here without the frequencies that are
-zero along an axis, because they tell gradients of light and not what is shown.
+and Benchmarking of Perceptual Image Hash Functions", thesis, FH Hagenberg 2010. The frequencies that are zero along an
+axis are left out here, because they describe gradients of light and not what is shown.
 """
 
 import io

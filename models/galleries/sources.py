@@ -1,4 +1,4 @@
-"""Where a gallery's images come from: each source lists its images in the order of their path bytes, then loads them.
+"""The sources of a gallery's images: each lists its images in the order of their path bytes, then loads them.
 
 The listing is frozen before the first image is read, so that a folder that changes meanwhile cannot renumber rows.
 """
@@ -55,8 +55,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """The bytes of an image file with what only its making tells; what is None leaves the item as it was listed.
+class LoadedImage:
+    """The bytes of an image file with what is known only once it is made; None leaves the item as it was listed.
 
     `scene` and `truth` are JSON.
     """
@@ -67,7 +67,7 @@ class Loaded:
     scene: str | None = None
     truth: str | None = None
 
-    def told(self, item: Item) -> Item:
+    def completed(self, item: Item) -> Item:
         """The item with all that is known now."""
         known = {name: getattr(self, name) for name in ("label", "counts", "scene", "truth")}
         return replace(item, **{name: value for name, value in known.items() if value is not None})
@@ -75,7 +75,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that takes no row, and why."""
+    """A file that gets no row, and the reason."""
 
     path: str
     reason: str
@@ -86,17 +86,17 @@ class Skipped:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """A collection of images that can be listed and loaded."""
 
     def items(self) -> Iterator[Item | Skipped]:
         """The images in the order of their path bytes, and what was left out already."""
 
-    def load(self, item: Item) -> bytes | Loaded:
+    def load(self, item: Item) -> bytes | LoadedImage:
         """The bytes of an image file; called from several threads. Raises Unreadable."""
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """A file name as text: itself where it is UTF-8, else percent-encoded."""
     try:
         name.encode("utf-8")
@@ -124,7 +124,7 @@ class FolderSource:
                 yield found
             else:
                 split, parent = _place(found.file)
-                label = shown(parent) if labelled and parent is not None else None
+                label = display_name(parent) if labelled and parent is not None else None
                 yield Item(found.path, found.file, label, split, size=found.size, mtime_ns=found.mtime_ns)
 
     def load(self, item: Item) -> bytes:
@@ -150,7 +150,7 @@ class FolderSource:
         while pending:
             path = pending.pop()
             if path and not path.endswith(b"/"):
-                found = self._look(os.fsdecode(path), path in links)
+                found = self._file_now(os.fsdecode(path), path in links)
                 links.discard(path)
                 if found is not None:
                     yield found
@@ -159,12 +159,14 @@ class FolderSource:
                 with os.scandir(top + path) as entries:
                     names, linked = _sort_out(path, entries)
             except OSError as error:
-                yield Skipped(shown(os.fsdecode(path)), unreadable(error).reason, "The folder could not be read.")
+                yield Skipped(
+                    display_name(os.fsdecode(path)), unreadable(error).reason, "The folder could not be read."
+                )
                 continue
             links |= linked
             pending.extend(sorted(names, reverse=True))
 
-    def _look(self, file: str, linked: bool) -> Item | Skipped | None:
+    def _file_now(self, file: str, linked: bool) -> Item | Skipped | None:
         """The file as it is now; None for a link to a folder inside."""
         path = os.path.join(self.root, file)  # noqa: PTH118
         try:
@@ -173,12 +175,12 @@ class FolderSource:
             found = os.stat(path)  # noqa: PTH116
         except OSError as error:
             gone = unreadable(error)
-            return Skipped(shown(file), gone.reason, gone.message)
+            return Skipped(display_name(file), gone.reason, gone.message)
         except Unreadable as error:
-            return Skipped(shown(file), error.reason, error.message)
+            return Skipped(display_name(file), error.reason, error.message)
         if linked and stat.S_ISDIR(found.st_mode):
             return None
-        return Item(shown(file), file, size=found.st_size, mtime_ns=found.st_mtime_ns)
+        return Item(display_name(file), file, size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
 def _outside() -> Unreadable:

@@ -1,1 +1,1 @@
-"""What frozen layers know of classes: neighbours and linear classifiers on each, and their table."""
+"""Probes of frozen layers: neighbours and linear classifiers on each layer, and the table of their scores."""

@@ -1,8 +1,8 @@
-"""Average precision as VOC counts it: the mean precision at each right image of a ranking. Free of torch.
+"""Average precision as in VOC: the mean precision at each right image of a ranking. Free of torch.
 
-Everingham, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010. The
-area is under the uninterpolated curve; images of equal score enter together, so that a constant score has the
-prevalence, whatever the order of the images.
+Everingham, Van Gool, Williams, Winn, Zisserman, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010. The area
+is under the uninterpolated curve; images of equal score enter together, so that a constant score has the prevalence,
+whatever the order of the images.
 """
 
 from typing import Any, Final
@@ -16,14 +16,11 @@ Doubles = NDArray[np.float64]
 Present = NDArray[np.int8]
 
 
-def average_precision(scores: NDArray[Any], present: Present) -> float | None:
-    """AP of one class from scores (n,) and `present` (n,): 1, 0 or IGNORED. None where no image has the class."""
-    found = weighted(scores, present, np.ones((1, len(scores))))
-    return None if np.isnan(found[0]) else float(found[0])
-
-
 def weighted(scores: NDArray[Any], present: Present, weights: NDArray[Any]) -> Doubles:
-    """The same with image i counted weights[r, i] times: (R, n) -> (R,); NaN where nothing right is counted."""
+    """AP of one class from scores (n,) and `present` (n,), which is 1, 0 or IGNORED: (R,).
+
+    Image i is counted weights[r, i] times; NaN where no image that has the class is counted.
+    """
     kept = present != IGNORED
     order = np.argsort(-scores[kept].astype(np.float64), kind="stable")
     ranked, right = scores[kept][order], (present[kept][order] == 1)

@@ -1,4 +1,4 @@
-"""Measure one network, or what needs none, on the rows of a table: images once, then neighbours and all seeds."""
+"""Measure one source of features on the rows of a table: images are read once, then neighbours and all seeds follow."""
 
 import shutil
 import time
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.galleries.packs import Pack
 from models.probes.average_precision import IGNORED
-from models.probes.eyes import Eye
+from models.probes.feature_sources import FeatureSource
 from models.probes.features import Features, extract
 from models.probes.knn import knn_scores
 from models.probes.linear import Scores, train
@@ -20,21 +20,21 @@ from models.probes.protocol import Protocol, side_for
 from models.probes.results import CONTROL, Probe, ProbedLayer, summary
 from models.probes.rows import ProbeRows, Target, choose
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 Progress = Callable[[int, int, str, dict[str, float]], None]
 Outcomes = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Told:
-    """Where a probe says what it does; `progress` may raise to stop."""
+class ProbeReports:
+    """The functions that a probe reports to; `progress` may raise to stop."""
 
-    log: Tell
+    log: Log
     progress: Progress
 
 
 @dataclass(frozen=True)
-class Bench:
+class ProbeBench:
     """What every row of one table has in common."""
 
     pack: Pack
@@ -45,17 +45,25 @@ class Bench:
     device: str
     place: Path
     state: Path
-    told: Told
+    reports: ProbeReports
 
     @classmethod
     def open(
-        cls, pack: Pack, gallery: str, protocol: Protocol, *, device: str, place: Path, state: Path, told: Told
-    ) -> "Bench":
+        cls,
+        pack: Pack,
+        gallery: str,
+        protocol: Protocol,
+        *,
+        device: str,
+        place: Path,
+        state: Path,
+        reports: ProbeReports,
+    ) -> "ProbeBench":
         """Choose the rows and the size of the crop. Raises Unlabelled."""
         target = cast(Target | None, protocol.target)
         rows = choose(pack, train=protocol.train, test=protocol.test, least=protocol.least, target=target)
         side = protocol.side or default_side(pack, rows)
-        return cls(pack, gallery, rows, side, protocol, device, place, state, told)
+        return cls(pack, gallery, rows, side, protocol, device, place, state, reports)
 
 
 def default_side(pack: Pack, rows: ProbeRows) -> int:
@@ -64,10 +72,10 @@ def default_side(pack: Pack, rows: ProbeRows) -> int:
     return side_for(int(np.median([min(row.jpeg_width, row.jpeg_height) for row in known])))
 
 
-def measure(bench: Bench, eye: Eye, row: str, name: str) -> tuple[Probe, Outcomes]:
-    """Look at the images once, let neighbours vote, train the classifiers of every seed; the network stays frozen."""
-    began, before = time.monotonic(), eye.trunk_hash()
-    features = _look(bench, eye, row, name)
+def measure(bench: ProbeBench, source: FeatureSource, row: str, name: str) -> tuple[Probe, Outcomes]:
+    """Read the images once, let neighbours vote, train the classifiers of every seed; the network stays frozen."""
+    began, before = time.monotonic(), source.trunk_hash()
+    features = _features(bench, source, row, name)
     outcomes = _neighbours(bench, features)
     trained = [_trained(bench, features, row, name, seed) for seed in bench.protocol.seeds]
     for layer in features.layouts:
@@ -75,24 +83,26 @@ def measure(bench: Bench, eye: Eye, row: str, name: str) -> tuple[Probe, Outcome
     outcomes["present"] = bench.rows.test_present
     probe = _result(bench, features, outcomes, row, name)
     shutil.rmtree(bench.state / row, ignore_errors=True)
-    return replace(probe, before=before, after=eye.trunk_hash(), seconds=round(time.monotonic() - began, 1)), outcomes
+    return replace(
+        probe, before=before, after=source.trunk_hash(), seconds=round(time.monotonic() - began, 1)
+    ), outcomes
 
 
-def _look(bench: Bench, eye: Eye, row: str, name: str) -> Features:
+def _features(bench: ProbeBench, source: FeatureSource, row: str, name: str) -> Features:
     total = len(bench.rows.train) + len(bench.rows.test)
-    bench.told.log(f"{name}: looking at {total} images at {bench.side} px")
+    bench.reports.log(f"{name}: looking at {total} images at {bench.side} px")
     return extract(
         bench.pack,
         bench.rows,
-        eye,
+        source,
         bench.state / row,
         side=bench.side,
         views=bench.protocol.views,
-        tick=lambda done: bench.told.progress(done, total, "images", {}),
+        tick=lambda done: bench.reports.progress(done, total, "images", {}),
     )
 
 
-def _neighbours(bench: Bench, features: Features) -> Outcomes:
+def _neighbours(bench: ProbeBench, features: Features) -> Outcomes:
     found: Outcomes = {}
     for layer in features.layouts:
         stored, asked = features.means(layer.name)
@@ -100,17 +110,17 @@ def _neighbours(bench: Bench, features: Features) -> Outcomes:
             stored, bench.rows.train_present, asked, k=bench.protocol.k, temperature=bench.protocol.temperature
         )
         found[f"knn/{layer.name}"] = _outcome(bench, votes)[None]
-        bench.told.progress(0, bench.protocol.steps, "steps", {})
+        bench.reports.progress(0, bench.protocol.steps, "steps", {})
     return found
 
 
-def _trained(bench: Bench, features: Features, row: str, name: str, seed: int) -> Scores:
+def _trained(bench: ProbeBench, features: Features, row: str, name: str, seed: int) -> Scores:
     """One seed's scores, from an earlier attempt where it got that far."""
     path = bench.state / row / f"seed-{seed}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:
             return {layer: arrays[layer] for layer in arrays.files}
-    bench.told.log(f"{name}: linear classifiers on {len(features.layouts)} layers, seed {seed}")
+    bench.reports.log(f"{name}: linear classifiers on {len(features.layouts)} layers, seed {seed}")
     scores = train(
         features,
         bench.rows.train_present,
@@ -118,7 +128,7 @@ def _trained(bench: Bench, features: Features, row: str, name: str, seed: int) -
         several=bench.rows.several,
         seed=seed,
         device=bench.device,
-        tick=lambda step, loss: bench.told.progress(
+        tick=lambda step, loss: bench.reports.progress(
             step, bench.protocol.steps, "steps", {f"probe_loss_{seed}": loss} if row[0] != CONTROL else {}
         ),
     )
@@ -128,14 +138,14 @@ def _trained(bench: Bench, features: Features, row: str, name: str, seed: int) -
     return scores
 
 
-def _outcome(bench: Bench, scores: NDArray[np.float32]) -> NDArray[Any]:
+def _outcome(bench: ProbeBench, scores: NDArray[np.float32]) -> NDArray[Any]:
     """Whether the highest score is the image's class (n,); with several classes the scores themselves (n, C)."""
     if bench.rows.several:
         return scores.astype(np.float32)
     return np.asarray(scores.argmax(axis=1) == bench.rows.test_present.argmax(axis=1))
 
 
-def _result(bench: Bench, features: Features, outcomes: Outcomes, row: str, name: str) -> Probe:
+def _result(bench: ProbeBench, features: Features, outcomes: Outcomes, row: str, name: str) -> Probe:
     present, several = bench.rows.test_present, bench.rows.several
 
     def layer(place: int) -> ProbedLayer:
@@ -168,7 +178,7 @@ def _result(bench: Bench, features: Features, outcomes: Outcomes, row: str, name
 
 
 def chance(rows: ProbeRows) -> float:
-    """What the most frequent class gets when it is always said; with several classes the mean prevalence."""
+    """The score of always answering the most frequent class; with several classes the mean prevalence."""
     right, known = (rows.test_present == 1).sum(axis=0), (rows.test_present != IGNORED).sum(axis=0)
     if rows.several:
         return float((right[right > 0] / known[right > 0]).mean())

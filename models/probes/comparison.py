@@ -1,4 +1,4 @@
-"""Two rows of a table on the same images: how much higher the first scores, layer by layer. Free of torch."""
+"""Two rows of a table on the same images: by how much the first scores higher, layer by layer. Free of torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,31 +8,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.paired import Estimate, McNemar, difference, mcnemar
+from models.paired import McNemar, difference, mcnemar
 from models.probes.results import HOWS, How, Probe, read_outcomes, score_of
+from models.statistics import Estimate
 
 Outcomes = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One layer of each by one way of measuring; `test` is McNemar's where both are a single run of right and wrong."""
+    """One layer of each by one way of measuring, on `n` images.
+
+    `test` is McNemar's where both are a single run of right and wrong.
+    """
 
     how: How
     first: str
     second: str
     estimate: Estimate
+    n: int
     test: McNemar | None
 
     @property
     def beyond_chance(self) -> bool:
         """Whether the interval leaves out 0."""
-        return self.estimate.beyond_zero
+        return self.estimate.sign != 0
 
 
 @dataclass(frozen=True)
 class Differences:
-    """First less second: each shared layer, or each layer against the other's only one; then the best of each."""
+    """First minus second: each shared layer, or each layer against the other's only one; then the best layers."""
 
     first: Probe
     second: Probe
@@ -79,4 +84,4 @@ def _difference(how: How, a: str, b: str, one: Outcomes, two: Outcomes, several:
     found = difference(first, second, len(present), count=200 if several else 1000)
     single = not several and len(mine) == len(other) == 1
     test = mcnemar(np.asarray(mine[0], dtype=bool), np.asarray(other[0], dtype=bool)) if single else None
-    return Difference(how, a, b, found, test)
+    return Difference(how, a, b, found, len(present), test)

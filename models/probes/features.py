@@ -1,8 +1,8 @@
 """Features of every chosen layer, read from the images once and kept on disk in float16 for all seeds.
 
 Two files a network: `maps.f16` (rows x views, all layers side by side) for linear classifiers and `means.f16` (rows)
-for neighbours. A layer is scaled by a power of two so that float16 holds it: neither normalisation nor the cosine sees
-it. Each channel's mean and deviation over all crops to learn from are kept with them.
+for neighbours. A layer is scaled by a power of two so that float16 can hold it, which changes neither the normalised
+maps nor the cosine. Each channel's mean and deviation over all training crops are kept with them.
 """
 
 import json
@@ -19,7 +19,7 @@ from torch import Tensor
 from models.atomic import write_json
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
-from models.probes.eyes import Eye, Look, show
+from models.probes.feature_sources import FeatureSource, LayerFeatures, probe_crops
 from models.probes.rows import ProbeRows
 
 BATCH: Final = 64
@@ -30,8 +30,11 @@ Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """One layer's place: `channels` x `cells` numbers in maps, `mean` numbers in means, divided by `scale`."""
+class StoredLayer:
+    """The place of a layer in the files: `channels` x `cells` numbers in maps, `mean` numbers in means.
+
+    All of them are divided by `scale`.
+    """
 
     name: str
     channels: int
@@ -45,9 +48,9 @@ class Layout:
 
 
 class Moments:
-    """Sums over the crops to learn from, one a channel: what becomes of them is a mean and a deviation."""
+    """Sums over the training crops, one a channel, from which means and deviations are computed."""
 
-    def __init__(self, layouts: Sequence[Layout], raw: Mapping[str, list[list[float]]] | None = None) -> None:
+    def __init__(self, layouts: Sequence[StoredLayer], raw: Mapping[str, list[list[float]]] | None = None) -> None:
         self._sums = {
             one.name: torch.tensor(raw[one.name], dtype=torch.float64)
             if raw is not None
@@ -72,42 +75,44 @@ class Moments:
 
 
 class Features:
-    """The stored features of one network on the rows of a probe; places 0 to n-1 are those to learn from, in order."""
+    """The stored features of one source on the rows of a probe; places 0 to n-1 are the training images, in order."""
 
-    def __init__(self, folder: Path, layouts: Sequence[Layout], moments: Moments, rows: ProbeRows, views: int) -> None:
+    def __init__(
+        self, folder: Path, layouts: Sequence[StoredLayer], moments: Moments, rows: ProbeRows, views: int
+    ) -> None:
         self.layouts, self.moments, self.views = tuple(layouts), moments, views
         self.learning, self.tested = len(rows.train), len(rows.test)
         width, mean = sum(one.dims for one in layouts), sum(one.mean for one in layouts)
         self._maps = _mapped(folder / "maps.f16", (self.learning * views + self.tested, width))
         self._means = _mapped(folder / "means.f16", (self.learning + self.tested, mean))
 
-    def put(self, view: int, places: Sequence[int], looks: dict[str, Look]) -> None:
-        """Keep a batch: places below `learning` have all views, those above only the first."""
+    def put(self, view: int, places: Sequence[int], layers: dict[str, LayerFeatures]) -> None:
+        """Store a batch: all views of places below `learning`, only the first view of the others."""
         at = np.asarray(places)
         learns = at < self.learning
         rows = np.where(learns, at * self.views + view, at + self.learning * (self.views - 1))
-        scaled = {one.name: looks[one.name].maps / one.scale for one in self.layouts}
+        scaled = {one.name: layers[one.name].maps / one.scale for one in self.layouts}
         self._maps[rows] = _side_by_side([maps.flatten(1) for maps in scaled.values()])
         for name, maps in scaled.items() if learns.any() else ():
             self.moments.add(name, maps[torch.from_numpy(learns).to(maps.device)])
         if view == 0:
-            self._means[at] = _side_by_side([looks[one.name].means / one.scale for one in self.layouts])
+            self._means[at] = _side_by_side([layers[one.name].means / one.scale for one in self.layouts])
 
     def flush(self) -> None:
         self._maps.flush()
         self._means.flush()
 
     def batch(self, places: NDArray[np.int64], views: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Maps (B, dims) by layer of these images to learn from, each in the view asked for."""
+        """Maps (B, dims) by layer of these training images, each in the given view."""
         return self._split(self._maps[places * self.views + views])
 
     def tests(self, start: int, stop: int) -> dict[str, Tensor]:
-        """Maps (B, dims) by layer of the images to test on, from `start` to `stop`."""
+        """Maps (B, dims) by layer of the test images from `start` to `stop`."""
         first = self.learning * self.views
         return self._split(self._maps[first + start : first + stop])
 
     def means(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """One layer's vectors for neighbours: those to learn from (n, E) and those to test on."""
+        """One layer's vectors for neighbours: those of the training images (n, E) and those of the test images."""
         start = 0
         for one in self.layouts:
             if one.name == name:
@@ -122,10 +127,12 @@ class Features:
         return {one.name: part for one, part in zip(self.layouts, parts, strict=True)}
 
 
-def extract(pack: Pack, rows: ProbeRows, eye: Eye, folder: Path, *, side: int, views: int, tick: Tick) -> Features:
-    """Look at every row once and keep what is seen; what an earlier call has finished, by shard, is kept.
+def extract(
+    pack: Pack, rows: ProbeRows, source: FeatureSource, folder: Path, *, side: int, views: int, tick: Tick
+) -> Features:
+    """Read every row once and store its features; the shards that an earlier call finished are not read again.
 
-    `tick` is told how many images are done and may raise to stop.
+    `tick` is called with the number of images done and may raise to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _state(folder)
@@ -142,12 +149,12 @@ def extract(pack: Pack, rows: ProbeRows, eye: Eye, folder: Path, *, side: int, v
                 kept = [i for i, place in enumerate(batch) if view == 0 or place < len(rows.train)]
                 if not kept:
                     continue
-                shown = show([images[i] for i in kept], [_row(rows, batch[i]) for i in kept], view, side)
-                looks = dict(eye.look(shown))
+                crops = probe_crops([images[i] for i in kept], [_row(rows, batch[i]) for i in kept], view, side)
+                layers = dict(source.features(crops))
                 if features is None:
-                    layouts = _layouts(looks)
+                    layouts = _layouts(layers)
                     features = Features(folder, layouts, Moments(layouts), rows, views)
-                features.put(view, [batch[i] for i in kept], looks)
+                features.put(view, [batch[i] for i in kept], layers)
             done += len(batch)
             tick(done)
         assert features is not None
@@ -168,14 +175,14 @@ def _state(folder: Path) -> dict[str, Any] | None:
 
 
 def _resumed(folder: Path, state: dict[str, Any], rows: ProbeRows, views: int) -> Features:
-    layouts = [Layout(**one) for one in state["layouts"]]
+    layouts = [StoredLayer(**one) for one in state["layouts"]]
     return Features(folder, layouts, Moments(layouts, state["moments"]), rows, views)
 
 
-def _layouts(looks: dict[str, Look]) -> list[Layout]:
+def _layouts(layers: dict[str, LayerFeatures]) -> list[StoredLayer]:
     return [
-        Layout(name, look.maps.shape[1], look.maps.shape[2], look.means.shape[1], _scale(look.maps))
-        for name, look in looks.items()
+        StoredLayer(name, one.maps.shape[1], one.maps.shape[2], one.means.shape[1], _scale(one.maps))
+        for name, one in layers.items()
     ]
 
 

@@ -1,8 +1,8 @@
 """Linear classifiers on frozen layers, all trained together: batch norm without scale and shift, then one linear layer.
 
 The recipe is that of Zhang, Isola, Efros (models/probes/protocol.py). Each channel is normalised by its mean and
-deviation over all crops to learn from, of which those of a batch are an estimate; normalising is then
-part of the linear map, and costs nothing.
+deviation over all training crops, of which those of a batch are an estimate. Normalising is then part of the linear
+map, and costs nothing.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.probes.average_precision import IGNORED, Present
-from models.probes.features import Features, Layout
+from models.probes.features import Features, StoredLayer
 from models.probes.protocol import MOMENTUM, WEIGHT_DECAY, Protocol, rate
 from models.seeds import generator
 
@@ -34,7 +34,7 @@ class LinearProbe(nn.Module):
     mean: Tensor
     inverse: Tensor
 
-    def __init__(self, layout: Layout, moments: tuple[Tensor, Tensor], classes: int, rng: torch.Generator) -> None:
+    def __init__(self, layout: StoredLayer, moments: tuple[Tensor, Tensor], classes: int, rng: torch.Generator) -> None:
         super().__init__()
         mean, deviation = (part.repeat_interleave(layout.cells) for part in moments)  # (C,) -> (C cells,)
         self.register_buffer("mean", mean)
@@ -68,9 +68,9 @@ def train(
     device: str,
     tick: Callable[[int, float], None],
 ) -> Scores:
-    """Train every layer's classifier on the same batches and score the images to test on, (n, C) a layer.
+    """Train every layer's classifier on the same batches and score the test images, (n, C) a layer.
 
-    `present` (n, C) are the classes of the images to learn from. `tick` is told step and loss, and may raise to stop.
+    `present` (n, C) are the classes of the training images. `tick` is called with step and loss, and may raise to stop.
     """
     labels = torch.from_numpy(present.astype(np.int64)).to(device)
     rng = generator(seed, WEIGHTS)
@@ -89,7 +89,7 @@ def train(
         maps = features.batch(places, order.integers(0, features.views, batch))
         wanted = labels[torch.from_numpy(places).to(device)]
         losses = [loss_of(probes[name](part.to(device)), wanted, several=several) for name, part in maps.items()]
-        total = torch.stack(losses).sum()  # gradients of one layer never meet those of another
+        total = torch.stack(losses).sum()  # the layers share no parameters, so their gradients are independent
         optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -31,10 +31,10 @@ BATCH: Final = 256
 
 @dataclass(frozen=True)
 class Protocol:
-    """What two probes must have in common to be compared.
+    """The settings that two probes must share to be compared.
 
-    `side`: pixels of the crop that the network is shown; None: 227, or as much less as the gallery's images are
-    smaller. `views`: crops of each image to learn from, the middle one first. `train` and `test`: images, at most.
+    `side`: pixels of the crop that the network is given; None: 227, or as much less as the gallery's images are
+    smaller. `views`: crops of each training image, the middle one first. `train` and `test`: images, at most.
     """
 
     side: int | None = None
@@ -61,7 +61,7 @@ class Protocol:
 
     @property
     def least(self) -> int:
-        """Images that there must be to learn from: as many as vote."""
+        """The fewest training images: as many as neighbours vote."""
         return self.k
 
 

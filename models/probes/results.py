@@ -1,4 +1,4 @@
-"""What a probe leaves behind: one folder a row of the table, with scores and the outcome on every image. Free of torch.
+"""The files of a probe: one folder a row of the table, with scores and the outcome on every image. Free of torch.
 
 probes/<gallery>/<protocol>/<row>/ holds probe.json and outcomes.npz. A row is a checkpoint by its slug, or a control
 whose name begins with an underscore.
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import atomic
-from models.paired import Estimate, ScoreOf, Weights, bootstrapped, share_right
+from models.paired import ScoreOf, Weights, estimated, share_right
 from models.probes.average_precision import Present, mean_ap
 from models.probes.protocol import Protocol
 from models.search.neighbours import wilson
+from models.statistics import Estimate
 
 FOLDER: Final = "probes"
 RESULT: Final = "probe.json"
@@ -32,10 +33,10 @@ HOWS: Final[tuple[How, ...]] = ("linear", "knn")
 
 
 @dataclass(frozen=True)
-class Score:
+class ProbeScore:
     """A score of one layer: the mean over seeds, its 95 % interval over images, and the spread over seeds.
 
-    `spread` is the standard deviation over seeds; None where there is one run and no chance in it.
+    `spread` is the standard deviation over seeds; None where there is one run without randomness.
     """
 
     value: float
@@ -46,7 +47,7 @@ class Score:
     spread: float | None
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> "Score":
+    def of(cls, raw: Mapping[str, Any]) -> "ProbeScore":
         return cls(**{**raw, "seeds": tuple(raw["seeds"])})
 
 
@@ -58,16 +59,16 @@ class ProbedLayer:
     dims: int
     cells: int
     mean: int
-    linear: Score
-    knn: Score
+    linear: ProbeScore
+    knn: ProbeScore
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One row of the table. `stamp` is equal for the same images in the same roles; `chance` is the score of a guess.
+    """One row of the table. `stamp` is equal for the same images in the same roles; `chance` is the score of guessing.
 
-    `before` and `after` are sha256 of the frozen network around the training of its classifiers. `seen` counts the
-    images to test on that the checkpoint was trained on (None: it does not say).
+    `before` and `after` are sha256 of the frozen network before and after the training of its classifiers. `seen` is
+    how many test images the checkpoint was trained on (None: it does not record that).
     """
 
     row: str
@@ -103,7 +104,7 @@ class Probe:
 
 
 def write(folder: Path, probe: Probe, outcomes: Mapping[str, NDArray[Any]]) -> None:
-    """Outcomes first, then the result that makes them known."""
+    """Write the outcomes first, then the result, which makes the row complete."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **dict(outcomes))  # type: ignore[arg-type]
@@ -120,7 +121,7 @@ def read(folder: Path) -> Probe | None:
         raw["protocol"] = Protocol.of(raw["protocol"])
         raw["classes"], raw["controls"] = tuple(raw["classes"]), tuple(raw["controls"])
         raw["layers"] = tuple(
-            ProbedLayer(**{**one, "linear": Score.of(one["linear"]), "knn": Score.of(one["knn"])})
+            ProbedLayer(**{**one, "linear": ProbeScore.of(one["linear"]), "knn": ProbeScore.of(one["knn"])})
             for one in raw["layers"]
         )
         return Probe(**raw)
@@ -145,23 +146,23 @@ def score_of(outcome: NDArray[Any], present: Present, *, several: bool) -> Score
     return score
 
 
-def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> Score:
+def summary(outcome: NDArray[Any], present: Present, *, several: bool) -> ProbeScore:
     """A score from the outcome on every image: hits (S, n), or scores (S, n, C) with several classes.
 
-    The interval of a share is Wilson's for n images: on the safe side, since a mean over seeds varies less. That of
-    mAP is a bootstrap over images and seeds.
+    The interval of a share is Wilson's for n images, which is a little too wide, since a mean over seeds varies less.
+    That of mAP is a bootstrap over images and seeds.
     """
     n = outcome.shape[1]
     of_seed = score_of(outcome, present, several=several)(np.ones((1, n)))[0]
     value = float(of_seed.mean())
     low, high = wilson_share(value, n) if not several else _interval(bootstrapped_score(outcome, present))
     spread = float(of_seed.std(ddof=1)) if len(of_seed) > 1 else None
-    return Score(value, low, high, n, tuple(float(one) for one in of_seed), spread)
+    return ProbeScore(value, low, high, n, tuple(float(one) for one in of_seed), spread)
 
 
 def bootstrapped_score(outcome: NDArray[Any], present: Present) -> Estimate:
     """mAP with an interval over images and seeds."""
-    return bootstrapped(score_of(outcome, present, several=True), outcome.shape[1])
+    return estimated(score_of(outcome, present, several=True), outcome.shape[1])
 
 
 def wilson_share(value: float, n: int) -> tuple[float, float]:

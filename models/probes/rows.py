@@ -1,4 +1,4 @@
-"""What a probe learns from and is tested on: labelled rows in two parts, and the classes of each. Free of torch."""
+"""The labelled rows of a probe in two parts, training and test, and the classes of each. Free of torch."""
 
 import hashlib
 from collections import Counter
@@ -16,13 +16,13 @@ Target = Literal["label", "labels", "counts"]
 TRAINING: Final = ("train", "val", "trainval")
 TEST: Final = "test"
 HELD_OUT: Final = 4  # without splits one image in four is for testing
-DIFFICULT: Final = 255  # a count that says: there, but not to be judged (VOC)
+DIFFICULT: Final = 255  # a count for classes that are present but not to be judged (VOC)
 
 Rows = NDArray[np.int64]
 
 
 class Unlabelled(ValueError):
-    """The gallery cannot teach a probe; the message says why."""
+    """The gallery has too few labelled images for a probe; the message gives the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -31,9 +31,9 @@ class Unlabelled(ValueError):
 
 @dataclass(frozen=True)
 class ProbeRows:
-    """Rows to learn from and rows to test on, ascending, and which classes they show: (n, C), 1, 0 or IGNORED.
+    """Training rows and test rows, ascending, and the classes that they show: (n, C), 1, 0 or IGNORED.
 
-    `several`: whether an image may show several classes, which asks for mAP instead of top-1.
+    `several`: whether an image may show several classes, so that mAP is reported instead of top-1 accuracy.
     """
 
     train: Rows
@@ -94,7 +94,9 @@ def _check(found: ProbeRows, least: int) -> None:
 
 
 def _target(known: Sequence[PackRow]) -> Target:
-    """Counts where an image has several kinds of things, lists of words where labels are such lists, else labels."""
+    """The target: counts where an image has several kinds of things, lists of words where labels are such lists, else
+    labels.
+    """
     if any(row.counts and sum(value > 0 for value in row.counts.values()) > 1 for row in known):
         return "counts"
     labels = {row.label for row in known if row.label is not None}
@@ -104,7 +106,7 @@ def _target(known: Sequence[PackRow]) -> Target:
 
 
 def _shown(row: PackRow, target: Target) -> dict[str, int] | None:
-    """Which classes a row shows (1) or may show (IGNORED); None where nobody says."""
+    """Which classes a row shows (1) or may show (IGNORED); None where that is not known."""
     if target == "counts":
         if row.counts is None:
             return None
@@ -115,7 +117,7 @@ def _shown(row: PackRow, target: Target) -> dict[str, int] | None:
 
 
 def _parts(rows: Sequence[PackRow], present: Present) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
-    """Which rows are learned from, which are tested on, and how that was decided."""
+    """The training rows, the test rows, and how they were divided."""
     splits = np.array([row.split or "" for row in rows])
     learns, tests = np.isin(splits, TRAINING), splits == TEST
     if not tests.any() and (splits == "val").any():

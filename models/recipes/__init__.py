@@ -1,4 +1,4 @@
-"""Recipes: what each pretext task can be told, with the paper's values and named presets. Free of torch."""
+"""The recipes: the settings of each pretext task, with the paper's values and named presets. Free of torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -55,6 +55,13 @@ def read_config(task: str, recorded: Mapping[str, Any]) -> ImageConfig:
     kind = type(RECIPES[task]["paper"])
     known = {item.name for item in fields(kind)}
     return kind(**{name: value for name, value in recorded.items() if name in known})
+
+
+def differences(task: str, sound: str, other: str) -> list[tuple[str, object, object]]:
+    """The settings in which one recipe of a task differs from another: name, the first one's value, the second's."""
+    first, second = RECIPES[task][sound], RECIPES[task][other]
+    pairs = ((item.name, getattr(first, item.name), getattr(second, item.name)) for item in fields(first))
+    return [(name, one, two) for name, one, two in pairs if one != two]
 
 
 def config_dict(config: ImageConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the settings of all tasks have in common: how one is declared and checked, and those that every task has."""
+"""Settings that all tasks share, and how a setting is declared and checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -20,7 +20,7 @@ def setting(default: Any, help: str, low: float | None = None, high: float | Non
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig:
-    """What every task on images can be told. A task's own file adds to it, and overrides defaults by its paper's."""
+    """The settings of every task on images. A task's own file adds to them and replaces defaults by its paper's."""
 
     labels: ClassVar[Labels] = "none"  # what a target of the task is read from
     crop: int = setting(224, "side of the training crop, pixels", 32, 512)
@@ -40,7 +40,7 @@ class ImageConfig:
 
     @property
     def targets_from(self) -> Labels:
-        """What a target is read from with these settings: the labels of the gallery, its named counts, or nothing."""
+        """Where targets come from with these settings: the labels of the gallery, its named counts, or nowhere."""
         return self.labels
 
     @property
@@ -87,7 +87,10 @@ class ImageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AlikeConfig(ImageConfig):
-    """Of tasks whose views are all alike: enlarging blurs every view in the same way and gives nothing away."""
+    """For tasks whose views are all alike.
+
+    Enlarging blurs every view in the same way and is therefore no shortcut to the answer.
+    """
 
     enlarge: bool = setting(True, "enlarge photos smaller than the region; else those smaller than a crop are left out")
 

@@ -1,4 +1,4 @@
-"""The pretext tasks of the field's table: what each asks, and who asked it; those built here and those that are not."""
+"""All pretext tasks of the field's comparison table, those that are built here and those that are not."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Needs = Literal["images", "labels", "video"]
 
 @dataclass(frozen=True)
 class System:
-    """One task: `question` is what the network has to answer, `needs` what it is trained on."""
+    """One task: `question` is what the network has to answer, `needs` the kind of images that it is trained on."""
 
     name: str
     title: str

@@ -45,7 +45,7 @@ class ColoursConfig(AlikeConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ColorizationConfig(ColoursConfig):
-    """*Colorful image colorization*: what is not the paper's is told in the module of the task."""
+    """*Colorful image colorization*: differences from the paper are listed in the module of the task."""
 
     neighbours: int = setting(5, "bins of ab that a colour is shared out to", 1, 50)
     sigma: float = setting(

@@ -9,7 +9,7 @@ from models.recipes.base import AlikeConfig, BadConfig, setting, smallest_input
 
 @dataclass(frozen=True, kw_only=True)
 class ContextConfig(AlikeConfig):
-    """*Context prediction*: what paper and code have otherwise is in the module of the task.
+    """*Context prediction*: differences from paper and code are listed in the module of the task.
 
     The rate is the released code's 1e-5 on a sum over pairs, for a mean over the 896 pairs of 56 grids (504 patches).
     """

@@ -11,7 +11,7 @@ KERNEL, STRIDE = 11, 4  # of conv1
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintingConfig(AlikeConfig):
-    """*Context encoders*: what is the paper's and what its code's is told in the module of the task.
+    """*Context encoders*: the module of the task lists what is the paper's and what is the code's.
 
     227 px end in the paper's 6 x 6 cells, from which four layers of transposed convolutions make 96 px.
     """

@@ -83,7 +83,7 @@ class PuzzleConfig(AlikeConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class JigsawConfig(PuzzleConfig):
-    """*Jigsaw puzzles*: what code and paper have otherwise is in the module of the task."""
+    """*Jigsaw puzzles*: differences between code and paper are listed in the module of the task."""
 
     permutations: int = setting(1000, "labels: permutations with a large mean Hamming distance", 2, 2000)
 

@@ -1,4 +1,4 @@
-"""Which encoder a task is told to train, as the card keeps it: a name and plain arguments. Free of torch."""
+"""The encoder that a task trains, as the card keeps it: a name and plain arguments. Free of torch."""
 
 from collections.abc import Mapping
 from typing import Any

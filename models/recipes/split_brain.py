@@ -8,7 +8,7 @@ from models.recipes.colorization import SMALL, ColoursConfig
 
 @dataclass(frozen=True, kw_only=True)
 class SplitBrainConfig(ColoursConfig):
-    """*Split-brain autoencoders*: what is not the paper's is told in the module of the task."""
+    """*Split-brain autoencoders*: differences from the paper are listed in the module of the task."""
 
     hidden: int = setting(4096, "width of fc6 and fc7, of both halves together", 8, 8192)
 

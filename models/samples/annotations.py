@@ -1,4 +1,4 @@
-"""What was marked by hand in the sample photos, and what of it a crop shows.
+"""The marks that were set by hand in the sample photos, and the part of them that a crop shows.
 
 `annotations.json` holds ellipses in the photos' own pixels: centre, radii, angle in radians, clockwise. The 24 coins
 have their outlines in `countables/coins.json`. A part's id is that of its object, a dot and a number.
@@ -60,9 +60,9 @@ def shapes(photo: str, height: int, width: int) -> tuple[tuple[str, str, Mask], 
 
 
 def truth(photo: str, size: tuple[int, int], left: int, top: int, side: int) -> dict[str, Any] | None:
-    """What a square of a photo shows, as the truth of a scene is written; None for a photo without marks.
+    """The marks in a square of a photo, in the form of a scene's truth; None for a photo without marks.
 
-    `size` is the photo's width and height. A shape counts as seen as far as it lies in the square.
+    `size` is the photo's width and height. Of a shape, the part inside the square counts as visible.
     """
     width, height = size
     known = shapes(photo, height, width)

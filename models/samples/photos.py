@@ -17,7 +17,7 @@ from PIL import Image
 from models.countables.truth import count, whole
 from models.galleries.images import open_image
 from models.galleries.photo_files import data_folder
-from models.galleries.sources import Item, Loaded, Skipped
+from models.galleries.sources import Item, LoadedImage, Skipped
 from models.samples.annotations import truth
 
 SIDES: Final = (160, 192, 256)
@@ -57,7 +57,7 @@ PHOTOS: Final = (
 
 
 @dataclass(frozen=True)
-class Crop:
+class SampleCrop:
     """A square of a photo, in its own pixels."""
 
     photo: Photo
@@ -88,7 +88,7 @@ class SampleSource:
                     source=photo.name,
                 )
 
-    def load(self, item: Item) -> Loaded:
+    def load(self, item: Item) -> LoadedImage:
         """The crop as a PPM file: the pixels themselves; with what was marked in it by hand."""
         file, place = item.file.split(":")
         left, top, side = (int(number) for number in place.split(","))
@@ -97,16 +97,16 @@ class SampleSource:
         data = b"P6 %d %d 255\n" % (square.shape[1], square.shape[0]) + np.ascontiguousarray(square).tobytes()
         marked = truth(item.source or "", (pixels.shape[1], pixels.shape[0]), left, top, side)
         if marked is None:
-            return Loaded(data)
+            return LoadedImage(data)
         told = json.dumps(marked, separators=(",", ":"))
-        return Loaded(data, counts=count(marked, whole(marked)).present, truth=told)
+        return LoadedImage(data, counts=count(marked, whole(marked)).present, truth=told)
 
     def _open(self, file: str) -> Pixels:
         picture: Image.Image = open_image((self.folder / file).read_bytes()).image
         return np.asarray(picture, dtype=np.uint8).reshape(picture.height, picture.width, 3)
 
 
-def crops(photo: Photo, pixels: Pixels) -> Iterator[Crop]:
+def crops(photo: Photo, pixels: Pixels) -> Iterator[SampleCrop]:
     """Seeded squares of the sides that fit, each side in turn, spread over the photo but not on its empty parts."""
     height, width = pixels.shape[:2]
     rng = np.random.default_rng([SEED, *photo.name.encode()])
@@ -117,4 +117,4 @@ def crops(photo: Photo, pixels: Pixels) -> Iterator[Crop]:
             left, top = (int(rng.integers(0, free + 1)) for free in (width - side, height - side))
             if pixels[top : top + side, left : left + side].std() >= MIN_CONTRAST:
                 break
-        yield Crop(photo, left, top, side)
+        yield SampleCrop(photo, left, top, side)

@@ -1,8 +1,8 @@
 """Do a checkpoint's features make sense on a gallery, and would they with images prepared in another way?
 
-Looked at: what layers say (dead, exploding), how smooth the first filters are, and 20-NN accuracy where there are
-labels, all beside the same architecture untrained. Preparations are chosen on one half of the images and scored on the
-other, whose neighbours are searched in the first half.
+Checked are the values of each layer (dead units, exploding values), the smoothness of the first filters, and 20-NN
+accuracy where there are labels, all beside the same architecture untrained. Preparations are chosen on one half of the
+images and scored on the other, whose neighbours are searched in the first half.
 """
 
 import time
@@ -19,11 +19,11 @@ from models.evaluations.rows import unseen
 from models.galleries.loading import decode_rows
 from models.galleries.packs import Pack
 from models.network import Network
-from models.probes.eyes import random_twin
+from models.probes.feature_sources import random_twin
 from models.sanity.alternatives import Alternative, alternatives
 from models.sanity.measures import Hits, Labels, confounded, leave_one_out, share, smoothness, white_noise
+from models.sanity.readings import NetworkReading, feature_layer, possible, prepared, read_network
 from models.sanity.report import Sanity, Variant
-from models.sanity.seeing import Seen, feature_layer, possible, prepared, see
 from models.search.neighbours import gain, knn_hits, share_of
 
 SECONDS = 15.0
@@ -36,7 +36,7 @@ Tick = Callable[[str, int, int], None]
 
 
 class NothingToLookAt(ValueError):
-    """The gallery or the checkpoint has nothing to check; the message says why."""
+    """The gallery has no images to check, or the checkpoint cannot be given any; the message says why."""
 
     code = "nothing_to_check"
 
@@ -52,7 +52,7 @@ def sanity(
     seed: int = 0,
     tick: Tick = lambda *_: None,
 ) -> Sanity:
-    """Check the checkpoint in `folder` on a gallery; `tick` hears what is done, its number and of how many.
+    """Check the checkpoint in `folder` on a gallery; `tick` is called with what is done, its number and the total.
 
     Raises NothingToLookAt, and what `checkpoints.load` raises.
     """
@@ -87,8 +87,8 @@ def fitting(an_image: float, seconds: float, there_are: int) -> int:
 @dataclass(frozen=True)
 class _Tried:
     way: Alternative
-    seen: Seen
-    twin: Seen
+    seen: NetworkReading
+    twin: NetworkReading
     seconds: float
 
 
@@ -104,15 +104,15 @@ class _Check:
 
     def of(self, way: Alternative, images: Sequence[Tensor]) -> _Tried:
         start = time.monotonic()
-        seen, twin = (see(prepared(net, way), images) for net in (self.network, self.twin))
+        seen, twin = (read_network(prepared(net, way), images) for net in (self.network, self.twin))
         return _Tried(way, seen, twin, time.monotonic() - start)
 
-    def within(self, seen: Seen, part: slice) -> Hits:
+    def within(self, seen: NetworkReading, part: slice) -> Hits:
         assert self.labels is not None
         return leave_one_out(seen.features[part], self.labels[part], k=self.k)
 
-    def across(self, seen: Seen) -> Hits:
-        """The second half, asked in the first."""
+    def across(self, seen: NetworkReading) -> Hits:
+        """The second half as queries, the first as database."""
         assert self.labels is not None
         first, second = self.halves
         vectors, labels = seen.features, self.labels
@@ -144,10 +144,10 @@ def _seconds_an_image(
 ) -> tuple[float, float]:
     """What both networks take for one image, prepared as registered and in the slowest way."""
     few = list(images[:TIMED])
-    see(prepared(network, ways[0]), few[:1])  # the first pass plans
+    read_network(prepared(network, ways[0]), few[:1])  # the first pass plans
     start = time.monotonic()
     for net in (network, twin):
-        see(prepared(net, ways[0]), few)
+        read_network(prepared(net, ways[0]), few)
     took = (time.monotonic() - start) / len(few)
     sizes = [way.preprocess.trunk_size or way.preprocess.size for way in ways]
     return took, took * (max(sizes) / sizes[0]) ** 2

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from models.card import first_layer_filters
 from models.filters.measures import measure, noise_medians
 from models.network import Network
+from models.sanity.readings import Features
 from models.sanity.report import Share
-from models.sanity.seeing import Features
 
 Hits = NDArray[np.bool_]
 Labels = NDArray[np.int64]

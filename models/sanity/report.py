@@ -1,4 +1,4 @@
-"""What a sanity check leaves behind: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
+"""The file that a sanity check writes: one JSON file a gallery, in the folder of its checkpoint. Free of torch."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,8 +34,8 @@ class Share:
 
 
 @dataclass(frozen=True)
-class LayerLook:
-    """What a layer says of all images: the share of units that never change, and how large values get."""
+class LayerRange:
+    """The values of a layer over all images: the share of units that never change, and how large values get."""
 
     name: str
     units: int
@@ -46,7 +46,7 @@ class LayerLook:
 
     @property
     def flag(self) -> str:
-        """What is wrong with it; empty where nothing is."""
+        """The fault of this layer in a word; empty where it has none."""
         if self.not_finite:
             return "not finite"
         if self.largest > LARGEST:
@@ -99,8 +99,8 @@ class Sanity:
     own_untrained: Share | None
     gain: Share | None
     better: Share | None
-    layers: tuple[LayerLook, ...]
-    untrained_layers: tuple[LayerLook, ...]
+    layers: tuple[LayerRange, ...]
+    untrained_layers: tuple[LayerRange, ...]
     smoothness: float | None
     untrained_smoothness: float | None
     noise: float | None
@@ -109,7 +109,7 @@ class Sanity:
 
     @property
     def verdict(self) -> Verdict:
-        """Bad only where the interval excludes a gain over the untrained network."""
+        """The verdict: bad only where the interval excludes a gain over the untrained network."""
         if self.why_unknown or self.gain is None:
             return "unknown"
         if self.gain.low > 0:
@@ -142,7 +142,7 @@ class Sanity:
 
     @property
     def advice(self) -> str:
-        """What the comparison of preparations says."""
+        """What the comparison of preparations shows, as a sentence."""
         chosen = self.variants[self.best]
         if chosen.first is None:
             return "Without labels the preparations cannot be compared."
@@ -184,7 +184,7 @@ def read_all(folder: Path) -> Iterator[Sanity]:
 
 def _sanity(raw: Mapping[str, Any]) -> Sanity:
     shares = {name: _share(raw[name]) for name in ("own", "own_untrained", "gain", "better")}
-    layers = {name: tuple(LayerLook(**it) for it in raw[name]) for name in ("layers", "untrained_layers")}
+    layers = {name: tuple(LayerRange(**it) for it in raw[name]) for name in ("layers", "untrained_layers")}
     return Sanity(**{**raw, **shares, **layers, "variants": tuple(_variant(it) for it in raw["variants"])})
 
 

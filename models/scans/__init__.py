@@ -1,1 +1,1 @@
-"""One pass over a gallery: what fires every unit, embeddings, and how they are kept."""
+"""Scans: one pass over a gallery that keeps the best images of every unit and the embeddings of every image."""

@@ -1,11 +1,11 @@
-"""Which part of its receptive field a unit looks at: where its gradient is above half of its maximum.
+"""The part of its receptive field that matters to a unit: where its gradient is above half of its maximum.
 
 Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks", NeurIPS
 2016, https://arxiv.org/abs/1701.04128: the pixels of a receptive field matter unequally, mostly those in its middle.
 
 For each unit the gradient of its firing cell with respect to the input is taken on the images that fire it most. Its
 root mean square over them, over channels as well, is blurred by half a stride (max pooling decides by one pixel within
-a stride) and cut at half of its maximum. The result is the box about what is left, relative to the cell's centre: it
+a stride) and cut at half of its maximum. The result is the box around what is left, relative to the cell's centre: it
 holds for every image, and placed at any cell it lies inside the exact receptive field.
 """
 
@@ -33,8 +33,8 @@ Step = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Firing:
-    """A unit that fires in an image, and the cell where."""
+class FiringCell:
+    """A cell that fires most for a unit in one image: layer, unit, and the cell's place."""
 
     layer: str
     unit: int
@@ -52,22 +52,22 @@ def regions(
     encoder = copy.deepcopy(network.encoder).float()
     layers = {name: LayerGradient(encoder, network.card.layer(name), network.device) for name in tables}
     wanted = _wanted(tables)
-    for row, shown in images.rows(sorted(wanted)):
-        assert shown.square is not None
-        pixels = network.trunk_input(shown.square[None])[0].float()
+    for row, inputs in images.rows(sorted(wanted)):
+        assert inputs.square is not None
+        pixels = network.trunk_input(inputs.square[None])[0].float()
         for firing in wanted[row]:
             layers[firing.layer].add(pixels, firing)
         tick()
     return {name: layer.boxes() for name, layer in layers.items()}
 
 
-def _wanted(tables: Mapping[str, UnitTable]) -> dict[int, list[Firing]]:
+def _wanted(tables: Mapping[str, UnitTable]) -> dict[int, list[FiringCell]]:
     """The best cells of every unit, by the row of their image."""
-    found: dict[int, list[Firing]] = defaultdict(list)
+    found: dict[int, list[FiringCell]] = defaultdict(list)
     for name, table in tables.items():
         for unit, rank in np.argwhere(table.values[:, :IMAGES] > 0).tolist():
             row, y, x = (int(part[unit, rank]) for part in (table.rows, table.ys, table.xs))
-            found[row].append(Firing(name, unit, y, x))
+            found[row].append(FiringCell(name, unit, y, x))
     return found
 
 
@@ -85,8 +85,8 @@ class LayerGradient:
         self._waiting: list[tuple[Tensor, Tensor, int]] = []
         self._batch = max(1, min(BATCH, BATCH_PIXELS // self._side**2))
 
-    def add(self, pixels: Tensor, firing: Firing) -> None:
-        """Take in what the firing cell sees of a network input (C, S, S)."""
+    def add(self, pixels: Tensor, firing: FiringCell) -> None:
+        """Add the receptive field of the firing cell in a network input (C, S, S)."""
         self._waiting.append((*self._patch(pixels, firing), firing.unit))
         if len(self._waiting) >= self._batch:
             self._run()
@@ -97,7 +97,7 @@ class LayerGradient:
         amplitude = (self._energy / self._seen.clamp(min=1)).sqrt()
         return half_maximum(blur(amplitude, (self._layer.stride or 1) / 2).cpu().numpy())
 
-    def _patch(self, pixels: Tensor, firing: Firing) -> tuple[Tensor, Tensor]:
+    def _patch(self, pixels: Tensor, firing: FiringCell) -> tuple[Tensor, Tensor]:
         """The receptive field of a cell, (C, r, r), 0 outside of the input, and where it is inside, (r, r)."""
         stride, offset = self._layer.stride or 1, self._layer.offset or 0.0
         size, side = pixels.shape[-1], self._side
@@ -115,16 +115,16 @@ class LayerGradient:
         patches, inside, numbers = zip(*self._waiting, strict=True)
         self._waiting = []
         units = torch.tensor(numbers, device=self._energy.device)
-        shown = torch.stack(patches).contiguous(memory_format=torch.channels_last).requires_grad_()
-        values = answers(self._steps, shown)[torch.arange(len(units), device=units.device), units]
-        (gradient,) = torch.autograd.grad(values.sum(), shown)
+        inputs = torch.stack(patches).contiguous(memory_format=torch.channels_last).requires_grad_()
+        values = answers(self._steps, inputs)[torch.arange(len(units), device=units.device), units]
+        (gradient,) = torch.autograd.grad(values.sum(), inputs)
         within = torch.stack(inside)
         self._energy.index_add_(0, units, gradient.square().sum(dim=1) * within)
         self._seen.index_add_(0, units, within)
 
 
 def answers(steps: Sequence[Step], patches: Tensor) -> Tensor:
-    """What a layer's one cell answers to whole receptive fields: (B, C, r, r) -> (B, U)."""
+    """The value of a layer's only cell for whole receptive fields: (B, C, r, r) -> (B, U)."""
     with torch.enable_grad():
         value = patches
         for step in steps:

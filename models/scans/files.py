@@ -1,10 +1,10 @@
-"""What a scan leaves on disk and how it is read: unit tables, embeddings, count equations. Free of torch.
+"""The files of a scan and how they are read: unit tables, embeddings, count equations. Free of torch.
 
 scan.json                          what was scanned and how; written last, so a folder without it is not yet a scan
-shard-00000.json                   this shard is complete; what a resumed scan goes by
+shard-00000.json                   this shard is complete; a resumed scan goes on after the complete shards
 <layer>/embeddings-00000.npy       (rows, units) float16, count vectors float32
 <layer>/units-00000.npz            unit tables of one shard; units.npz: of all
-<layer>/maxima-00000.npy ...       what each unit of a conv layer answers to every image: see scan_maxima.py
+<layer>/maxima-00000.npy ...       the value of each unit of a conv layer in every image: see models/scans/maxima.py
 counts/equation-00000.npz          phi(Dx), sum_j phi(T_j x) and their relative residual, where it was asked for
 """
 
@@ -27,7 +27,7 @@ from models.galleries.packs import Shard
 from models.geometry import Box, count_crop
 from models.scans import maxima as scan_maxima
 from models.scans.geometry import CountPath, Trunk, receptive_box
-from models.scans.maxima import Firing, Floats, Maxima
+from models.scans.maxima import Floats, Maxima, UnitMaxima
 from models.scans.unit_tables import UnitTable, from_bytes, merge, to_bytes
 
 SCAN = "scan.json"
@@ -43,10 +43,10 @@ class ScanUnreadable(ValueError):
 
 @dataclass(frozen=True)
 class ScanInfo:
-    """What was scanned, and how. `layers` in forward order; `rows` is what the shards hold together.
+    """What was scanned and how, as in scan.json. `layers` in forward order; `rows` is what the shards hold together.
 
-    `maxima`: whether what each unit answers to every image was kept; `regions`: and the part of its receptive field
-    that matters.
+    `maxima`: whether each unit's value in every image was kept; `regions`: whether the part of its receptive field that
+    matters was kept too.
     """
 
     checkpoint: str
@@ -100,7 +100,7 @@ class Equations:
 
 @dataclass(frozen=True)
 class LayerPart:
-    """What one shard gives for one layer."""
+    """The results of one shard for one layer."""
 
     embeddings: NDArray[Any]
     table: UnitTable
@@ -108,10 +108,10 @@ class LayerPart:
 
 
 class ScanWriter:
-    """Puts a scan on disk, shard by shard, each wholly or not at all.
+    """Writes a scan, shard by shard, each wholly or not at all.
 
-    `how` tells apart scans that must not be mixed (checkpoint, precision, layers ...): a shard counts as finished only
-    where it was scanned in the same way.
+    `how` distinguishes scans that must not be mixed (checkpoint, precision, layers ...): a shard counts as finished
+    only where it was scanned in the same way.
     """
 
     def __init__(self, folder: Path, how: Mapping[str, Any]) -> None:
@@ -151,7 +151,7 @@ class ScanWriter:
         return merge(parts, top=info.top_k)
 
     def finish(self, info: ScanInfo, regions: Mapping[str, Floats] | None = None) -> None:
-        """Merge the shards' tables, keep the units' regions, then put the scan in force."""
+        """Merge the shards' tables, write the units' regions, then write scan.json, which completes the scan."""
         for name in info.names:
             write_bytes(self.folder / name / "units.npz", to_bytes(self.merged(name, info)))
         for name, boxes in (regions or {}).items():
@@ -170,7 +170,7 @@ class ScanWriter:
 
 
 def read_info(folder: Path) -> ScanInfo:
-    """What scan.json says. Raises ScanUnreadable."""
+    """Read scan.json. Raises ScanUnreadable."""
     try:
         raw = json.loads((folder / SCAN).read_text("utf-8"))
         if raw.pop("format") != FORMAT:
@@ -186,7 +186,7 @@ def read_info(folder: Path) -> ScanInfo:
 
 
 class ScanReader:
-    """A finished scan: everything is read when first asked for; tables are kept, embeddings stay on disk."""
+    """A finished scan. Everything is read when it is first needed; tables are kept, embeddings stay on disk."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -240,7 +240,7 @@ class ScanReader:
         raise ScanUnreadable(f"the embeddings of {name} do not cover row {row}")
 
     def maxima(self, name: str) -> NDArray[np.float32] | None:
-        """What every unit of a layer answers to each image, (rows, units); None where the scan did not keep it."""
+        """The value of every unit of a layer in each image, (rows, units); None where the scan did not keep it."""
         if self.layer(name).kind != "conv":
             return self.embeddings(name)
         if not self.info.maxima:
@@ -249,10 +249,10 @@ class ScanReader:
             parts = scan_maxima.values(self.folder / name, len(self.info.shards))
             return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
-    def firing(self, name: str, unit: int) -> Firing | None:
+    def firing(self, name: str, unit: int) -> UnitMaxima | None:
         """One unit in every image, with the cells that fire; None where the scan did not keep it."""
         if self.layer(name).kind != "conv":
-            return Firing(scan_maxima.column(list(self.embedding_parts(name)), unit), None)
+            return UnitMaxima(scan_maxima.column(list(self.embedding_parts(name)), unit), None)
         if not self.info.maxima:
             return None
         with _whole(name):
@@ -283,7 +283,9 @@ class ScanReader:
         return Equations(np.concatenate(wholes), np.concatenate(totals))
 
     def box(self, name: str, y: int, x: int, *, width: int, height: int) -> Box:
-        """What a cell of a layer sees of a (width, height) image; for a vector layer, the crop that was scanned."""
+        """The part of a (width, height) image that a cell of a layer sees; for a vector layer, the crop that was
+        scanned.
+        """
         layer = self.layer(name)
         if layer.kind == "conv":
             return receptive_box(layer, y, x, width=width, height=height, trunk=self.info.trunk)
@@ -302,7 +304,7 @@ class ScanReader:
         return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None  # a border cell may look past the border
 
     def crop(self, name: str, *, width: int, height: int) -> Box:
-        """The part of a (width, height) image that the path through this layer looked at."""
+        """The part of a (width, height) image that the path through this layer saw."""
         counts = self.info.counts
         if self.layer(name).on_trunk or counts is None:
             return self.info.trunk.box(width, height)

@@ -1,4 +1,4 @@
-"""How a scan saw an image: the square that the conv trunk was shown, the count path's crop, the pixels of a cell."""
+"""The geometry of a scan: the square that the trunk saw, the count path's crop, and the pixels that a cell sees."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,8 +48,8 @@ def receptive_box(
 ) -> Box:
     """The pixels of a (width, height) image that cell (y, x) of a conv layer sees, exactly; or this region of them.
 
-    All that was shown for a layer whose cells see everything.
-    Padding is not part of the image: the box ends where the network's input ends.
+    For a layer whose cells see everything it is the whole input. Padding is not part of the image: the box ends where
+    the network's input ends.
     """
     if layer.receptive_field is None:
         return trunk.box(width, height)

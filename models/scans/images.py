@@ -1,4 +1,4 @@
-"""What a scan shows its networks of each image, decoded and cut in threads: the trunk's square, the count path's crop.
+"""The inputs of a scan, decoded and cut in threads: for each image the trunk's square and the count path's crop.
 
 They can stay on the device as bytes, so that a second pass over the gallery, or a second scan, decodes nothing.
 """
@@ -18,15 +18,18 @@ from models.scans.geometry import Trunk
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image as the trunk sees it, (3, S, S), and as the count path does, (3, crop, crop), both uint8."""
+class PathInputs:
+    """An image in the form that each path takes: the trunk (3, S, S), the count path (3, crop, crop), both uint8."""
 
     square: Tensor | None
     crop: Tensor | None
 
 
 class ScanImages:
-    """A pack's images as checkpoints with one way of preprocessing see them; what is `resident` is decoded once."""
+    """A pack's images for checkpoints that prepare images in one way.
+
+    With `resident`, images that were decoded once stay on the device.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class ScanImages:
     ) -> None:
         self.pack, self.how, self.device = pack, how, torch.device(device)
         self.squares, self.crops, self.resident = squares, crops, resident
-        self._kept: dict[int, Shown] = {}
+        self._kept: dict[int, PathInputs] = {}
 
     def size(self) -> int:
         """Bytes that all of them take."""
@@ -53,21 +56,21 @@ class ScanImages:
         """Stay resident on a device with memory of its own, where all of them fit into half of what is free there."""
         self.resident = self.device.type != "cpu" and fits(self.size(), self.device)
 
-    def rows(self, rows: Sequence[int]) -> Iterator[tuple[int, Shown]]:
-        """What is shown of each row, in this order; on the device where it is resident, else on the CPU."""
-        decoded = map_rows(self.pack, [row for row in rows if row not in self._kept], self._shown)
+    def rows(self, rows: Sequence[int]) -> Iterator[tuple[int, PathInputs]]:
+        """The inputs of each row, in this order; on the device where they are resident, else on the CPU."""
+        decoded = map_rows(self.pack, [row for row in rows if row not in self._kept], self._inputs)
         for row in rows:
-            shown = self._kept.get(row)
-            if shown is None:
-                found, shown = next(decoded)
+            inputs = self._kept.get(row)
+            if inputs is None:
+                found, inputs = next(decoded)
                 assert found == row
                 if self.resident:
-                    shown = self._kept[row] = Shown(self._moved(shown.square), self._moved(shown.crop))
-            yield row, shown
+                    inputs = self._kept[row] = PathInputs(self._moved(inputs.square), self._moved(inputs.crop))
+            yield row, inputs
 
-    def _shown(self, image: Tensor) -> Shown:
+    def _inputs(self, image: Tensor) -> PathInputs:
         square = trunk_square(image, self.how)[0] if self.squares else None
-        return Shown(square, count_view(image, self.how)[0] if self.crops else None)
+        return PathInputs(square, count_view(image, self.how)[0] if self.crops else None)
 
     def _moved(self, pixels: Tensor | None) -> Tensor | None:
         """A copy on the device whose rows are channels-last, as decoders give them: a batch is then one plain copy."""

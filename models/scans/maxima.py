@@ -1,11 +1,11 @@
-"""What each unit answers to every image, not only to those that fire it most: kept by scans, read without torch.
+"""The value of each unit in every image, not only in those that fire it most. Free of torch.
 
 <layer>/maxima-00000.npy    (rows, units) float16: the largest value of a unit's map, of one shard
 <layer>/places-00000.npy    (rows, units, 2) uint8 or int16: the cell (y, x) that has it
 <layer>/regions.npy         (units, 4) float32: the part of the receptive field that matters, from the cell's centre
 
-Vector layers have neither: their values are their embeddings. Scans written before these files were kept open as they
-did; what needs them says so.
+Vector layers have neither file: their values are their embeddings. Older scans, which lack these files, can still be
+opened; what needs the files says so.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Maxima:
 
 
 @dataclass(frozen=True)
-class Firing:
+class UnitMaxima:
     """One unit over all scanned images: its value in each, (rows,), and the cells (rows, 2), None without a map."""
 
     values: Floats
@@ -77,10 +77,10 @@ def values(folder: Path, shards: int) -> list[Halves]:
     return [np.load(_path(folder, "maxima", index), mmap_mode="r", allow_pickle=False) for index in range(shards)]
 
 
-def firing(folder: Path, shards: int, unit: int) -> Firing:
+def firing(folder: Path, shards: int, unit: int) -> UnitMaxima:
     """One unit of a conv layer in every image."""
     cells = [np.load(_path(folder, "places", index), mmap_mode="r", allow_pickle=False) for index in range(shards)]
-    return Firing(column(values(folder, shards), unit), np.concatenate([part[:, unit] for part in cells]))
+    return UnitMaxima(column(values(folder, shards), unit), np.concatenate([part[:, unit] for part in cells]))
 
 
 def column(parts: Sequence[NDArray[np.floating]], unit: int) -> Floats:

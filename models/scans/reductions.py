@@ -1,4 +1,4 @@
-"""From maps to numbers, on the device: maxima with their place, pooled embeddings, and a layer's unit table."""
+"""Reduce maps to numbers on the device: maxima with their place, pooled embeddings, and a layer's unit table."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class NotFinite(ValueError):
 
 @dataclass(frozen=True)
 class Reduced:
-    """What is kept of a layer's answer to B images, (B, U) each; `ys` and `xs` are -1 for layers without a map."""
+    """The numbers kept of a layer's values for B images, (B, U) each; `ys`, `xs` are -1 for layers without a map."""
 
     maxima: Tensor
     ys: Tensor

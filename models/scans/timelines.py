@@ -1,4 +1,4 @@
-"""What a checkpoint's units liked while it was trained: their best images at each kept step. Free of torch.
+"""How a checkpoint's units changed while it was trained: their best images at each kept step. Free of torch.
 
 A checkpoint's folder holds them as timelines/<gallery>.npz.
 """
@@ -39,12 +39,12 @@ class Timeline:
 
 
 def place(folder: Path, gallery: str) -> Path:
-    """Where the timeline on a gallery lies in a checkpoint's folder."""
+    """The path of the timeline on a gallery in a checkpoint's folder."""
     return folder / FOLDER / f"{gallery}.npz"
 
 
 def write(path: Path, timeline: Timeline) -> None:
-    """Keep it, wholly or not at all."""
+    """Write the timeline, wholly or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "steps": timeline.steps,

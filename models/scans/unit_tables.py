@@ -1,7 +1,7 @@
-"""What a scan knows of each unit of a layer: the images that fire it most, a histogram, sums. Parts merge exactly.
+"""Statistics of each unit of a layer in a scan: the images that fire it most, a histogram, sums. Parts merge exactly.
 
 A value is an image's spatial maximum after the ReLU. The order of a top list is (value descending, row ascending), so
-that merging the parts of a scan equals one pass over all of it, also where bf16 makes ties everywhere.
+that merging the parts of a scan equals one pass over all of it, also where bf16 makes many ties.
 """
 
 from collections.abc import Sequence

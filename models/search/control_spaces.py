@@ -1,4 +1,4 @@
-"""Spaces without a network that a learned one has to beat: raw pixels and a histogram of colours. Free of torch."""
+"""Spaces without a network, as controls for learned ones: raw pixels and a histogram of colours. Free of torch."""
 
 import io
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ def control_space(name: str) -> ControlSpace | None:
 
 
 def control_vectors(jpeg: bytes, box: Box | None = None) -> tuple[dict[ControlSpace, Floats], Box]:
-    """Both vectors of a stored JPEG, (768,) and (256,), compared by the Euclidean distance; and the part looked at.
+    """Both vectors of a stored JPEG, (768,) and (256,), compared by the Euclidean distance; and the part of it used.
 
-    That part is all of it, or a box in it, clipped; raises ValueError where the box lies outside.
-    Each vector has length 1. Pixels are 16 x 16 in colour minus their mean (zero where all are equal); the histogram
-    is the root of the shares, so that the distance is Hellinger's and a large sky does not outweigh everything else.
+    That part is the whole image, or a box in it, clipped; raises ValueError where the box lies outside. Each vector has
+    length 1. Pixels are 16 x 16 in colour minus their mean (zero where all are equal). The histogram is the root of the
+    shares, so that the distance is Hellinger's and a large sky does not outweigh everything else.
     """
     with Image.open(io.BytesIO(jpeg)) as image:
         part = clip_box(box or (0, 0, *image.size), *image.size)

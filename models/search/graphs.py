@@ -1,4 +1,4 @@
-"""HNSW graphs on disk, beside the embeddings they were built from: caches with a checksum, rebuilt when in doubt."""
+"""HNSW graphs on disk, beside the embeddings they were built from: a cache with a checksum, rebuilt when in doubt."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ def save_graph(folder: Path, graph: Graph, *, fingerprint: str) -> None:
 
 
 def load_graph(folder: Path, metric: Metric, *, fingerprint: str) -> Graph | None:
-    """The graph built from the embeddings of that fingerprint; None where there is none, or any doubt about it."""
+    """The graph built from the embeddings of that fingerprint; None where there is none, or where anything differs."""
     path = _file(folder, metric)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         note = json.loads(_note(path).read_text("utf-8"))

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Metric = Literal["l2", "cosine"]
-METRICS: tuple[Metric, ...] = ("l2", "cosine")
 EXACT_ROWS = 200_000
 NEIGHBOURS_PER_NODE = 32
 BUILD_EFFORT = 100
 CHUNK = 16_384  # rows brought to float32 at a time
-PAIRS = 10_000  # random pairs that tell whether a distance is small
+PAIRS = 10_000  # random pairs, to which a distance is compared to see whether it is small
 PAIRS_SEED = 0
 
 Floats = NDArray[np.float32]

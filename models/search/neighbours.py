@@ -1,4 +1,4 @@
-"""20-nearest-neighbour accuracy: do images of one class lie together? Labels are used to measure, never to train."""
+"""20-nearest-neighbour accuracy: are images of one class near each other? Labels only measure, they train nothing."""
 
 import numpy as np
 from numpy.typing import NDArray

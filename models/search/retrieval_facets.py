@@ -1,4 +1,4 @@
-"""What a gallery's images can be compared by, so that retrieval can be measured: scenes, labels, or source pictures."""
+"""Facets by which a gallery's images can be compared to measure retrieval: scenes, labels, or source pictures."""
 
 import json
 from collections.abc import Hashable, Sequence
@@ -23,7 +23,7 @@ class Question:
 
 
 def questions(pack: Pack, rows: int) -> tuple[Question, ...]:
-    """What can be asked of the first rows, the most telling first; none where nothing is known of them."""
+    """The questions that the first rows allow, the most specific first; none where nothing is known of them."""
     sources = source_groups(pack, rows)
     several = len(np.unique(sources)) < rows
     found = []

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from models.galleries.phash import NEAR, Hashes, differing
 from models.search.index import Rows
+from models.statistics import Estimate
 
 K: Final = 5
 VOTERS: Final = 20
 QUERIES: Final = 1000  # a precision of .5 then has a standard error below 1.6 points
 DATABASE: Final = 10_000
-FEWEST: Final = 20  # queries below which nothing is said
+FEWEST: Final = 20  # queries: with fewer nothing is reported
 CHUNK: Final = 256
 SEED: Final = 0
 GROUND: Final = "ground"
@@ -28,29 +29,20 @@ Vectors = NDArray[Any]
 
 @dataclass(frozen=True)
 class Facet:
-    """What images are compared by: a code a row of the gallery, -1 where it is not known."""
+    """A property by which images are compared: a code a row of the gallery, -1 where it is not known."""
 
     name: str
     codes: Rows
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is asked: by which facets, of which rows, and which pairs never count as neighbours."""
+class RetrievalQueries:
+    """The facets to retrieve by, the rows that may be queries, and the pairs that never count as neighbours."""
 
     facets: tuple[Facet, ...]
     allowed: NDArray[np.bool_]
     sources: Rows | None
     hashes: Hashes
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A mean with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -60,14 +52,14 @@ class FacetScore:
     `voted` is the share of queries whose 20 nearest agree with them by majority; None where there are too few rows.
     """
 
-    precision: Measure
-    gain: Measure
+    precision: Estimate
+    gain: Estimate
     voted: float | None
 
 
 @dataclass(frozen=True)
 class Quality:
-    """By space and facet, and what a random choice among the rows that count would give."""
+    """Scores by space and facet, and the score of a random choice among the rows that count."""
 
     queries: int
     database: int
@@ -76,7 +68,10 @@ class Quality:
 
     @property
     def sought(self) -> tuple[str, ...]:
-        """The facets that a space should retrieve by: all but the ground, which shows where things lie, not what."""
+        """The facets that a space should retrieve by: all but the ground.
+
+        The ground shows where things lie, not which things they are.
+        """
         return tuple(facet for facet in self.chance if facet != GROUND) or tuple(self.chance)
 
     def mean(self, space: str) -> float:
@@ -84,7 +79,7 @@ class Quality:
         return float(np.mean([self.scores[space][facet].precision.value for facet in self.sought]))
 
 
-def measure(spaces: Mapping[str, Vectors], task: Task, *, reference: str) -> Quality | None:
+def measure(spaces: Mapping[str, Vectors], task: RetrievalQueries, *, reference: str) -> Quality | None:
     """Score spaces, (N, D) each, against the one named `reference`; None where too few images can be asked about."""
     rng = np.random.default_rng(SEED)
     usable = task.allowed & np.all([facet.codes >= 0 for facet in task.facets], axis=0)
@@ -112,7 +107,7 @@ def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
     return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
 
-def _apart(queries: Rows, database: Rows, task: Task) -> NDArray[np.bool_]:
+def _apart(queries: Rows, database: Rows, task: RetrievalQueries) -> NDArray[np.bool_]:
     """Which pairs count: not the query, its source or its copies, (n, M)."""
     apart = queries[:, None] != database[None]
     if task.sources is not None:
@@ -123,7 +118,7 @@ def _apart(queries: Rows, database: Rows, task: Task) -> NDArray[np.bool_]:
     return np.asarray(apart)
 
 
-def _answerable(queries: Rows, database: Rows, task: Task) -> tuple[Rows, dict[str, float]]:
+def _answerable(queries: Rows, database: Rows, task: RetrievalQueries) -> tuple[Rows, dict[str, float]]:
     """The queries that have five neighbours, and one that is right by each facet; the share that is right by chance."""
     shares = np.zeros((len(task.facets), len(queries)))
     for start in range(0, len(queries), CHUNK):
@@ -138,7 +133,7 @@ def _answerable(queries: Rows, database: Rows, task: Task) -> tuple[Rows, dict[s
     return queries[kept], {facet.name: float(mean) for facet, mean in zip(task.facets, means, strict=True)}
 
 
-def _nearest(spaces: Mapping[str, Vectors], queries: Rows, database: Rows, task: Task) -> dict[str, Rows]:
+def _nearest(spaces: Mapping[str, Vectors], queries: Rows, database: Rows, task: RetrievalQueries) -> dict[str, Rows]:
     """The nearest rows that count, nearest first, by space: (n, k) with k of 20 where every query has that many."""
     found: dict[str, list[Rows]] = {space: [] for space in spaces}
     stored = {space: np.asarray(vectors[database], dtype=np.float32) for space, vectors in spaces.items()}
@@ -170,10 +165,10 @@ def _score(
     return FacetScore(_mean(mine), _mean(mine - other), voted)
 
 
-def _mean(values: NDArray[np.float64]) -> Measure:
+def _mean(values: NDArray[np.float64]) -> Estimate:
     value = float(values.mean())
     half = Z * float(values.std(ddof=1)) / float(np.sqrt(len(values)))
-    return Measure(value, value - half, value + half)
+    return Estimate(value, value - half, value + half)
 
 
 def _vote(codes: Rows, wanted: Rows) -> float:

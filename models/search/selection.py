@@ -1,4 +1,4 @@
-"""From rows by distance to what is worth showing: allowed rows only, one a source, near copies behind their first."""
+"""From rows by distance to the rows that are shown: only allowed ones, one a source, near copies grouped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ WIDEN = 4  # how many times more rows are looked at where too many were left out
 
 @dataclass(frozen=True)
 class Rules:
-    """What is left out: the row `query`, and by each array with one entry a row (None: nothing by that).
+    """What is left out: the row `query`, and rows by arrays with one entry a row (None: nothing is left out by it).
 
     `sources` numbers the source pictures, `apart` is the one that may not appear; of each source at most one row is
-    taken where `one_a_source`. `hashes` makes near copies of a row that was taken go behind it.
+    taken where `one_a_source`. `hashes` groups near copies of a row behind it.
     """
 
     query: int | None = None
@@ -30,7 +30,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Hit:
-    """A row, its distance, and the rows of the gallery that look the same and are not shown for that reason."""
+    """A row, its distance, and the rows of the gallery that are left out because they look the same."""
 
     row: int
     distance: float

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.puzzles import Answer
+from models.puzzles import PuzzleAnswer
 
 
 def cross_entropy(outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
@@ -23,13 +23,13 @@ def measures(outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
 
 
 def guessing(classes: int) -> dict[str, float]:
-    """What equal probabilities for all classes give."""
+    """The loss and the accuracy of equal probabilities for all classes."""
     return {"loss": math.log(classes), "accuracy": 1 / classes}
 
 
-def answer(logits: Tensor, choices: tuple[str, ...]) -> Answer:
-    """What (N,) logits say to a puzzle with these choices."""
+def answer(logits: Tensor, choices: tuple[str, ...]) -> PuzzleAnswer:
+    """The answer that (N,) logits give to a puzzle with these choices."""
     probabilities = torch.softmax(logits.float(), dim=0).cpu()
     best = int(probabilities.argmax())
     words = f"{choices[best]}, with a probability of {float(probabilities[best]):.2f}"
-    return Answer(words, tuple(float(value) for value in probabilities))
+    return PuzzleAnswer(words, tuple(float(value) for value in probabilities))

@@ -13,7 +13,7 @@ from torch import nn
 
 from models.encoders import ENCODERS
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.cluster_classification import ClusterClassificationConfig
 from models.tasks import classifying
 from models.tasks.base import Views
@@ -53,11 +53,11 @@ class ClusterClassification(Supervised):
         shown = (picture("a crop", views.inputs[0], MEAN, STD),)
         return Puzzle("Which cluster is it in?", shown, 1, self._choices, right)
 
-    def answer(self, outputs: torch.Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002
+    def answer(self, outputs: torch.Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002
         return classifying.answer(outputs[0], self._choices)
 
     def chance(self) -> dict[str, float]:
-        """Always the largest cluster, which is better than equal probabilities."""
+        """Always answering the largest cluster, which is better than equal probabilities."""
         found = classifying.guessing(max(self.config.classes, 2))
         return found if self.majority is None else {**found, "accuracy": self.majority}
 

@@ -20,7 +20,7 @@ from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
 from models.preprocessing import lab
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.colorization import ColorizationConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
@@ -32,7 +32,7 @@ LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by,
 
 
 class Colorization(Task):
-    """The network sees L alone; the loss weighs a pixel by how rare its colour is among the training photos."""
+    """The network sees L alone; the loss weights a pixel by how rare its colour is among the training photos."""
 
     name: ClassVar[str] = "colorization"
     paper: ClassVar[str] = "https://arxiv.org/abs/1603.08511"
@@ -71,7 +71,7 @@ class Colorization(Task):
 
     @torch.no_grad()
     def count(self, ab: Tensor) -> None:
-        """Take the bins' shares from training pixels (N, 2), and the best answer without looking: E[w(q) code]."""
+        """Count the bins' shares from training pixels (N, 2), and find the best constant answer: E[w(q) code]."""
         if not len(ab):
             return  # nothing but gray photos: all colours stay as common
         places, code = soft_code(ab, self.centres, self.config.neighbours, self.config.sigma)
@@ -83,12 +83,12 @@ class Colorization(Task):
 
     @property
     def weights(self) -> Tensor:
-        """What a pixel counts by its bin, (Q,): 1 on average over the prior p."""
+        """The weight of a pixel by its bin, (Q,): 1 on average over the prior p."""
         shares = self.head.running_shares.double()
         return rebalancing(smoothed(shares, self.centres.double(), self.config.sigma), self.config.uniform).float()
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
-        """Lightness, and all that it lacks: (B, 3, crop, crop) uint8 -> (B, 1, s, s), ab (B, 2, s, s)."""
+        """Lightness as input, colours as target: (B, 3, crop, crop) uint8 -> (B, 1, s, s), ab (B, 2, s, s)."""
         pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         return Views((pixels[:, :1] - LIGHTNESS[0]) / SPREAD[0], pixels[:, 1:])
 
@@ -99,8 +99,8 @@ class Colorization(Task):
     def costs(self, logits: Tensor, ab: Tensor) -> Tensor:
         """Weighted cross-entropy of each pixel: logits (N, Q) or one answer to all (Q,), colours (N, 2) -> (N,)."""
         places, code = soft_code(ab, self.centres, self.config.neighbours, self.config.sigma)
-        told = logits.log_softmax(dim=-1).expand(len(ab), -1).gather(1, places)
-        return -self.weights[places[:, 0]] * (told * code).sum(dim=1)
+        predicted = logits.log_softmax(dim=-1).expand(len(ab), -1).gather(1, places)
+        return -self.weights[places[:, 0]] * (predicted * code).sum(dim=1)
 
     def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
         assert target is not None
@@ -109,18 +109,18 @@ class Colorization(Task):
         return {"cross_entropy": (costs.mean(dim=1) * kept).sum() / kept.sum().clamp(min=1)}
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each photo with colours: the loss beside that of the prior, and colours beside gray ones."""
+        """For each photo with colours: the loss beside that of the prior, and the colour error beside that of gray."""
         assert target is not None
         logits, ab = maps.rows(outputs), maps.rows(maps.cells(target))
-        told = annealed_mean(logits, self.centres, self.config.temperature)
+        predicted = annealed_mean(logits, self.centres, self.config.temperature)
         nearest = torch.cdist(ab, self.centres).argmin(dim=1)
         found = {
             "loss": self.costs(logits, ab),
             "loss_of_prior": self.costs(self.head.running_guess.log(), ab),
             "colours_accuracy": (logits.argmax(dim=1) == nearest).float(),
-            "colour_error": (told - ab).norm(dim=1),
+            "colour_error": (predicted - ab).norm(dim=1),
             "colour_error_of_gray": ab.norm(dim=1),
-            "saturation": told.norm(dim=1),
+            "saturation": predicted.norm(dim=1),
         }
         found["gain_over_prior"] = found["loss_of_prior"] - found["loss"]
         kept = maps.coloured(target)
@@ -155,14 +155,14 @@ class Colorization(Task):
         shown, solution = maps.gray("lightness alone", light), maps.photo("the photo", light, ab)
         return Puzzle("Which colours did the gray photo have?", (shown,), 2, solution=(solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one puzzle an image
-        """The photo in the colours that the network tells, and these colours alone, each beside the truth."""
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
+        """The photo in the colours that the network predicts, and these colours alone, each beside the truth."""
         assert views.target is not None
         light, ab, side = _lightness(views), views.target[0], views.inputs.shape[-1]
-        told = maps.decoded(outputs[0], self.centres, self.config.temperature)  # (1, 2, n, n)
-        large = maps.drawn_large(told, side)[0]
+        predicted = maps.decoded(outputs[0], self.centres, self.config.temperature)  # (1, 2, n, n)
+        large = maps.drawn_large(predicted, side)[0]
         right = maps.cells(ab[None])
-        off = float((told - right).norm(dim=1).mean())
+        off = float((predicted - right).norm(dim=1).mean())
         off_by_gray = float(right.norm(dim=1).mean())
         words = f"its colours are off by {off:.0f} in ab on average; without any it would be {off_by_gray:.0f}"
         drawn = (
@@ -171,7 +171,7 @@ class Colorization(Task):
             maps.flat("its colours alone", large),
             maps.flat("the photo's, of the same pixels", maps.drawn_large(right, side)[0]),
         )
-        return Answer(words, drawn=drawn)
+        return PuzzleAnswer(words, drawn=drawn)
 
     def architecture(self) -> dict[str, Any]:
         return {"architecture": "alexnet", "encoder": _encoder(self.config), "head": None}

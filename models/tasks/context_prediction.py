@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.context_prediction import ContextConfig
 from models.resampling import standardise
 from models.tasks import classifying
@@ -40,7 +40,10 @@ SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised patch is drawn
 
 
 class ContextPrediction(Task):
-    """Two patches meet only after fc6; all nine of a grid are seen once, and sixteen pairs of them are asked about."""
+    """Two patches meet only after fc6.
+
+    All nine patches of a grid pass the network once, and sixteen pairs of them are questions.
+    """
 
     name: ClassVar[str] = "context_prediction"
     paper: ClassVar[str] = "https://arxiv.org/abs/1505.05192"
@@ -86,11 +89,12 @@ class ContextPrediction(Task):
             patches = without_green(patches)
         return standardise(patches.flatten(0, 1)).view_as(patches)
 
-    def giveaways(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
-        """Where in the crop a patch's middle lies, row and column in sides of the crop, from its fc6 alone.
+    def shortcuts(self, images: Tensor, rng: torch.Generator) -> dict[str, tuple[Tensor, Tensor]]:
+        """Where in the crop a patch's middle lies, row and column in sides of the crop, read from its fc6 alone.
 
-        The paper: an error of .255 for the tenth of the photos that give most away, .371 by chance, .321 after
-        projection. Where a grid fills the crop, as in `small`, the place is little more than the number of the cell.
+        In the paper the error is .255 for the tenth of the photos in which it is smallest, .371 by chance, and .321
+        after projection. Where a grid fills the crop, as in `small`, the place is little more than the number of the
+        cell.
         """
         starts = corners(len(images), self.config, rng)
         # One by one: within a batch the coarse patches of a cell are equally coarse, which would tell the cell.
@@ -121,13 +125,13 @@ class ContextPrediction(Task):
         question = "On which side of the first patch does the second lie?"
         return Puzzle(question, shown, 2, SIDES, LABELS[which], (solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:
-        """The second patch where the network puts it."""
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:
+        """The second patch on the side where the network puts it."""
         which %= len(PAIRS)
         said = classifying.answer(outputs[0, which], SIDES)
         assert said.choice is not None
         where = together("where the network puts it", views.inputs[0], which, said.choice)
-        return Answer(said.words, said.probabilities, (where,))
+        return PuzzleAnswer(said.words, said.probabilities, (where,))
 
     def architecture(self) -> dict[str, Any]:
         return {"architecture": "alexnet", "encoder": _encoder(self.config), "head": None}
@@ -190,7 +194,7 @@ def one_channel(patches: Tensor, rng: torch.Generator) -> Tensor:
     return noise.mul_(NOISE * deviation).scatter_(2, kept, centred)
 
 
-def drawn(caption: str, patch: Tensor) -> Picture:
+def drawn(caption: str, patch: Tensor) -> PuzzlePicture:
     """A normalised patch (3, p, p); of one whose colours were dropped the channel that is left, in gray."""
     spread = patch.float().std(dim=(1, 2))
     lone = int(spread.argmax())
@@ -199,7 +203,7 @@ def drawn(caption: str, patch: Tensor) -> Picture:
     return picture(caption, patch, SHOWN_MEAN, SHOWN_STD)
 
 
-def together(caption: str, patches: Tensor, which: int, side: int) -> Picture:
+def together(caption: str, patches: Tensor, which: int, side: int) -> PuzzlePicture:
     """Both patches of a pair (of (9, 3, p, p)) in one picture, the second on that side of the first."""
     first, second = (drawn("", patches[cell]).pixels for cell in PAIRS[which])
     reach = len(first) * 9 // 8
@@ -207,4 +211,4 @@ def together(caption: str, patches: Tensor, which: int, side: int) -> Picture:
     for pixels, cell in ((first, MIDDLE), (second, AROUND[side])):
         top, left = cell // 3 * reach, cell % 3 * reach
         canvas[top : top + len(pixels), left : left + len(pixels)] = pixels
-    return Picture(caption, canvas)
+    return PuzzlePicture(caption, canvas)

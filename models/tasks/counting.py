@@ -4,7 +4,7 @@ Noroozi, Pirsiavash, Favaro, "Representation Learning by Learning to Count", ICC
 Kept from the paper: D downsamples by two, T_j cuts tile j, phi counts, M is the contrastive margin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,23 +12,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.card import LayerCard, Preprocess
+from models.card import Card, LayerCard, Preprocess
 from models.counting.equation import stack
+from models.counting.evaluation import evaluate
+from models.counting.training_measures import view_pictures, view_totals, watched_measures
+from models.counting.training_views import MEASURES, VIEWS
 from models.encoders.alexnet import WIDTHS, AlexNet
 from models.encoders.initialisation import gaussian, he, scale_to, uniform
-from models.puzzles import Answer, Puzzle
+from models.network import Network
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.counting import CountingConfig
 from models.tasks.base import Task, Views
 from models.tasks.heads import CountingHead
 from models.tasks.pictures import stretched
+from models.tasks.validation import FixedViews, HeldOut, Scored, Watched
 from models.tasks.windows import mirrored
 
 SIDES = ("the left one", "the right one")
 
 
 @dataclass(frozen=True)
-class Draw:
-    """What chance decides for a batch: who is mirrored (B,), and for all of them gray or not, and the kernel."""
+class BatchDraw:
+    """The random choices for a batch: which images are mirrored (B,), whether all are gray, and the kernel."""
 
     mirrored: Tensor
     gray: bool
@@ -40,6 +45,7 @@ class Counting(Task):
 
     name: ClassVar[str] = "counting"
     paper: ClassVar[str] = "https://arxiv.org/abs/1708.06734"
+    first_curves: ClassVar[tuple[str, ...]] = MEASURES
     config: CountingConfig
 
     def __init__(self, encoder: nn.Module, head: nn.Module, config: CountingConfig) -> None:
@@ -60,22 +66,23 @@ class Counting(Task):
             gaussian(encoder.get_parameter("conv1.weight"), config.conv1_std, rng)
         return cls(encoder, head, config)
 
-    def begin(self, views: Tensor) -> float:
+    def begin(self, views: Tensor) -> Mapping[str, float]:
         """Bring the mean |phi(Dx)|^2 of the first batch (B, 5, 3, s, s) to `start_norm` by scaling conv1."""
         if not self.config.start_norm:
-            return 1.0
+            return {"conv1_scale": 1.0}
         shown = views[:, 0]  # (B, 5, 3, s, s) -> (B, 3, s, s)
 
         def squared_norm() -> float:
             with torch.no_grad():
                 return float(self.head(self.encoder(shown)).square().sum(dim=1).mean())
 
-        return scale_to(self.encoder.get_parameter("conv1.weight"), squared_norm, self.config.start_norm)
+        factor = scale_to(self.encoder.get_parameter("conv1.weight"), squared_norm, self.config.start_norm)
+        return {"conv1_scale": factor}
 
-    def rescale(self, factor: float) -> None:
-        """What `begin` did to another copy of the untrained task."""
+    def begin_like(self, found: Mapping[str, Any]) -> None:
+        """Scale conv1 by the factor that was found."""
         with torch.no_grad():
-            self.encoder.get_parameter("conv1.weight").mul_(factor)
+            self.encoder.get_parameter("conv1.weight").mul_(float(found.get("conv1_scale", 1.0)))
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:
         """Stack D(x), T_1(x) ... T_4(x): (B, 3, 2s, 2s) uint8 -> (B, 5, 3, s, s) float.
@@ -88,11 +95,11 @@ class Counting(Task):
             pixels = gray(pixels)
         return Views(stack(pixels, drawn.kernel, per_input=self.config.normalise == "input"), targets)
 
-    def draw(self, count: int, rng: torch.Generator) -> Draw:
-        """The coins of one batch of `count` images."""
+    def draw(self, count: int, rng: torch.Generator) -> BatchDraw:
+        """Draw the random choices for a batch of `count` images."""
         mirrored = (torch.rand(count, generator=rng) < 0.5) & self.config.flip
         is_gray = bool(torch.rand((), generator=rng) < self.config.gray_share)
-        return Draw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
+        return BatchDraw(mirrored, is_gray, self.kernels[int(torch.randint(len(self.kernels), (), generator=rng))])
 
     def forward(self, views: Tensor) -> Tensor:
         counts: Tensor = self.head(self.encoder(views.flatten(0, 1)))  # (B, 5, 3, s, s) -> (5 B, K)
@@ -132,6 +139,25 @@ class Counting(Task):
         own, other = errors(outputs)
         return {"loss": own + F.relu(self.config.margin - other), "accuracy": (own < other).float()}
 
+    def watch(self, images: HeldOut, fixed: int, card: Card) -> Watched:
+        """Both sides of the equation on held-out images, and what is counted in each view of the fixed one."""
+        network = self._network(card)
+        return Watched(watched_measures(network, images.regions), view_totals(network, images.regions[fixed]))
+
+    def fixed_views(self, images: HeldOut, fixed: int, card: Card) -> FixedViews:
+        """D(x) and the four tiles of the fixed image, without a question."""
+        return FixedViews(view_pictures(images.regions[fixed], card.preprocess.crop), names=VIEWS)
+
+    def score(self, untrained: Task, images: HeldOut, card: Card, tick: Callable[[str], None]) -> Scored:
+        """The measures of counting beside those of its controls, and count vectors to compare other images with."""
+        assert isinstance(untrained, Counting)
+        networks = self._network(card), untrained._network(card)
+        return Scored(*evaluate(*networks, images.regions, seed=images.seed, tick=tick))
+
+    def _network(self, card: Card) -> Network:
+        """Encoder and head as they are used in a finished checkpoint: in fp32, in evaluation mode."""
+        return Network(card, self.encoder, self.head, str(next(self.parameters()).device), torch.float32)
+
     def chance(self) -> dict[str, float]:
         return {"accuracy": 0.5}
 
@@ -143,13 +169,13 @@ class Counting(Task):
         names = ("left", "right", *(f"tile {number}" for number in range(1, 5)))
         return Puzzle("Which picture do the four tiles come from?", stretched(names, shown), 2, SIDES, right)
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - counts say it all
-        """The picture whose count the tiles' counts add up to more nearly."""
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - counts say it all
+        """The picture to whose count the counts of the tiles add up more closely."""
         own, other = (float(error[0]) for error in errors(outputs))
         fits = torch.softmax(torch.tensor([-own, -other]), dim=0).tolist()
         ordered = fits[::-1] if which % 2 else fits
         words = f"the tiles' counts miss their own picture's by {own:.2f}, squared, and the other's by {other:.2f}"
-        return Answer(words, tuple(ordered))
+        return PuzzleAnswer(words, tuple(ordered))
 
     def architecture(self) -> dict[str, Any]:
         assert isinstance(self.head, CountingHead)

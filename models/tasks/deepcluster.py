@@ -1,8 +1,9 @@
-"""DeepCluster: sort the images by what the network says of them, learn the groups, and sort again, every epoch.
+"""DeepCluster: group the images by the network's features, train on the groups as classes, and group again every epoch.
 
 Caron, Bojanowski, Joulin, Douze, "Deep Clustering for Unsupervised Learning of Visual Features", ECCV 2018,
-https://arxiv.org/abs/1807.05520. Values are the released code's, where it differs from the paper. It trains the last
-layer by an optimiser of its own without momentum; here momentum is forgotten when that layer is drawn anew.
+https://arxiv.org/abs/1807.05520. Values are the released code's, where it differs from the paper. The code trains the
+last layer by an optimiser of its own without momentum; here the momentum of that layer is dropped when it is drawn
+anew.
 """
 
 from typing import Any, ClassVar, Self
@@ -18,7 +19,7 @@ from models.clusters.measures import nmi, spread
 from models.clusters.space import fit_space
 from models.encoders.initialisation import he
 from models.encoders.sobel import SobelAlexNet
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.deepcluster import DeepClusterConfig
 from models.tasks import classifying
 from models.tasks.base import Epoch, Relabelled, Task, Views
@@ -31,7 +32,10 @@ SAME = ("yes", "no")
 
 
 class DeepCluster(Task):
-    """In training a crop has its image's group; held-out images are judged by whether two crops get the same one."""
+    """In training the target of a crop is its image's group.
+
+    For held-out images it is measured whether two crops of one image get the same group.
+    """
 
     name: ClassVar[str] = "deepcluster"
     paper: ClassVar[str] = "https://arxiv.org/abs/1807.05520"
@@ -55,14 +59,16 @@ class DeepCluster(Task):
         return made
 
     def draw_top(self, rng: torch.Generator) -> None:
-        """New weights for the last layer, N(0, .01): the numbers of groups mean nothing from one epoch to the next."""
+        """Draw new weights for the last layer, N(0, .01), since the numbers of groups change from one epoch to the
+        next.
+        """
         weight = self.head.get_parameter("top.weight")
         with torch.no_grad():
             weight.copy_(torch.randn(weight.shape, generator=rng) * 0.01)
             self.head.get_parameter("top.bias").zero_()
 
     def on_epoch_start(self, epoch: Epoch) -> Relabelled:
-        """Sort all training images anew; the epoch then sees every group equally often."""
+        """Group all training images anew; the epoch then shows every group equally often."""
         seed = int(torch.randint(2**31, (), generator=epoch.rng))
         features = self.features(epoch)
         labels, inertia = regroup(features, self.config, seed)
@@ -138,17 +144,17 @@ class DeepCluster(Task):
         return Puzzle("Which group is it in?", shown, 2, self._choices, int(views.target[0]))
 
     @torch.no_grad()
-    def _edges(self, crop: Tensor) -> Picture:
-        """All that the network sees of a crop (3, s, s)."""
+    def _edges(self, crop: Tensor) -> PuzzlePicture:
+        """The network's whole input for a crop (3, s, s), as pictures."""
         edges = self.encoder.edges(crop[None]).square().sum(dim=1).sqrt()  # (1, s, s)
         return picture("what the network sees of it", (edges / edges.max().clamp(min=1e-6)).expand(3, -1, -1))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002
         if outputs.ndim == 2:
             return classifying.answer(outputs[0], self._choices)
         one, other = torch.softmax(outputs[0].float(), dim=-1).cpu()  # (k,) each
         same = float((one * other).sum().clamp(0, 1))
-        return Answer(f"in one group with a probability of {same:.2f}", (same, 1 - same))
+        return PuzzleAnswer(f"in one group with a probability of {same:.2f}", (same, 1 - same))
 
     @property
     def _choices(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Heads: what a task puts on the encoder."""
+"""The heads that tasks put on an encoder."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ class TilesHead(nn.Module):
         return logits
 
     def each(self, maps: Tensor) -> Tensor:
-        """What the nine tiles have to say before they meet: (9 B, C, h, w) -> (9 B, tile_hidden)."""
+        """The outputs for the nine tiles before they are combined: (9 B, C, h, w) -> (9 B, tile_hidden)."""
         features: Tensor = self.fc6(self.pool(maps).flatten(1))
         return features
 
@@ -138,7 +138,7 @@ class PairsHead(nn.Module):
 
 
 class SplitHead(nn.Module):
-    """Two heads of maps: what the first half of the channels tells, and what the second does, side by side."""
+    """Two heads of maps side by side, one for the first half of the channels and one for the second half."""
 
     def __init__(self, *, features: int, hidden: int, outputs: tuple[int, int], side: int, norm: bool) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from models.card import LayerCard, Preprocess
 from models.encoders.alexnet import AlexNet
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes.inpainting import InpaintingConfig
 from models.tasks.base import Task, Views
 from models.tasks.pictures import picture
@@ -34,7 +34,7 @@ SLOPE = 0.2  # of the discriminator's leaky ReLUs
 
 
 class Inpainting(Task):
-    """AlexNet on the photo with its hole, a decoder that fills it, and a discriminator with an optimiser of its own."""
+    """AlexNet on the photo with its hole, a decoder that fills the hole, and a discriminator with its own optimiser."""
 
     name: ClassVar[str] = "inpainting"
     paper: ClassVar[str] = "https://arxiv.org/abs/1604.07379"
@@ -79,13 +79,13 @@ class Inpainting(Task):
         return filled
 
     def loss(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """The squared error, and how surely the discriminator tells what was filled in from a photo's middle."""
+        """The squared error, and the discriminator's cross-entropy for calling the filled square real."""
         assert target is not None
         share, band = self.config.adversarial, self.config.overlap
         weights = overlap_weights(self.config.filled, band, self.config.overlap_weight).to(outputs.device)
         terms = {"reconstruction": (1 - share) * ((outputs - target).square() * weights).mean()}
         if share:
-            terms["adversarial"] = share * told_as(self.discriminator(outputs), real=True)
+            terms["adversarial"] = share * mean_cross_entropy(self.discriminator(outputs), real=True)
         return terms
 
     def training_step(self, views: Views, outputs: Tensor) -> dict[str, Tensor]:
@@ -93,7 +93,7 @@ class Inpainting(Task):
         assert views.target is not None
         if self.config.adversarial:
             known, drawn = self.discriminator(views.target), self.discriminator(outputs.detach())
-            torch.autograd.backward(told_as(known, real=True) + told_as(drawn, real=False))
+            torch.autograd.backward(mean_cross_entropy(known, real=True) + mean_cross_entropy(drawn, real=False))
             self.opposing.step()
             self.opposing.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(False)
@@ -102,7 +102,9 @@ class Inpainting(Task):
         return terms
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each hole: the mean squared error of pixels in 0..1, beside that of its border's mean colour."""
+        """For each hole: the mean squared error of pixels in 0..1, beside that of filling it with its border's mean
+        colour.
+        """
         assert target is not None
         right = middle(target, self.config.hole)
         found = {
@@ -124,7 +126,7 @@ class Inpainting(Task):
         solution = self._filled("the photo", views, middle(views.target[0], self.config.hole))
         return Puzzle("What fills the hole?", (shown,), 2, solution=(solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one puzzle an image
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
         """The hole filled by the network and by one colour, and the truth; the visible overlap stays as it is."""
         assert views.target is not None
         first, side = views.target[:1], self.config.hole
@@ -136,9 +138,9 @@ class Inpainting(Task):
             self._filled("the photo", views, middle(first[0], side)),
             self._filled("filled with its border's mean colour", views, border(first, self.config.overlap)[0]),
         )
-        return Answer(words, drawn=drawn)
+        return PuzzleAnswer(words, drawn=drawn)
 
-    def _filled(self, caption: str, views: Views, filling: Tensor) -> Picture:
+    def _filled(self, caption: str, views: Views, filling: Tensor) -> PuzzlePicture:
         """The first photo with its hole filled by (3, hole, hole), or by the one colour (3, 1, 1)."""
         shown = views.inputs[0].clone()
         hole = middle(shown, self.config.hole)
@@ -170,8 +172,8 @@ class ChannelWise(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         channels = maps.flatten(2).transpose(0, 1)  # (B, m, n, n) -> (m, B, n^2)
-        told = torch.baddbmm(self.bias[:, None], channels, self.weight)
-        return told.transpose(0, 1).reshape(maps.shape)
+        found = torch.baddbmm(self.bias[:, None], channels, self.weight)
+        return found.transpose(0, 1).reshape(maps.shape)
 
 
 def decoder(config: InpaintingConfig) -> nn.Sequential:
@@ -190,7 +192,7 @@ def decoder(config: InpaintingConfig) -> nn.Sequential:
 
 
 def discriminator(side: int, width: int) -> nn.Sequential:
-    """One logit for each square: (B, 3, side, side) -> (B, 1, 1, 1), above 0 for those of photos."""
+    """A discriminator with one logit a square: (B, 3, side, side) -> (B, 1, 1, 1), above 0 for real photos."""
     parts: list[nn.Module] = []
     channels = 3
     while side >= 8:
@@ -202,8 +204,8 @@ def discriminator(side: int, width: int) -> nn.Sequential:
     return nn.Sequential(*parts, nn.Conv2d(channels, 1, side))
 
 
-def told_as(logits: Tensor, *, real: bool) -> Tensor:
-    """Mean cross-entropy of logits that should all say the same."""
+def mean_cross_entropy(logits: Tensor, *, real: bool) -> Tensor:
+    """The mean cross-entropy of logits whose right answer is the same for all: real or not."""
     return F.softplus(-logits if real else logits).mean()
 
 
@@ -214,7 +216,7 @@ def middle(pixels: Tensor, side: int) -> Tensor:
 
 
 def overlap_weights(side: int, band: int, weight: float) -> Tensor:
-    """What the squared error of a pixel counts, (side, side): `weight` within `band` pixels of the edge, 1 inside."""
+    """The weight of a pixel's squared error, (side, side): `weight` within `band` pixels of the edge, 1 inside."""
     weights = torch.full((side, side), weight)
     middle(weights, side - 2 * band).fill_(1.0)
     return weights
@@ -227,9 +229,9 @@ def border(target: Tensor, band: int) -> Tensor:
     return (target * visible).sum(dim=(2, 3), keepdim=True) / visible.sum()
 
 
-def squares(told: Tensor, right: Tensor) -> Tensor:
+def squares(predicted: Tensor, right: Tensor) -> Tensor:
     """Mean squared error of each photo, (B,), in units of pixels 0..1 from those of -1..1."""
-    return (told - right).square().mean(dim=(1, 2, 3)) / 4
+    return (predicted - right).square().mean(dim=(1, 2, 3)) / 4
 
 
 def decibels(error: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Picture, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer, PuzzlePicture
 from models.recipes import permutations
 from models.recipes.jigsaw import JigsawConfig, PuzzleConfig
 from models.recipes.permutations import TILES
@@ -31,11 +31,11 @@ SHOWN_MEAN, SHOWN_STD = (0.5,), (0.22,)  # how a normalised tile is drawn
 
 
 @dataclass(frozen=True)
-class Draw:
-    """What chance decides for B puzzles; slots and cells are numbered row by row.
+class PuzzleDraw:
+    """The random choices for B puzzles; slots and cells are numbered row by row.
 
-    `labels` (B,) are the permutations; slot i shows the cell `cells` (B, 9) of the image `images` (B, 9); the tile
-    begins `corners` (B, 9, 2, 3) pixels down and right in its cell, for each channel; `gray` and `projected` (B,).
+    `labels` (B,) are the permutations. Slot i shows the cell `cells` (B, 9) of the image `images` (B, 9). The tile
+    begins `corners` (B, 9, 2, 3) pixels down and right in its cell, for each channel. `gray` and `projected` are (B,).
     """
 
     labels: Tensor
@@ -91,8 +91,8 @@ class Jigsaw(Task):
         drawn = self.draw(len(images), rng)
         return Views(self.tiles(pixels, drawn), drawn.labels.to(images.device))
 
-    def draw(self, count: int, rng: torch.Generator) -> Draw:
-        """The chances of so many puzzles; each has its own image."""
+    def draw(self, count: int, rng: torch.Generator) -> PuzzleDraw:
+        """Draw the random choices for so many puzzles; each has its own image."""
         chosen, shift = self.head.permutations.cpu().long(), self.config.shift
         labels = torch.randint(len(chosen), (count,), generator=rng)
         gray = torch.rand(count, generator=rng) < self.config.gray_share
@@ -100,9 +100,9 @@ class Jigsaw(Task):
         corners = torch.randint(free + 1, (count, TILES, 2, 1), generator=rng)
         shifts = torch.randint(shift + 1, (count, TILES, 2, 3), generator=rng) * ~gray.view(-1, 1, 1, 1)
         own = torch.arange(count)[:, None].expand(count, TILES)
-        return Draw(labels, own, chosen[labels], corners + shifts, gray, torch.zeros_like(gray))
+        return PuzzleDraw(labels, own, chosen[labels], corners + shifts, gray, torch.zeros_like(gray))
 
-    def tiles(self, pixels: Tensor, drawn: Draw) -> Tensor:
+    def tiles(self, pixels: Tensor, drawn: PuzzleDraw) -> Tensor:
         """Cut, gray or projected, each with mean 0 and deviation 1: (B, 3, S, S) uint8 -> (B, 9, 3, t, t)."""
         device = pixels.device
         cut = cut_tiles(pixels, drawn, self.config.cell, self.config.tile).float().div_(255)
@@ -144,8 +144,8 @@ class Jigsaw(Task):
         solution = tuple(self._tile(views, slot, captions[slot]) for slot in self.order(label))
         return Puzzle("Which place in the photo does each tile come from?", shown, 3, self._choices, label, solution)
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one puzzle an image
-        """The tiles as the network puts them together."""
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
+        """The tiles in the order in which the network puts them."""
         assert views.target is not None
         said = classifying.answer(outputs[0], self._choices)
         assert said.choice is not None
@@ -155,7 +155,7 @@ class Jigsaw(Task):
         for place, slot in enumerate(order):
             note = ", of another photo" if slot in strange else "" if slot == right[place] else ", misplaced"
             drawn.append(self._tile(views, slot, f"tile {slot + 1}{note}"))
-        return Answer(said.words, said.probabilities, tuple(drawn))
+        return PuzzleAnswer(said.words, said.probabilities, tuple(drawn))
 
     def truth(self, target: Tensor) -> tuple[int, tuple[int, ...]]:
         """The label of one puzzle, and the slots whose tiles are of another image."""
@@ -172,7 +172,7 @@ class Jigsaw(Task):
         rows = (self.head.permutations.long() + 1).tolist()
         return tuple(" ".join(map(str, row)) for row in rows)
 
-    def _tile(self, views: Views, slot: int, caption: str) -> Picture:
+    def _tile(self, views: Views, slot: int, caption: str) -> PuzzlePicture:
         return picture(caption, views.inputs[0, slot], SHOWN_MEAN, SHOWN_STD)
 
     def architecture(self) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def unshuffled(permutation: Tensor) -> Tensor:
     return permutation.long().argsort()
 
 
-def cut_tiles(pixels: Tensor, drawn: Draw, cell: int, tile: int) -> Tensor:
+def cut_tiles(pixels: Tensor, drawn: PuzzleDraw, cell: int, tile: int) -> Tensor:
     """The tile of every slot, from its image and cell: (B, C, 3 cell, 3 cell) -> (B, 9, C, tile, tile)."""
     device = pixels.device
     grid = torch.stack([drawn.cells // 3, drawn.cells % 3], dim=-1) * cell  # (B, 9, 2)

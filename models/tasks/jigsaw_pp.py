@@ -19,12 +19,12 @@ from models.recipes.jigsaw_pp import JigsawPPConfig
 from models.recipes.permutations import TILES
 from models.tasks import classifying
 from models.tasks.base import Views
-from models.tasks.jigsaw import Draw, Jigsaw
+from models.tasks.jigsaw import Jigsaw, PuzzleDraw
 from models.tasks.windows import mirror
 
 
 class JigsawPP(Jigsaw):
-    """The label is still the permutation alone; any two labels differ in more slots than intruders can hide."""
+    """The label is the permutation alone; any two labels differ in more slots than intruders can hide."""
 
     name: ClassVar[str] = "jigsaw_pp"
     paper: ClassVar[str] = "https://arxiv.org/abs/1805.00385"
@@ -47,7 +47,7 @@ class JigsawPP(Jigsaw):
         target = torch.cat([drawn.labels[:, None], strange], dim=1).to(images.device)
         return Views(self.tiles(pixels, drawn), target)
 
-    def draw(self, count: int, rng: torch.Generator) -> Draw:
+    def draw(self, count: int, rng: torch.Generator) -> PuzzleDraw:
         drawn = super().draw(count, rng)
         projected = (torch.rand(count, generator=rng) < self.config.projected_share) & ~drawn.gray
         level = drawn.corners.amin(dim=3, keepdim=True).expand_as(drawn.corners)  # the same for all channels
@@ -60,7 +60,7 @@ class JigsawPP(Jigsaw):
         return super().loss(outputs, target[:, 0])
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Loss and accuracy; and the accuracy on puzzles of 0, 1, ... intruders, which is not a number elsewhere."""
+        """Loss and accuracy, and the accuracy on puzzles of 0, 1, ... intruders, which is NaN for other puzzles."""
         assert target is not None
         found = classifying.measures(outputs, target[:, 0])
         count = target[:, 1:].sum(dim=1)
@@ -81,7 +81,7 @@ class JigsawPP(Jigsaw):
         return {**super().facts(), "intruders_at_most": self.config.intruders}
 
 
-def with_intruders(drawn: Draw, most: int, rng: torch.Generator) -> Draw:
+def with_intruders(drawn: PuzzleDraw, most: int, rng: torch.Generator) -> PuzzleDraw:
     """Put 0 to `most` tiles of one other image of the batch into random slots of each puzzle; labels stay.
 
     Their number is uniform; slots differ from each other, and so do the cells that the tiles are cut from. Raises

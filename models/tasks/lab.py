@@ -1,4 +1,4 @@
-"""Colours as classes: the bins of ab that sRGB can show, a colour's soft code, weights against common colours.
+"""Colours as classes: the bins of ab within sRGB, a colour's soft code, and weights that favour rare colours.
 
 Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, https://arxiv.org/abs/1603.08511. The paper counts 313
 bins in gamut at grid 10 and ships them as a file; computed as cells that hold a colour of the sRGB cube there are 261.

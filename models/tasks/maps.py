@@ -1,6 +1,6 @@
-"""What tasks share that answer for each cell of a map: the pixels that cells are asked for, and maps as pictures.
+"""What tasks share that answer for each cell of a map: the pixels in question, and maps drawn as pictures.
 
-Cell (y, x) of a dense AlexNet has its centre in pixel (16 y, 16 x), and that pixel is what it has to tell.
+Cell (y, x) of a dense AlexNet has its centre in pixel (16 y, 16 x), and that pixel is the one it has to predict.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.preprocessing import lab
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.tasks.base import Windows
 from models.tasks.lab import annealed_mean, to_rgb
 from models.tasks.pictures import picture
@@ -18,7 +18,7 @@ from models.tasks.pictures import picture
 STRIDE = 16
 BATCH = 256
 MIDDLE = 65.0  # lightness at which colours without one are drawn
-COLOURED = 5.0  # a photo none of whose a and b is larger is gray: nobody can tell its colours
+COLOURED = 5.0  # a photo none of whose a and b is larger counts as gray
 
 
 def cells(maps: Tensor) -> Tensor:
@@ -39,19 +39,19 @@ def drawn_large(maps: Tensor, side: int) -> Tensor:
 
 
 def training_pixels(windows: Windows, crop: int) -> Iterator[Tensor]:
-    """What the cells of every training image's middle crop have to tell, as Lab (B, 3, n, n), in batches."""
+    """The target pixels of every training image's middle crop, as Lab (B, 3, n, n), in batches."""
     for indices in torch.split(torch.arange(len(windows.extents)), BATCH):
         corners = (windows.extents[indices] - crop).clamp(min=0) // 2
         yield lab(cells(windows.crops(indices, corners, corners, crop)).float() / 255)
 
 
 def distribution(counts: Tensor) -> Tensor:
-    """Counts (Q,) of pixels as probabilities; one pixel more is shared out to all, so that nothing is impossible."""
+    """Counts (Q,) of pixels as probabilities; one extra pixel is shared among all bins, so that none is impossible."""
     return (counts + 1 / len(counts)) / (counts.sum() + 1)
 
 
 def decoded(logits: Tensor, centres: Tensor, temperature: float) -> Tensor:
-    """What one photo's logits (Q, n, n) tell, as values of centres (Q, D): (1, D, n, n)."""
+    """The prediction of one photo's logits (Q, n, n), as values of centres (Q, D): (1, D, n, n)."""
     return annealed_mean(logits.permute(1, 2, 0), centres, temperature).permute(2, 0, 1)[None]
 
 
@@ -60,16 +60,16 @@ def coloured(ab: Tensor) -> Tensor:
     return ab.abs().amax(dim=(1, 2, 3)) > COLOURED
 
 
-def photo(caption: str, light: Tensor, ab: Tensor) -> Picture:
+def photo(caption: str, light: Tensor, ab: Tensor) -> PuzzlePicture:
     """L (1, h, w) in 0..100 and a, b (2, h, w) as a picture."""
     return picture(caption, to_rgb(torch.cat([light, ab])[None].float())[0])
 
 
-def gray(caption: str, light: Tensor) -> Picture:
+def gray(caption: str, light: Tensor) -> PuzzlePicture:
     """Lightness (1, h, w) in 0..100 without colours."""
     return photo(caption, light, light.new_zeros(2, *light.shape[1:]))
 
 
-def flat(caption: str, ab: Tensor) -> Picture:
+def flat(caption: str, ab: Tensor) -> PuzzlePicture:
     """Colours a, b (2, h, w) alone, all at one lightness."""
     return photo(caption, ab.new_full((1, *ab.shape[1:]), MIDDLE), ab)

@@ -1,4 +1,4 @@
-"""Rotation: which way up is the image? Four turns of it, and the network says by how much each was turned.
+"""Rotation: which way up is the image? The network sees four turns of it and predicts by how much each was turned.
 
 Gidaris, Singh, Komodakis, "Unsupervised Representation Learning by Predicting Image Rotations", ICLR 2018,
 https://arxiv.org/abs/1803.07728. Where paper and released code differ the code was taken: batch normalisation in every
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.card import LayerCard, Preprocess
 from models.encoders import ENCODERS
 from models.encoders.initialisation import he
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.rotation import ClassifierConfig
 from models.tasks import classifying
 from models.tasks.base import Task, Views
@@ -25,7 +25,7 @@ TURNS = ("upright", "a quarter turn to the left", "upside down", "a quarter turn
 
 
 class CropClassifier(Task):
-    """A network, AlexNet with batch normalisation where nothing else is asked for, that puts crops into classes."""
+    """A network that classifies crops: AlexNet with batch normalisation unless another network is asked for."""
 
     config: ClassifierConfig
 
@@ -97,14 +97,14 @@ class Rotation(CropClassifier):
         solution = picture("turned back", views.inputs[0, 0], MEAN, STD)
         return Puzzle("How was the photo turned?", (shown,), 1, TURNS, which % 4, (solution,))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - it is in the outputs
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - it is in the outputs
         return classifying.answer(outputs[0, which % 4], TURNS)
 
 
 def turns(images: Tensor) -> Tensor:
     """0, 90, 180 and 270 degrees to the left: (B, C, s, s) -> (B, 4, C, s, s).
 
-    By transposing and flipping alone: interpolation would tell a turned image from an upright one.
+    By transposing and flipping alone: traces of interpolation would reveal which images were turned.
     """
     turned = images.transpose(2, 3)
     return torch.stack([images, turned.flip(2), images.flip((2, 3)), turned.flip(3)], dim=1)

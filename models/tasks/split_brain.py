@@ -1,10 +1,11 @@
-"""Split-brain: one half of the network tells the colours from the gray, the other the gray from the colours.
+"""Split-brain: one half of the network predicts the colours from the gray, the other the gray from the colours.
 
 Zhang, Isola, Efros, "Split-Brain Autoencoders: Unsupervised Learning by Cross-Channel Prediction", CVPR 2017,
 https://arxiv.org/abs/1611.09842. From the paper: AlexNet with two groups in every layer, batch normalisation, maps of
 12 x 12 cells of 180 px, and classes on both sides: bins of ab and 50 bins of L, the nearest alone and none weighted
-("cl, cl"). Its schedule and batches are not told there; they are those of colorization. Otherwise here: 261 computed
-bins of ab instead of 313, Lab is brought to about unit range, and each cell is asked for the pixel in its centre.
+("cl, cl"). The paper does not give its schedule and batches; ours are those of colorization. Otherwise here: 261
+computed bins of ab instead of 313, Lab is brought to about unit range, and each cell is asked for the pixel in its
+centre.
 """
 
 from typing import Any, ClassVar, Self
@@ -17,7 +18,7 @@ from models.card import LayerCard, Preprocess
 from models.encoders.initialisation import he
 from models.encoders.split import SplitAlexNet
 from models.preprocessing import lab
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.split_brain import SplitBrainConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
@@ -27,7 +28,7 @@ from models.tasks.windows import mirror
 
 MEAN, SPREAD = (50.0, 0.0, 0.0), (25.0, 25.0, 25.0)
 LIGHTNESSES, WIDTH = 50, 2.0  # bins of L
-SIDES = ("colours", "lightness")  # what the first half tells, and what the second does
+SIDES = ("colours", "lightness")  # what the first half predicts, and what the second does
 
 
 class SplitBrain(Task):
@@ -70,7 +71,7 @@ class SplitBrain(Task):
 
     @torch.no_grad()
     def on_epoch_start(self, epoch: Epoch) -> None:
-        """Before the first epoch: how common each class is among the training photos' pixels, for guessing."""
+        """Before the first epoch: how common each class is among the training photos' pixels, as a baseline."""
         if epoch.number != 0:
             return
         pixels = torch.cat([maps.rows(found) for found in maps.training_pixels(epoch.windows, self.config.crop)])
@@ -85,11 +86,11 @@ class SplitBrain(Task):
         return torch.cdist(pixels[:, 1:], self.colours).argmin(dim=1), light
 
     def views(self, images: Tensor, rng: torch.Generator, targets: Tensor | None = None) -> Views:  # noqa: ARG002
-        """All of Lab: (B, 3, crop, crop) uint8 -> (B, 3, s, s), and the pixels to tell as Lab (B, 3, n, n)."""
+        """All of Lab as input, and the target pixels: (B, 3, crop, crop) uint8 -> (B, 3, s, s), Lab (B, 3, n, n)."""
         pixels = lab((mirror(images, rng) if self.config.flip else images).float().div_(255))
         mean, spread = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
-        told = maps.cells(pixels).clone()
-        return Views(pixels.sub_(mean).div_(spread), told)
+        wanted = maps.cells(pixels).clone()
+        return Views(pixels.sub_(mean).div_(spread), wanted)
 
     def forward(self, views: Tensor) -> Tensor:
         logits: Tensor = self.head(self.encoder(views))  # (B, 3, s, s) -> (B, Q + 50, n, n)
@@ -97,10 +98,10 @@ class SplitBrain(Task):
 
     def costs(self, outputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of each pixel, (B n n,), of the colours and of the lightness."""
-        told = torch.split(maps.rows(outputs), [len(self.colours), LIGHTNESSES], dim=1)
+        predicted = torch.split(maps.rows(outputs), [len(self.colours), LIGHTNESSES], dim=1)
         colours, light = (
             F.cross_entropy(logits, right, reduction="none")
-            for logits, right in zip(told, self.classes(maps.rows(target)), strict=True)
+            for logits, right in zip(predicted, self.classes(maps.rows(target)), strict=True)
         )
         return colours, light
 
@@ -109,15 +110,15 @@ class SplitBrain(Task):
         return {f"{side}_told": cost.mean() for side, cost in zip(SIDES, self.costs(outputs, target), strict=True)}
 
     def measure(self, outputs: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-        """Of each photo: the loss of both halves and of each, beside that of the prior, and what is told rightly."""
+        """For each photo: the loss of both halves and of each, beside that of the prior, and the accuracy of each."""
         assert target is not None
         found: dict[str, Tensor] = {}
-        told = torch.split(maps.rows(outputs), [len(self.colours), LIGHTNESSES], dim=1)
+        predicted = torch.split(maps.rows(outputs), [len(self.colours), LIGHTNESSES], dim=1)
         costs, right = self.costs(outputs, target), self.classes(maps.rows(target))
         for place, (side, head) in enumerate(zip(SIDES, self._heads, strict=True)):
             found[f"{side}_loss"] = costs[place]
             found[f"{side}_loss_of_prior"] = -head.running_guess.log()[right[place]]
-            found[f"{side}_accuracy"] = (told[place].argmax(dim=1) == right[place]).float()
+            found[f"{side}_accuracy"] = (predicted[place].argmax(dim=1) == right[place]).float()
         for name in ("loss", "loss_of_prior"):
             found[name] = found[f"colours_{name}"] + found[f"lightness_{name}"]
         found["gain_over_prior"] = found["loss_of_prior"] - found["loss"]
@@ -149,15 +150,15 @@ class SplitBrain(Task):
         question = "Which colours belong to the gray, and which gray to the colours?"
         return Puzzle(question, shown, 2, solution=(maps.photo("the photo", light, ab),))
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one puzzle an image
-        """The colours that one half tells, put on the photo's lightness, and the lightness that the other tells."""
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one puzzle an image
+        """The colours that one half predicts, on the photo's lightness, and the lightness that the other predicts."""
         assert views.target is not None
         light, ab = _lab(views)
-        told = torch.split(outputs[0], [len(self.colours), LIGHTNESSES])
+        predicted = torch.split(outputs[0], [len(self.colours), LIGHTNESSES])
         temperature = self.config.temperature
         colours, gray = (
             maps.decoded(logits, centres, temperature)
-            for logits, centres in zip(told, (self.colours, self.lightnesses), strict=True)
+            for logits, centres in zip(predicted, (self.colours, self.lightnesses), strict=True)
         )
         right = views.target[:1]
         off_colours = float((colours - right[:, 1:]).norm(dim=1).mean())
@@ -174,7 +175,7 @@ class SplitBrain(Task):
             maps.gray("lightness told from the colours", maps.drawn_large(gray, side)[0]),
             maps.gray("the photo's, of the same pixels", maps.drawn_large(right[:, :1], side)[0]),
         )
-        return Answer(words, drawn=drawn)
+        return PuzzleAnswer(words, drawn=drawn)
 
     def architecture(self) -> dict[str, Any]:
         how = {"widths": self.config.channels, "norm": self.config.norm}

@@ -1,4 +1,4 @@
-"""Supervised: the labels of the gallery, the upper end of every comparison.
+"""Supervised: the labels of the gallery, as an upper bound for every comparison.
 
 Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012,
 https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks. Network and recipe
@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from models.puzzles import Answer, Puzzle
+from models.puzzles import Puzzle, PuzzleAnswer
 from models.recipes.supervised import SupervisedConfig
 from models.tasks import classifying
 from models.tasks.base import Views
@@ -46,7 +46,7 @@ class Supervised(CropClassifier):
         right = None if views.target is None else int(views.target[0])
         return Puzzle("What is it?", (picture("a crop", views.inputs[0], MEAN, STD),), 1, self._choices, right)
 
-    def answer(self, outputs: Tensor, views: Views, which: int) -> Answer:  # noqa: ARG002 - one crop an image
+    def answer(self, outputs: Tensor, views: Views, which: int) -> PuzzleAnswer:  # noqa: ARG002 - one crop an image
         return classifying.answer(outputs[0], self._choices)
 
     @property

@@ -1,4 +1,4 @@
-"""From the windows of a step to the crops that tasks show: mirrored, at several scales, normalised; whole batches."""
+"""From a step's windows to the crops of a task: mirrored, at several scales, normalised; whole batches at once."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def mirror(pixels: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def mirrored(pixels: Tensor, which: Tensor) -> Tensor:
-    """Mirror those images (B, C, h, w) uint8 for which `which` (B,) says so."""
+    """Mirror those images (B, C, h, w) uint8 for which `which` (B,) is true."""
     bits = (which.to(pixels.device, torch.uint8) * 255).view(-1, 1, 1, 1)  # `where` on bytes takes four times as long
     return pixels ^ ((pixels ^ pixels.flip(-1)) & bits)
 
@@ -54,7 +54,7 @@ def resized_crops(pixels: Tensor, side: int, least: float, rng: torch.Generator)
 def without_green(tiles: Tensor) -> Tensor:
     """Pixels (B, n, 3, h, w) without their part along green against magenta: I - a a^T / (a^T a), a = (-1, 2, -1).
 
-    Doersch, Gupta, Efros, ICCV 2015, https://arxiv.org/abs/1505.05192: lenses bend green otherwise than the rest.
+    Doersch, Gupta, Efros, ICCV 2015, https://arxiv.org/abs/1505.05192: lenses bend green differently from red and blue.
     """
     axis = tiles.new_tensor((-1.0, 2.0, -1.0))
     keep = torch.eye(3, dtype=tiles.dtype, device=tiles.device) - torch.outer(axis, axis) / axis.dot(axis)

@@ -1,1 +1,1 @@
-"""How a network is trained: the loop, its batches, and what is looked at on the way."""
+"""How a network is trained: the loop, its batches, its targets, and its validation."""

@@ -1,7 +1,6 @@
 """Training batches: random native crops whose order depends on (seed, step) alone."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.crops import centre, region
+from models.cores import usable_cores
+from models.crops import region
 from models.galleries.loading import decode, decode_rows
 from models.galleries.packs import Pack
 from models.seeds import generator
@@ -22,7 +22,7 @@ CHUNK = 256  # images that are brought to the device together
 
 
 class Regions(Protocol):
-    """Where crops come from: the central region of each image, at most `side` pixels, never enlarged."""
+    """The source of crops: the central region of each image, at most `side` pixels, never enlarged."""
 
     side: int
     extents: Tensor  # (N,) how many of `side` pixels image i really has
@@ -70,14 +70,14 @@ class ResidentRegions:
 
 
 class StreamedRegions:
-    """Regions decoded when asked for, in threads: for galleries larger than memory."""
+    """Regions that are decoded in threads when they are needed: for galleries larger than memory."""
 
     def __init__(
         self, pack: Pack, rows: Sequence[int], extents: Tensor, side: int, device: str, *, enlarge: bool = False
     ) -> None:
         self.pack, self.rows, self.extents, self.side, self.device = pack, rows, extents, side, device
         self.enlarge = enlarge
-        self._pool = workers(os.cpu_count() or 1, "decode")
+        self._pool = workers(usable_cores(), "decode")
 
     def crops(self, indices: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
         sizes = [size] * len(indices)
@@ -91,7 +91,7 @@ class StreamedRegions:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a gallery by use; how many were left out because they are too small, or have no target."""
+    """Rows of a gallery by use, and how many were left out because they are too small or have no target."""
 
     train: tuple[int, ...]
     held_out: tuple[int, ...]
@@ -110,7 +110,8 @@ def split_rows(
     """Keep `held_out` images (at most a tenth), evenly spread over the gallery, for measuring.
 
     Images smaller than `crop` are left out (0: none is), and rows that are not `wanted` (None: all are). With `apart`
-    the images for measuring are among these, at most as many as a tenth of the others, and none of these is trained on.
+    the images for measuring are chosen among these rows, at most as many as a tenth of the others, and none of these
+    rows is trained on.
     """
     chosen = range(len(pack)) if wanted is None else np.flatnonzero(wanted).tolist()
     sides = [min(row.jpeg_width, row.jpeg_height) for row in pack.metadata(chosen)]
@@ -128,7 +129,7 @@ def split_rows(
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step sees: windows (B, 3, drawn, drawn) uint8 of the images `indices` (B,), and their targets."""
+    """The data of a step: windows (B, 3, drawn, drawn) uint8 of the images `indices` (B,), and their targets."""
 
     images: Tensor
     indices: Tensor
@@ -156,7 +157,7 @@ class Batches:
         self.targets, self.order, self._ahead = targets, order, None
 
     def indices(self, step: int) -> Tensor:
-        """Which images step sees: epochs are permutations, so no batch holds an image twice. (B,)"""
+        """The images of a step: epochs are permutations, so no batch holds an image twice. (B,)"""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = self.order
         if order is None:
@@ -164,7 +165,7 @@ class Batches:
         return order[position * self.batch_size : (position + 1) * self.batch_size]
 
     def batch(self, step: int) -> Batch:
-        """The windows of a step, with what belongs to them."""
+        """The windows of a step, with their images' indices and targets."""
         indices = self.indices(step)
         images = self.draw(step)
         return Batch(images, indices, None if self.targets is None else self.targets[indices].to(images.device))
@@ -182,9 +183,3 @@ class Batches:
         room = self.regions.extents[indices] - self.crop + 1
         tops, lefts = ((torch.rand(len(indices), generator=rng) * room).long() for _ in range(2))
         return self.regions.crops(indices, tops, lefts, self.crop)
-
-
-def centre_crops(pack: Pack, rows: Sequence[int], side: int, crop: int) -> Iterator[Tensor]:
-    """The middle `crop` of each row's region, as inference reads it: (3, crop, crop) uint8."""
-    for _, image in decode_rows(pack, rows):
-        yield centre(region(image, side), crop)

@@ -1,4 +1,4 @@
-"""Curves with fewer points that look the same."""
+"""Thin out curves without changing how they look."""
 
 import math
 from collections.abc import Sequence

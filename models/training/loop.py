@@ -1,8 +1,8 @@
-"""The training loop: it knows no task, prints nothing, and goes on from its own saved state.
+"""The training loop: it knows no particular task, prints nothing, and goes on from its own saved state.
 
-The crops and views of a step depend on (seed, step) only, so an interrupted run on the CPU ends, after resuming with
-the thread count and precision of its state, in the very weights of an uninterrupted one. With fewer cores than it had
-threads it goes on with these, to other weights.
+The crops and views of a step depend on (seed, step) only. So a run on the CPU that was interrupted and resumed, with
+the thread count and precision of its state, ends in exactly the weights of an uninterrupted one. With fewer cores than
+it had threads it goes on with as many threads as there are cores, and ends in slightly different weights.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from models.atomic import sync_folder
+from models.cores import usable_cores
 from models.recipes.base import ImageConfig
 from models.seeds import generator
 from models.tasks.base import Epoch, Task
@@ -36,8 +37,8 @@ class Diverged(ValueError):
 class FitConfig:
     """How to optimise, with a learning rate that falls by `lr_decay` every `lr_every` steps, or along a cosine.
 
-    `momentum` is Adam's beta1 where Adam it is. The rate rises to `lr` over the first `warmup` steps, or over the first
-    quarter of a shorter run. `factors` multiply the learning rate of the parameters whose names begin so:
+    `momentum` is beta1 where the optimiser is Adam. The rate rises to `lr` over the first `warmup` steps, or over the
+    first quarter of a shorter run. `factors` multiply the learning rate of parameters by the beginning of their names:
     {"encoder.conv1.": 3.0}.
     """
 
@@ -58,7 +59,7 @@ class FitConfig:
 
     @classmethod
     def of(cls, config: ImageConfig, *, seed: int, precision: str) -> Self:
-        """How a task's own config says."""
+        """The settings of a task's own config."""
         return cls(
             steps=config.steps,
             lr=config.lr,
@@ -98,8 +99,8 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What the loop says after a stretch of steps: mean of each loss term since the last report, images per second."""
+class TrainingProgress:
+    """A report after some steps: mean of each loss term since the last report, images per second."""
 
     step: int
     total: int
@@ -117,7 +118,7 @@ class _Run:
     step: int = 0
     seconds: float = 0.0
     curves: dict[str, list[list[float]]] = field(default_factory=dict)
-    epoch: int = -1  # the last one that the task was told of
+    epoch: int = -1  # the last one whose start the task was called for
 
     def begin_epoch(self, seed: int) -> None:
         """Before the first step of an epoch: let the task give the images new targets."""
@@ -179,11 +180,11 @@ def saved_state(folder: Path) -> dict[str, object] | None:
 
 def fit(
     task: Task, batches: Batches, config: FitConfig, folder: Path, after: Callable[[int], None] | None = None
-) -> Generator[Progress, None, None]:
+) -> Generator[TrainingProgress, None, None]:
     """Train `task` in place on the device of its parameters, reporting about once a second.
 
-    Progress and curves survive in `folder`; closing the iterator saves the state. `after` is told of each step that
-    was made, by their number, and of 0. Raises Diverged.
+    Progress and curves survive in `folder`; closing the iterator saves the state. `after` is called with 0 and then
+    with the number of each step that was made. Raises Diverged.
     """
     groups, factors = _groups(task, config)
     optimiser = config.make(groups)
@@ -192,7 +193,7 @@ def fit(
     precision = config.precision
     if state is not None:
         # Threads that share a core wait for each other inside a layer: two on one took thirty times as long.
-        torch.set_num_threads(min(int(state["threads"]), len(os.sched_getaffinity(0))))  # type: ignore[call-overload]
+        torch.set_num_threads(min(int(state["threads"]), usable_cores()))  # type: ignore[call-overload]
         precision = str(state["precision"])
         run.restore(state)
     task.train()
@@ -275,7 +276,7 @@ class _Sums:
         return {name: float(term) / self.steps for name, term in self.terms.items()}
 
 
-def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds: float) -> Progress:
+def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds: float) -> TrainingProgress:
     metrics = sums.means()
     metrics = {"loss": sum(metrics.values()), **metrics, "lr": config.learning_rate(run.step - 1)}
     if metrics["loss"] != metrics["loss"] or metrics["loss"] in (float("inf"), float("-inf")):
@@ -283,4 +284,4 @@ def _report(run: _Run, sums: _Sums, config: FitConfig, batch_size: int, seconds:
     run.seconds += seconds
     for name, value in metrics.items():
         run.curves.setdefault(name, []).append([run.step, value])
-    return Progress(run.step, config.steps, metrics, sums.steps * batch_size / seconds)
+    return TrainingProgress(run.step, config.steps, metrics, sums.steps * batch_size / seconds)

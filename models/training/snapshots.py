@@ -1,4 +1,4 @@
-"""Light snapshots of an encoder while it trains, at log-spaced steps, so that it can be seen growing. Free of torch.
+"""Small snapshots of an encoder while it trains, at log-spaced steps, to show how it develops. Free of torch.
 
 A checkpoint's folder holds them as snapshots/step-00000100.safetensors, weights in half precision; the last state of a
 run is the checkpoint itself.

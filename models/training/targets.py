@@ -16,7 +16,7 @@ class OtherImages(ValueError):
 
 
 class NoLabels(ValueError):
-    """The gallery does not know what the task has to learn; the message says what is missing."""
+    """The gallery lacks the targets that the task has to learn; the message says what is missing."""
 
     code = "no_labels"
 
@@ -25,8 +25,8 @@ class NoLabels(ValueError):
 class Targets:
     """One target a row of the gallery: `values` (rows,) or (rows, K), which rows have one, and the classes' names.
 
-    `apart` (None: nothing is said) are the rows that helped to make no target: only those may be held out, and none of
-    them is trained on.
+    `apart` are the rows that had no part in making the targets (None: not known): only those may be held out, and none
+    of them is trained on.
     """
 
     values: NDArray[np.int64] | NDArray[np.float32]
@@ -80,7 +80,7 @@ def of_clusters(reader: ClusteringReader, pack: Pack) -> Targets:
 def of_counts(pack: Pack) -> Targets:
     """The named counts of a gallery, (rows, C) in alphabetical order; rows without any have no target. Raises NoLabels.
 
-    They are counts of the whole image: a crop that shows less of it is told more than it can see.
+    They are counts of the whole image, so the target of a smaller crop may count things that the crop does not show.
     """
     counts = [row.counts for row in pack.metadata(range(len(pack)))]
     names = tuple(sorted({name for known in counts if known for name in known}))
@@ -91,7 +91,9 @@ def of_counts(pack: Pack) -> Targets:
 
 
 def known_of(pack: Pack, kind: str) -> Targets | None:
-    """What the gallery itself knows, by a config's `targets_from`: labels, counts, or else nothing. Raises NoLabels."""
+    """The targets that the gallery itself has, by a config's `targets_from`; None where it asks for none. Raises
+    NoLabels.
+    """
     if kind == "gallery":
         return of_labels(pack)
     return of_counts(pack) if kind == "counts" else None

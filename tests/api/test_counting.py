@@ -14,7 +14,7 @@ from models.answers import CountAnswer, Inputs
 from models.card import Reference, read_reference
 from models.checkpoints import inference
 from models.checkpoints import storage as checkpoints
-from models.counting.mismatch import pair_loss, strangers
+from models.counting.mismatch import mismatched_images, pair_loss
 from models.galleries.loading import decode
 from models.network import Network
 from models.resampling import fit_square
@@ -229,7 +229,7 @@ def test_best_and_worst_are_ranked_within_thirds_of_the_magnitude(
 ) -> None:
     found = web.get(f"{where}/equations", params={"gallery": workspace.gallery}).json()
     assert found["scan"] == workspace.scan
-    equations = server.services.scans.reader(workspace.scan).equation
+    equations = server.services.scans.open(workspace.scan).reader.equation
     size = np.linalg.norm(equations.total, axis=1)
     order = np.argsort(size, kind="stable")
     for band, rows in zip(found["bands"], np.array_split(order, 3), strict=True):
@@ -297,9 +297,9 @@ def test_the_loss_can_be_checked_by_hand() -> None:
 
 def test_strangers_are_the_images_of_the_nearest_norm_and_never_the_image_itself() -> None:
     reference = Reference(np.float32([[3], [10], [4.5], [9], [5], [8]]), np.zeros((6, 1), np.float32))
-    found = strangers(np.float32([5]), np.float32([4]), reference)
+    found = mismatched_images(np.float32([5]), np.float32([4]), reference)
     assert found is not None
     # 5 is the image itself; of the other five the two nearest to 5 are 4.5 and 3, .5 and 1 away from the sum 4
     assert found.known == 5 and found.norms == (3, 4.5) and found.distances.tolist() == [0.5, 1]
     assert found.rank(0.75) == (1, 2) and found.rank(0.5).closer == 0
-    assert strangers(np.float32([5]), np.float32([4]), Reference(np.float32([[5]]), np.float32([[5]]))) is None
+    assert mismatched_images(np.float32([5]), np.float32([4]), Reference(np.float32([[5]]), np.float32([[5]]))) is None

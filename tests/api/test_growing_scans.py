@@ -63,15 +63,15 @@ def test_a_scan_of_a_gallery_that_has_grown_says_how_much_it_covers_and_can_be_e
 ) -> None:
     services, scan = services_of(client), only_scan(client)
     grow(client, tmp_path)
-    record = services.scans.get(scan)
+    record = services.scans.open(scan).record
     assert not record.complete and record.rows == 6 < record.gallery_rows
     page: httpx.Response = client.get(f"/scans/{scan}")
     assert page.status_code == 200 and f"covers 6 of {record.gallery_rows} rows" in page.text
     answer = client.post(f"/scans/{scan}/extend", headers={"sec-fetch-site": "same-origin"})
     assert answer.status_code == 303
     run_jobs(services)
-    assert only_scan(client) == scan and services.scans.get(scan).complete
-    assert services.scans.reader(scan).units("conv1").images == record.gallery_rows
+    assert only_scan(client) == scan and services.scans.open(scan).record.complete
+    assert services.scans.open(scan).reader.units("conv1").images == record.gallery_rows
     job, created = services.jobs.submit("scan", {**SCAN, "checkpoint": checkpoint(services)})
     assert not created and job.state == "done"
 
@@ -82,7 +82,7 @@ def test_a_scan_of_other_images_is_refused(client: Client) -> None:
         row = session.scalars(select(GalleryRow)).one()
         row.shards = [{**row.shards[0], "sha256": "0" * 64}]
     with pytest.raises(Conflict, match="Scan it again"):
-        services.scans.reader(scan)
+        services.scans.open(scan)
     assert client.get(f"/api/scans/{scan}/units/conv1").status_code == 409
 
 
@@ -91,12 +91,12 @@ def test_a_scan_by_other_weights_is_refused(client: Client) -> None:
     with services.store.write() as session:
         session.scalars(select(CheckpointRow)).one().sha256 = "0" * 64
     with pytest.raises(Conflict, match="weights"):
-        services.scans.get(scan)
+        services.scans.open(scan)
 
 
 def test_a_damaged_file_is_told_without_its_place(client: Client) -> None:
     services, scan = services_of(client), only_scan(client)
-    (services.scans.get(scan).folder / "conv1" / "units.npz").write_bytes(b"")
+    (services.scans.open(scan).record.folder / "conv1" / "units.npz").write_bytes(b"")
     answer = client.get(f"/api/scans/{scan}/units/conv1")
     assert answer.status_code == 409 and answer.json()["error"]["code"] == "scan_unreadable"
     assert str(services.store.workspace) not in answer.text

@@ -9,33 +9,32 @@ import httpx
 import pytest
 
 from app.failures import BadQuery
-from app.jobs import table
+from app.jobs import catalogue, table
 from app.jobs.events import EVENTS, EventWriter
 from app.jobs.folders import job_folder
 from app.jobs.records import JobError
-from app.jobs.spec import Output
 from app.jobs.states import State
 from app.services.jobs.service import JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from tests.conftest import Client
 
 KEYS = {"id", "kind", "state", "progress", "step", "total", "unit", "eta_seconds", "metrics", "error", "attempt"}
+KINDS = {"train": replace(catalogue.KINDS["train"], submission=__name__)}  # with the `prepare` below
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """A kind that takes any spec but one."""
     if "bad" in spec:
         raise BadQuery("bad_spec", "This spec is bad.")
-    return Prepared(spec=spec, output=Output("checkpoint", "net", "checkpoints/net"), lane="device")
+    return PreparedJob(spec=spec, slug="net", path="checkpoints/net")
 
 
 def lenient(client: Client) -> Client:
     """The client of an application whose trainings take any spec, and which no one runs."""
     services = client.app.state.services
-    kinds = {"train": prepare}
-    client.app.state.services = replace(services, jobs=JobsService(services.store, services.settings, kinds))
+    client.app.state.services = replace(services, jobs=JobsService(services.store, services.settings, KINDS))
     return client
 
 
@@ -216,9 +215,7 @@ def test_the_log_is_plain_text(client: Client) -> None:
 def test_links_carry_the_base_path(client_for: Any, settings: Settings) -> None:
     client = client_for(settings.model_copy(update={"base_path": "/tessera"}))
     services = client.app.state.services
-    client.app.state.services = replace(
-        services, jobs=JobsService(services.store, services.settings, {"train": prepare})
-    )
+    client.app.state.services = replace(services, jobs=JobsService(services.store, services.settings, KINDS))
     job = client.post("/tessera/api/jobs", json={"kind": "train", "spec": {}}).json()
     assert all(link.startswith("/tessera/") for link in job["links"].values())
 

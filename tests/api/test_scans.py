@@ -18,7 +18,7 @@ def where(workspace: Workspace) -> str:
 
 
 def reader(server: Server) -> Any:
-    return server.services.scans.reader(server.workspace.scan)
+    return server.services.scans.open(server.workspace.scan).reader
 
 
 def test_scans_are_listed_newest_first_with_their_links(web: httpx.Client, workspace: Workspace, where: str) -> None:

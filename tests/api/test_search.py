@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.predictor.client import Predictor
 from app.services.search.indexes import Indexes
-from app.services.search.service import Asked, SearchService
+from app.services.search.service import SearchOptions, SearchService
 from tests.conftest import Server
 from tests.making import CHANNELS, Workspace, photo
 
@@ -22,14 +22,11 @@ def where(workspace: Workspace) -> str:
 
 
 def embeddings(server: Server, layer: str) -> Any:
-    return server.services.scans.reader(server.workspace.scan).embeddings(layer)
+    return server.services.scans.open(server.workspace.scan).reader.embeddings(layer)
 
 
 def _search(server: Server, predictor: Any, *, indexes: Indexes | None = None) -> SearchService:
-    services = server.services
-    return SearchService(
-        services.scans, services.checkpoints, services.galleries, predictor, services.search_aids, indexes=indexes
-    )
+    return SearchService(predictor, server.services.search_aids, indexes=indexes)
 
 
 def as_png(image: Image.Image) -> bytes:
@@ -96,7 +93,8 @@ def test_only_rows_that_were_not_seen_in_training_are_found_unless_all_are_asked
     web: httpx.Client, server: Server, where: str
 ) -> None:
     workspace = server.workspace
-    seen = server.services.seen.find(workspace.checkpoint, workspace.gallery)
+    scan = server.services.scans.open(workspace.scan)
+    seen = server.services.seen.find(scan.checkpoint, scan.pack)
     assert 0 < seen.count < workspace.rows
     provenance = web.get(f"/api/checkpoints/{workspace.checkpoint}").json()["provenance"]
     assert seen.count == provenance["images_trained"]
@@ -277,18 +275,18 @@ def test_two_files_or_other_content_are_refused(web: httpx.Client, where: str) -
 def test_without_a_predictor_rows_are_found_and_images_have_to_wait(server: Server) -> None:
     services = server.services
     idle = _search(server, Predictor(services.settings))
-    scan = server.workspace.scan
-    assert len(idle.by_row(scan, 0, Asked(k=2)).rows) == 2
+    scan = services.scans.open(server.workspace.scan)
+    assert len(idle.by_row(scan, 0, SearchOptions(k=2)).rows) == 2
     with pytest.raises(Exception, match="being loaded"):
-        idle.by_row(scan, 0, Asked(), box=(0, 0, 50, 50))
+        idle.by_row(scan, 0, SearchOptions(), box=(0, 0, 50, 50))
 
 
 def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
     indexes = Indexes()
-    search = _search(server, None, indexes=indexes)
+    search, scan = _search(server, None, indexes=indexes), server.services.scans.open(server.workspace.scan)
     found: list[tuple[int, ...]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(search.by_row(server.workspace.scan, 1, Asked("conv5", 5)).rows))
+        threading.Thread(target=lambda: found.append(search.by_row(scan, 1, SearchOptions("conv5", 5)).rows))
         for _ in range(8)
     ]
     for thread in threads:
@@ -300,7 +298,7 @@ def test_threads_that_ask_at_once_build_one_index(server: Server) -> None:
 
 
 def test_the_least_used_index_leaves_when_memory_runs_out(server: Server) -> None:
-    reader = server.services.scans.reader(server.workspace.scan)
+    reader = server.services.scans.open(server.workspace.scan).reader
     indexes = Indexes(memory=2 * Indexes().get("s", reader, "conv2", "l2").size)
     for layer in ("conv2", "conv5", "conv2"):
         indexes.get("s", reader, layer, "l2")

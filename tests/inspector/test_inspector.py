@@ -105,5 +105,16 @@ def test_a_reader_is_bounded_in_time_and_memory(work: str, ends: int) -> None:
     assert ran.returncode == ends and (ends != 1 or "MemoryError" in ran.stderr)
 
 
+def test_where_the_system_refuses_to_bound_memory_time_is_bounded_all_the_same() -> None:
+    code = (
+        "import resource, sys; sys.platform = 'darwin'; from app.inspector import limits; "
+        "before = resource.getrlimit(resource.RLIMIT_AS); limits.confine(0, times=2); "
+        "assert resource.getrlimit(resource.RLIMIT_AS) == before; "
+        "assert resource.getrlimit(resource.RLIMIT_CPU)[0] == limits.SECONDS"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_time_grows_with_the_file() -> None:
     assert seconds_for(0) == 30 and seconds_for(2 << 30) == 120

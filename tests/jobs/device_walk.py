@@ -1,4 +1,4 @@
-"""What runs on the CPU runs on a device: training, looks, evaluation, scans and answers, to the same numbers.
+"""What runs on the CPU runs on a device: training, validation, evaluation, scans and answers, to the same numbers.
 
 test_devices.py runs this in a process of its own, because autograd counts the devices once, before its first pass.
 """
@@ -25,8 +25,8 @@ from models.scans.files import ScanReader
 from models.seeds import generator
 from models.tasks.counting import Counting
 from models.training.batches import Batches, ResidentRegions, StreamedRegions
-from models.training.looks import read_looks
 from models.training.loop import FitConfig, fit, saved_state
+from models.training.validation_log import read_validation_log
 from tests.elsewhere import DEVICE, Elsewhere
 from tests.models.packing import pack_of
 
@@ -108,11 +108,11 @@ def test_a_training_begins_alike_and_ends_near(workspace: Path) -> None:
     weights, there = (load_file(path) for path in both(workspace, f"checkpoints/{{}}/{WEIGHTS}"))
     most = 2 * TINY["steps"] * 2 * LR  # four steps of Adam, conv1 at twice the rate, in opposite directions
     assert all(np.abs(weights[name].astype(float) - there[name]).max() <= most for name in weights)
-    seen, seen_there = (read_looks(path) for path in both(workspace, "jobs/train-{}/state"))
+    seen, seen_there = (read_validation_log(path) for path in both(workspace, "jobs/train-{}/state"))
     assert seen is not None and seen_there is not None
-    assert seen.looks[-1].step == seen_there.looks[-1].step == TINY["steps"]
-    assert close(list(seen.looks[0].measures.values()), list(seen_there.looks[0].measures.values()))
-    assert close(seen.looks[0].totals, seen_there.looks[0].totals)
+    assert seen.points[-1].step == seen_there.points[-1].step == TINY["steps"]
+    assert close(list(seen.points[0].measures.values()), list(seen_there.points[0].measures.values()))
+    assert close(seen.points[0].totals, seen_there.points[0].totals)
 
 
 def test_a_card_and_an_evaluation_measure_the_same_things_alike(workspace: Path) -> None:

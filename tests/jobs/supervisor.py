@@ -7,7 +7,7 @@ from pathlib import Path
 from app.jobs.supervisor import supervise
 from app.settings import Settings
 
-ENTRY = (sys.executable, "-m", "tests.jobs.run")
+ENTRY = ("-m", "tests.jobs.run")
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

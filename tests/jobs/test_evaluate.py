@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from app.failures import BadQuery, NotFound
-from app.jobs.registration import READERS
 from app.services.services import Services
 from models.counting import evaluations
 from models.counting.evaluations import Evaluation
@@ -101,4 +100,3 @@ def test_a_file_that_cannot_be_read_is_no_evaluation(tmp_path: Path) -> None:
         path.write_text(text)
         assert evaluations.read(path) is None
     assert list(evaluations.read_all(tmp_path)) == []
-    assert "evaluation" in READERS

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,28 @@ from sqlalchemy import select
 
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.jobs import table
+from app.jobs.catalogue import KINDS
 from app.jobs.events import EVENTS, EventWriter
 from app.jobs.records import JobError, JobRecord, NewJob
 from app.jobs.spec import Output
 from app.jobs.states import State
 from app.services.jobs.events import stream
 from app.services.jobs.service import MAX_QUEUED, JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import NoteRow
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """A kind of job that takes anything."""
     filled = {"steps": 5, **spec}
     if filled["steps"] == 13:
         raise BadQuery("bad_steps", "Thirteen is not a number of steps.")
-    return Prepared(
+    return PreparedJob(
         spec=filled,
-        output=Output("checkpoint", "net", "checkpoints/net"),
-        lane="device",
+        slug="net",
+        path="checkpoints/net",
         fingerprints={"gallery": "abc"},
         on_submit=lambda session, job_id, output: session.add(NoteRow(subject=output.slug, text=str(job_id))),
     )
@@ -41,7 +43,7 @@ def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepare
 def jobs(tmp_path: Path) -> Iterator[JobsService]:
     settings = Settings(workspace=tmp_path)
     store = Store.open(tmp_path)
-    yield JobsService(store, settings, {"train": prepare})
+    yield JobsService(store, settings, {"train": replace(KINDS["train"], submission=__name__)})
     store.close()
 
 

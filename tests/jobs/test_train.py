@@ -18,17 +18,18 @@ from app.jobs.run import DONE
 from app.jobs.spec import JobSpec, Output
 from models.card import WEIGHTS, file_sha256, read_card, read_reference, step0_filters
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import held_out_regions
+from models.counting.training_views import VIEWS
 from models.galleries.images import store_image
+from models.galleries.loading import regions_of
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.recipes import build_config
 from models.seeds import generator
 from models.tasks.base import Epoch, Relabelled
+from models.tasks.scoring import held_out
 from models.tasks.supervised import Supervised
 from models.training.batches import Batches, ResidentRegions, split_rows
-from models.training.looks import VIEWS, picture_path, read_looks
 from models.training.loop import FitConfig, fit
-from models.training.pretext import held_out
+from models.training.validation_log import picture_path, read_validation_log
 from tests.making import write_photos
 
 LABELS = ("dog", "cat", None)
@@ -119,16 +120,16 @@ def test_the_card_says_where_the_checkpoint_came_from(finished: Path) -> None:
 
 def test_a_run_looks_at_held_out_images_from_step_0_on(workspace: Path, finished: Path) -> None:
     place = workspace / "jobs" / "1"
-    looks = read_looks(place / "state")
-    assert looks is not None
-    assert (looks.looks[0].step, looks.looks[-1].step, looks.images) == (0, 40, 4)
+    log = read_validation_log(place / "state")
+    assert log is not None
+    assert (log.points[0].step, log.points[-1].step, log.images) == (0, 40, 4)
     told = [event["metrics"] for event in events(place, "progress") if "additivity_ratio" in event["metrics"]]
-    assert 1 <= len(told) <= len(looks.looks)  # at most two events a second; the file holds every look
+    assert 1 <= len(told) <= len(log.points)  # at most two events a second; the file holds every look
     card = read_card(finished)
     for name in ("held_out_pull", "additivity_ratio", "firing_units", "conv1_tv_ratio"):
-        assert card.curves[name][-1] == [40, looks.looks[-1].measures[name]]
+        assert card.curves[name][-1] == [40, log.points[-1].measures[name]]
     scored = card.measures["network"]["additivity_ratio"]["value"]  # the stored weights, on the same four images
-    assert looks.looks[-1].measures["additivity_ratio"] == pytest.approx(scored, rel=0.05)
+    assert log.points[-1].measures["additivity_ratio"] == pytest.approx(scored, rel=0.05)
     assert all(picture_path(place / "state", name).exists() for name in VIEWS)
 
 
@@ -166,19 +167,20 @@ def test_a_rotation_keeps_what_its_head_needs_and_measures_itself_beside_chance(
     train.run(JobContext.open(place))
     folder = workspace / "checkpoints" / "run-5"
     card = read_card(folder)
+    assert "conv1_scale" not in card.provenance and "held_out_pull" not in card.curves
     assert not card.has_counts and [layer.name for layer in card.layers] == [f"conv{n}" for n in range(1, 6)]
     assert card.measures["chance"]["accuracy"]["value"] == 0.25
     scored = {column: card.measures[column]["accuracy"] for column in ("network", "random_init")}
     assert all(cell["n"] == 4 and 0 <= cell["value"] <= 1 for cell in scored.values())
     assert card.curves["held_out_accuracy"][0][0] == 0 and card.curves["held_out_loss"][-1][0] == 12
-    looks = read_looks(place / "state")
-    assert looks is not None
-    assert (looks.question, looks.captions) == ("How was the photo turned?", ("turned",))
+    log = read_validation_log(place / "state")
+    assert log is not None
+    assert (log.question, log.captions) == ("How was the photo turned?", ("turned",))
     assert picture_path(place / "state", "view-1").exists()
     task = checkpoints.load_task(folder)
     with Pack.open(workspace / "galleries" / "photos") as pack:
         rows = split_rows(pack, 0, 512).held_out
-        regions = held_out_regions(pack, rows, 72, enlarge=True)
+        regions = regions_of(pack, rows, 72, enlarge=True)
     again = held_out(task, regions, None, 5)
     assert float(again["accuracy"].mean()) == pytest.approx(scored["network"]["value"])
     assert checkpoints.load(folder).head is None

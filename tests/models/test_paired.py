@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.paired import bootstrapped, difference, mcnemar, share_right
+from models.paired import difference, estimated, mcnemar, share_right
 from models.probes.average_precision import mean_ap
 
 
@@ -29,7 +29,7 @@ def test_two_that_are_the_same_differ_by_nothing() -> None:
     same = share_right(np.stack([hits("1101000111")] * 3))
     found = difference(same, same, 10)
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
-    assert not found.beyond_zero
+    assert found.sign == 0
 
 
 def test_pairing_finds_what_separate_intervals_hide() -> None:
@@ -37,7 +37,7 @@ def test_pairing_finds_what_separate_intervals_hide() -> None:
     first, second = hits("1" * 112 + "0" * 88), hits("1" * 100 + "0" * 100)
     found = difference(share_right(np.stack([first] * 3)), share_right(np.stack([second] * 3)), 200)
     assert found.value == pytest.approx(0.06)
-    assert found.beyond_zero and 0.02 < found.low < 0.04 and 0.08 < found.high < 0.11
+    assert found.sign == 1 and 0.02 < found.low < 0.04 and 0.08 < found.high < 0.11
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:
@@ -50,7 +50,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 
 def test_a_bootstrap_of_a_share_is_near_the_normal_interval() -> None:
-    found = bootstrapped(share_right(hits("1" * 300 + "0" * 700)[None]), 1000)
+    found = estimated(share_right(hits("1" * 300 + "0" * 700)[None]), 1000)
     half = 1.96 * (0.3 * 0.7 / 1000) ** 0.5
     assert found.value == pytest.approx(0.3)
     assert (found.low, found.high) == (pytest.approx(0.3 - half, abs=0.004), pytest.approx(0.3 + half, abs=0.004))
@@ -63,4 +63,4 @@ def test_average_precision_is_resampled_image_by_image() -> None:
     first, second = (
         lambda weights, scores=scores: mean_ap(scores, present, weights)[:, None] for scores in (good, bad)
     )
-    assert difference(first, second, 60).beyond_zero
+    assert difference(first, second, 60).sign == 1

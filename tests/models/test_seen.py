@@ -9,14 +9,14 @@ import pytest
 
 from models.galleries.packs import Pack
 from models.galleries.phash import phashes
-from models.seen import SEEN, nothing_seen, read_seen, telling, was_seen, write_seen, write_seen_images
+from models.seen import SEEN, comparable_hashes, nothing_seen, read_seen, was_seen, write_seen, write_seen_images
 from tests.models.packing import pack_of
 
 
 def seen_in(pack: Pack, folder: Path) -> list[bool]:
     seen, hashes = read_seen(folder), pack.phashes()
     assert seen is not None and hashes is not None
-    return was_seen(seen, pack.sha256s(), telling(pack, range(len(pack)), hashes)).tolist()
+    return was_seen(seen, pack.sha256s(), comparable_hashes(pack, range(len(pack)), hashes)).tolist()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.scans.behind import Behind
+from models.scans.background import BackgroundWriter
 from models.training.batches import Batches, ResidentRegions
 from models.workers import workers
 
@@ -46,7 +46,7 @@ def test_what_is_prepared_behind_a_training_or_a_scan_is_prepared_alone(team: No
     batches = Batches(regions, crop=8, batch_size=2, seed=0)
     batches.batch(0)
     batches.batch(1)
-    with Behind() as behind:
-        behind.run(lambda: seen.update(behind=torch.get_num_threads()))
+    with BackgroundWriter() as background:
+        background.run(lambda: seen.update(background=torch.get_num_threads()))
     assert seen.pop(threading.current_thread().name) == TEAM
     assert len(seen) == 2 and set(seen.values()) == {1}

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from app.predictor.client import Predictor
 from app.routes.counting.charts import draw
 from app.web.charts import Dot, scatter_chart
-from app.web.templating import number
+from app.web.formats import number
 from models.answers import CountAnswer, Inputs
 from tests.conftest import Server
 from tests.making import Workspace

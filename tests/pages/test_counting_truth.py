@@ -111,7 +111,7 @@ def test_without_a_scan_the_page_offers_one_and_with_it_says_who_follows_the_num
     services = bench.app.state.services
     job, _ = services.jobs.submit("scan", {"checkpoint": workspace.checkpoint, "gallery": GALLERY})
     run_jobs(services)
-    scan = services.scans.reader(job.output.slug)
+    scan = services.scans.open(job.output.slug).reader
     truth = counted(bench, workspace, FOUR)["truth"]
     assert truth["scan"] == job.output.slug and truth["images"] == len(BALLS)
     oracle, network, edges = truth["counters"]

@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import select
 
+from app.services.counting.service import gallery_image
 from app.services.home.first_screen import DRAWN, counting_checkpoint
 from app.store.tables import Base, CheckpointRow, GalleryRow, JobRow, ScanRow
 from app.web.axes import axis_over
 from app.web.charts import bar_chart, histogram, line_chart
-from app.web.templating import ago, coded, count, duration, file_size, number, percent
+from app.web.formats import ago, coded, count, duration, file_size, number, percent
 from tests.conftest import Client, Server
 from tests.making import photo
 
@@ -92,7 +93,7 @@ def test_an_own_photo_is_counted_by_the_network_that_learned_from_photos(client:
 def test_the_first_picture_is_typical_of_those_that_were_drawn(web: httpx.Client, server: Server) -> None:
     """Half of the others miss their sum by more, half by less; a row that is asked for is typical of nothing."""
     shown = web.get("/api").json()["panels"]["image"]
-    errors = server.services.scans.reader(server.workspace.scan).equation.relative
+    errors = server.services.scans.open(server.workspace.scan).reader.equation.relative
     drawn = {int(row) for row in np.random.default_rng(0).integers(len(errors), size=DRAWN)}
     assert shown["row"] in drawn and shown["typical_of"] == len(drawn)
     less = sum(errors[row] < errors[shown["row"]] for row in drawn)
@@ -163,7 +164,8 @@ def test_a_page_carries_neither_inline_script_nor_style(client: Client, path: st
 def test_the_numbers_of_the_first_screen_are_those_of_the_network(web: httpx.Client, server: Server) -> None:
     used, services = server.workspace, server.services
     panels = web.get("/api?row=5").json()["panels"]
-    counted = services.counting.count(used.checkpoint, services.counting.gallery_image(used.gallery, 5))
+    image = gallery_image(used.gallery, services.galleries.pack(used.gallery), 5)
+    counted = services.counting.count(services.checkpoints.open(used.checkpoint), image)
     count = panels["count"]
     assert count["tiles"] == pytest.approx(counted.answer.tiles.sum(axis=1).tolist())
     assert count["sum"] == pytest.approx(sum(count["tiles"]), rel=1e-5)
@@ -174,7 +176,7 @@ def test_the_numbers_of_the_first_screen_are_those_of_the_network(web: httpx.Cli
 
 def test_units_stand_out_by_their_distance_from_the_usual(web: httpx.Client, server: Server) -> None:
     found = web.get("/api?row=5").json()["panels"]["units"]
-    embeddings = server.services.scans.reader(server.workspace.scan).embeddings(found["layer"]).astype("float32")
+    embeddings = server.services.scans.open(server.workspace.scan).reader.embeddings(found["layer"]).astype("float32")
     scores = (embeddings[5] - embeddings.mean(axis=0)) / np.maximum(embeddings.std(axis=0), 1e-12)
     for unit in found["units"]:
         assert unit["score"] == pytest.approx(scores[unit["unit"]], abs=0.02)

@@ -7,31 +7,29 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from app.jobs import table
+from app.jobs import catalogue, table
 from app.jobs.events import EVENTS, EventWriter
 from app.jobs.folders import announce, job_folder
 from app.jobs.records import JobError, JobRecord
-from app.jobs.spec import Output
 from app.services.jobs.service import JobsService
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow
 from tests.conftest import Client, Server
 
 PAGE = {"accept": "text/html"}
+KINDS = {"train": replace(catalogue.KINDS["train"], submission=__name__)}  # with the `prepare` below
 
 
-def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> Prepared:
-    return Prepared(spec=spec, output=Output("checkpoint", "net", "checkpoints/net"), lane="device")
+def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
+    return PreparedJob(spec=spec, slug="net", path="checkpoints/net")
 
 
 @pytest.fixture
 def client(client: Client) -> Client:
     services = client.app.state.services
-    client.app.state.services = replace(
-        services, jobs=JobsService(services.store, services.settings, {"train": prepare})
-    )
+    client.app.state.services = replace(services, jobs=JobsService(services.store, services.settings, KINDS))
     return client
 
 
@@ -163,7 +161,7 @@ def test_a_training_is_started_from_the_form(client: Client) -> None:
 
 
 def test_the_page_follows_its_job_in_a_browser(server: Server, tab: Page) -> None:
-    jobs = JobsService(server.services.store, server.services.settings, {"train": prepare})
+    jobs = JobsService(server.services.store, server.services.settings, KINDS)
     client = Client(server.app)
     job = jobs.submit("train", {"gallery": "photos", "only": "here"})[0]
     run(client, job, steps=5)

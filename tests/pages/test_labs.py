@@ -7,8 +7,9 @@ import pytest
 from app.jobs.folders import job_folder
 from app.services.training.labs import LabRun, sentence, sound_sentence
 from app.store.tables import GalleryRow
-from models.training.labs import LABS, SOUND, changed
-from models.training.looks import Look, Looks, write_looks
+from models.counting.labs import LABS, SOUND, TASK
+from models.recipes import differences
+from models.training.validation_log import ValidationLog, ValidationPoint, write_validation_log
 from tests.conftest import Client
 
 PAGE = {"accept": "text/html"}
@@ -29,14 +30,14 @@ def look(client: Client, job: str, *points: tuple[int, float, float, float]) -> 
     """What a run has seen: (step, pull, push, active units)."""
     folder = job_folder(client.app.state.services.store.workspace, int(job)) / "state"
     looks = tuple(
-        Look(
+        ValidationPoint(
             step,
             {"held_out_loss": pull + push, "held_out_pull": pull, "held_out_push": push, "firing_units": units},
             (1.0, 1.0, 1.0, 1.0, 1.0),
         )
         for step, pull, push, units in points
     )
-    write_looks(folder, Looks(3, 128, looks))
+    write_validation_log(folder, ValidationLog(3, 128, looks))
 
 
 def start(client: Client, recipe: str) -> str:
@@ -46,7 +47,7 @@ def start(client: Client, recipe: str) -> str:
 
 
 def test_every_lab_differs_from_the_sound_run_in_one_setting() -> None:
-    assert {lab.recipe: [name for name, _, _ in changed(lab.recipe)] for lab in LABS} == {
+    assert {lab.recipe: [name for name, _, _ in differences(TASK, SOUND, lab.recipe)] for lab in LABS} == {
         "collapse": ["lr"],
         "no-margin": ["margin"],
         "per-unit-hinge": ["hinge"],

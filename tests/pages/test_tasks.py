@@ -10,9 +10,9 @@ from PIL import Image
 
 from app.failures import BadQuery
 from app.predictor.client import Predictor
-from app.routes.training.task_page import Score
+from app.routes.training.task_page import PuzzleScore
 from app.services.training.puzzles import GAP, sheet
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS
 from models.tasks import TASKS
@@ -90,13 +90,13 @@ def test_a_photo_of_ones_own_is_taken(web: httpx.Client, server: Server) -> None
 @pytest.mark.parametrize("text", ["", "1", "1,2,0,0", "a,b,c,d", "3,1,-1,1", "1,1,1,1,1", "1,0,0,nan"])
 def test_a_score_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(BadQuery):
-        Score.read(text)
+        PuzzleScore.read(text)
 
 
 def test_pictures_of_a_sheet_stand_in_their_columns() -> None:
     red = np.zeros((4, 6, 3), dtype=np.uint8)
     red[..., 0] = 255
-    found = np.asarray(Image.open(BytesIO(sheet([Picture("a", red)] * 3, 2))))
+    found = np.asarray(Image.open(BytesIO(sheet([PuzzlePicture("a", red)] * 3, 2))))
     assert found.shape == (4 + GAP + 4, 6 + GAP + 6, 4)
     assert found[4 + GAP, 0].tolist() == [255, 0, 0, 255]
     assert found[4 + GAP, 6 + GAP, 3] == 0  # nothing stands there

@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_the_scan(scanned: Scanned) -> None:
     answer = api(scanned, scanned.counter)
     sweep = answer["sweeps"]["number-fixed-size"]
     assert sweep["levels"] == [0, 1, 2, 4] and sweep["seeds"] == SEEDS
-    reader = scanned.client.app.state.services.scans.reader(scanned.counter)
+    reader = scanned.client.app.state.services.scans.open(scanned.counter).reader
     totals = reader.embeddings("counts").sum(axis=1)
     assert sweep["series"]["total"]["values"] == pytest.approx(totals[np.array(sweep["rows"])].mean(axis=0), rel=1e-5)
     assert sweep["series"]["total"]["power"]["value"] == pytest.approx(1, abs=0.05)
@@ -173,7 +173,7 @@ def test_a_scan_job_measures_the_scenes_it_saw(scanned: Scanned, workspace: Work
     checkpoint = services.checkpoints.register_folder(workspace.path / "checkpoints" / workspace.checkpoint)
     job, _ = services.jobs.submit("scan", {"checkpoint": checkpoint.slug, "gallery": GALLERY, "layers": ["counts"]})
     run_jobs(services)
-    reader = services.scans.reader(job.output.slug)
+    reader = services.scans.open(job.output.slug).reader
     known = predictors.load(reader.folder, reader.rows)
     assert known is not None and known.number.max() <= 4
     answer = api(scanned, job.output.slug)

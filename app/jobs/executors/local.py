@@ -5,18 +5,17 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
+from app import children, processes
 from app.jobs import logs
 from app.jobs.devices import Device
 from app.jobs.lifeline import Lifeline
 from app.jobs.run import LOCK, LOG
 
-ENTRY = (sys.executable, "-m", "app.jobs.run")
-ROOT = Path(__file__).resolve().parents[3]  # where `app` and `models` are found
+ENTRY = ("-m", "app.jobs.run")
 NICE = 10
 ORPHAN_WAIT = 3.0  # seconds for the process of a dead supervisor to notice that its lifeline has ended
 
@@ -35,8 +34,8 @@ class LocalAttempt:
 
     def status(self) -> int | None:
         logs.trim(self._log)
-        if self._process.returncode is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._kill_group()  # before the process is reaped: until then no one else can have its group's number
+        if self._process.returncode is None and self._has_ended():
+            self._kill_group()
             self._process.wait()
             self._lifeline.close()
         return self._process.returncode
@@ -48,6 +47,17 @@ class LocalAttempt:
     def kill(self) -> None:
         if self._process.returncode is None:
             self._kill_group()
+
+    def _has_ended(self) -> bool:
+        """Whether the process has ended; where the system allows, it is not reaped yet.
+
+        Until it is, no one else can have its group's number. Python knows how to look without reaping on Linux, and on
+        macOS from 3.13 on. Elsewhere the group is killed at once after: as long as it has members its number stays
+        taken, and a number that was just freed is not given out again before all others were.
+        """
+        if hasattr(os, "waitid"):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self._process.poll() is not None
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -65,15 +75,14 @@ class LocalExecutor:
         lifeline = Lifeline.open()
         try:
             with (folder / LOG).open("ab") as log:
-                process = subprocess.Popen(
-                    (*self._entry, str(folder)),
-                    stdin=subprocess.DEVNULL,
+                process = children.start(
+                    *self._entry,
+                    str(folder),
                     stdout=log,
                     stderr=log,
-                    cwd=ROOT,
-                    env=_environment(device, lifeline),
+                    environment=_environment(device, lifeline),
                     pass_fds=(lifeline.given,),
-                    start_new_session=True,
+                    own_session=True,
                 )
         except OSError:
             lifeline.close()
@@ -87,7 +96,7 @@ class LocalExecutor:
     def clear(self, folder: Path, pid: int | None) -> None:
         deadline = monotonic() + ORPHAN_WAIT
         while _locked(folder / LOCK):
-            if monotonic() > deadline and pid is not None and _runs(pid, folder):
+            if monotonic() > deadline and pid is not None and processes.has_word(pid, str(folder)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if monotonic() > deadline + ORPHAN_WAIT:
@@ -117,12 +126,3 @@ def _locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _runs(pid: int, folder: Path) -> bool:
-    """Whether that process is this job's, and not another that was given its number since."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.fsencode(folder) in words

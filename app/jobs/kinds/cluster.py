@@ -1,7 +1,6 @@
 """Cluster a scan's layer with k-means, assign its images to centres fitted elsewhere, or draw random pseudo-labels."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from models.clusters.clustering import cluster, memory_needed
 from models.clusters.files import ClusteringReader, Options
 from models.galleries.packs import Pack
 from models.scans.files import ScanReader
+from models.versions import versions
 
 LISTED = 12  # empty clusters that are named in the log
 
@@ -55,7 +55,7 @@ def run(job: JobContext) -> None:
                 "scan": spec["scan"],
                 "job": job.id,
                 "architecture": reader.info.architecture,
-                "versions": {name: version(name) for name in ("tessera", "faiss-cpu", "numpy", "scikit-learn")},
+                "versions": versions("faiss-cpu", "numpy", "scikit-learn"),
             },
         )
     _tell(job, ClusteringReader(job.output))

@@ -25,7 +25,7 @@ from models.galleries.images import StoredImage
 from models.galleries.intake import pack_row, stored
 from models.galleries.manifests import ManifestSource
 from models.galleries.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
-from models.galleries.sources import FolderSource, Item, Skipped, Source, UploadSource
+from models.galleries.sources import FolderSource, ImageSource, Item, Skipped, UploadSource
 from models.samples.photos import SampleSource
 
 LISTING: Final = "listing.jsonl"
@@ -38,7 +38,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass
-class Progress:
+class ImportState:
     """What survives an attempt. `base` are the shards the gallery had before this job."""
 
     items: int = 0
@@ -55,7 +55,7 @@ class Progress:
         atomic.write_json(state / STATE, asdict(self))
 
     @classmethod
-    def read(cls, state: Path) -> "Progress | None":
+    def read(cls, state: Path) -> "ImportState | None":
         """What an earlier attempt left, if there was one."""
         if not (state / STATE).exists():
             return None
@@ -74,10 +74,10 @@ def begin(job: JobContext) -> None:
     _write_shards(job, first=FIRST_ROWS)
 
 
-def _write_shards(job: JobContext, first: int | None = None) -> Progress:
+def _write_shards(job: JobContext, first: int | None = None) -> ImportState:
     """All shards that are still to be written; with `first` only what so many items of the listing fill."""
     source = _source(job)
-    progress = _resumable(job, Progress.read(job.state)) or _freeze(job, source)
+    progress = _resumable(job, ImportState.read(job.state)) or _freeze(job, source)
     wanted = progress.items if first is None else min(first, progress.items)
     with (job.state / SKIPPED).open("r+", encoding="utf-8") as skipped:
         # What an interrupted attempt left out after its last finished shard is looked at again.
@@ -101,12 +101,12 @@ def _grows(job: JobContext) -> bool:
     return bool(job.spec["source"]["kind"] == "countables")
 
 
-def _shard_rows(job: JobContext, progress: Progress) -> int:
+def _shard_rows(job: JobContext, progress: ImportState) -> int:
     """How many rows the next shard gets: the first of a growing gallery is small, each further one twice as large."""
     return min(SHARD_ROWS, FIRST_ROWS << len(progress.shards)) if _grows(job) else SHARD_ROWS
 
 
-def _source(job: JobContext) -> Source:
+def _source(job: JobContext) -> ImageSource:
     spec = job.spec["source"]
     match spec["kind"]:
         case "folder":
@@ -124,7 +124,7 @@ def _source(job: JobContext) -> Source:
             raise JobFailed("unknown_source", f"Images cannot be imported from a source of kind {kind!r}.")
 
 
-def _resumable(job: JobContext, progress: Progress | None) -> Progress | None:
+def _resumable(job: JobContext, progress: ImportState | None) -> ImportState | None:
     """What an earlier attempt left, where its shards are still what it wrote and the gallery did not grow since."""
     if progress is None:
         return None
@@ -137,9 +137,9 @@ def _resumable(job: JobContext, progress: Progress | None) -> Progress | None:
     return progress if listed == mine[: max(len(listed), len(progress.base))] else None
 
 
-def _freeze(job: JobContext, source: Source) -> Progress:
+def _freeze(job: JobContext, source: ImageSource) -> ImportState:
     """Write the listing to the job's state; from here on the source's changes cannot renumber rows."""
-    progress = Progress()
+    progress = ImportState()
     if (job.output / MANIFEST).exists():
         progress.base = list(Pack.open(job.output).shards)
         progress.base_skipped_bytes = _size(job.output / SKIPPED)
@@ -165,7 +165,7 @@ def _freeze(job: JobContext, source: Source) -> Progress:
 class _Tally:
     """Counts what the rows of the shard being written consume, until the finished shard makes it count."""
 
-    def __init__(self, progress: Progress, skipped: TextIO) -> None:
+    def __init__(self, progress: ImportState, skipped: TextIO) -> None:
         self._progress, self._skipped = progress, skipped
         self.taken, self.total = progress.taken, progress.items
         self._left_out = self._repeated = 0
@@ -196,7 +196,7 @@ class _Tally:
         progress.save(job.state)
 
 
-def _rows(job: JobContext, source: Source, tally: _Tally, known: Hashes, wanted: int) -> Rows:
+def _rows(job: JobContext, source: ImageSource, tally: _Tally, known: Hashes, wanted: int) -> Rows:
     """The rows from where the last finished shard ended, of the first `wanted` items of the listing."""
     with (job.state / LISTING).open(encoding="utf-8") as listing:
         items = (Item.from_json(line) for line in islice(listing, tally.taken, wanted))
@@ -235,7 +235,7 @@ def _hashes(pack: Pack) -> Iterator[int]:
             yield _hash(row.path, row.sha256)
 
 
-def _finish(job: JobContext, progress: Progress) -> None:
+def _finish(job: JobContext, progress: ImportState) -> None:
     """Publish: the list of files left out, then the manifest that names all shards, then the job's artefact."""
     _join_skipped(job, progress)
     shards = progress.base + progress.shards
@@ -253,7 +253,7 @@ def _finish(job: JobContext, progress: Progress) -> None:
         shutil.rmtree(job.inputs["source"], ignore_errors=True)
 
 
-def _join_skipped(job: JobContext, progress: Progress) -> None:
+def _join_skipped(job: JobContext, progress: ImportState) -> None:
     final, temporary = job.output / SKIPPED, job.output / f".{SKIPPED}.tmp"
     job.output.mkdir(parents=True, exist_ok=True)
     with temporary.open("wb") as target:

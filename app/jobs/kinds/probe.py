@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.jobs.context import JobContext
 from models.galleries.packs import Pack
-from models.probes.bench import Bench, Told
+from models.probes.bench import ProbeBench, ProbeReports
 from models.probes.probing import probe
 from models.probes.protocol import Protocol
 
@@ -17,15 +17,15 @@ def run(job: JobContext) -> None:
     spec = job.spec
     place: Path = job.output.parent
     with Pack.open(job.inputs["gallery"]) as pack:
-        told = Told(log=job.log, progress=job.progress)
-        bench = Bench.open(
+        reports = ProbeReports(log=job.log, progress=job.progress)
+        bench = ProbeBench.open(
             pack,
             spec["gallery"],
             Protocol.of(spec),
             device=job.device,
             place=place,
             state=job.state,
-            told=told,
+            reports=reports,
         )
         job.log(f"{bench.rows.part}: {len(bench.rows.train)} to learn from, {len(bench.rows.test)} to test on")
         found = probe(bench, job.inputs["checkpoint"], job.output.name, spec["layers"], controls=spec["controls"])

@@ -5,13 +5,15 @@ from time import monotonic, sleep
 
 from app.jobs.context import JobContext, JobFailed
 from models.card import read_card
+from models.checkpoints.scanned import open_for_scan
 from models.counting import predictors
 from models.descriptors import DESCRIPTORS
 from models.descriptors.scan import scan_descriptor
 from models.galleries.packs import MANIFEST, Pack
 from models.geometry import count_crop
 from models.network import exact_fp32
-from models.scans.scanning import Plan, scan
+from models.scans.plans import ScanPlan
+from models.scans.scanning import scan
 
 FIRST_IMAGES = 120.0  # seconds that a gallery which is just being filled has for its first shard
 
@@ -27,7 +29,7 @@ def run(job: JobContext) -> None:
         _wait_for_images(job)
     if read_card(job.inputs["checkpoint"]).architecture in DESCRIPTORS:
         return _describe(job)
-    plan = Plan(
+    plan = ScanPlan(
         checkpoint=spec["checkpoint"],
         gallery=spec["gallery"],
         layers=tuple(spec["layers"]) if spec["layers"] is not None else None,
@@ -35,15 +37,14 @@ def run(job: JobContext) -> None:
         precision=spec["precision"],
         top=spec["top"],
         regions=not spec.get("start"),
-    )
+    ).extending(job.output)
     with Pack.open(job.inputs["gallery"]) as pack:
         rows = len(pack)
         info = scan(
             pack,
-            job.inputs["checkpoint"],
+            open_for_scan(job.inputs["checkpoint"], plan, device=job.device),
             job.output,
             plan,
-            device=job.device,
             tick=lambda done: job.progress(done, rows, "images"),
         )
         if info.counts is not None and any(pack.scenes()):

@@ -7,7 +7,6 @@ import platform
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,24 @@ from models.atomic import replace_folder, write_json
 from models.card import Card, write_card
 from models.checkpoints import storage as checkpoints
 from models.clusters.files import ClusteringReader
-from models.counting.evaluation import evaluate, held_out_regions
+from models.galleries.loading import regions_of
 from models.galleries.packs import Pack
 from models.memory import fits
-from models.network import Network, exact_fp32, resolve_precision
+from models.network import exact_fp32, resolve_precision
 from models.recipes import build_config
 from models.recipes.base import BadConfig, ImageConfig
 from models.seeds import generator
 from models.seen import SEEN, write_seen
 from models.tasks import TASKS
 from models.tasks.base import Task
+from models.tasks.validation import HeldOut
 from models.training.batches import Batches, Regions, ResidentRegions, Split, StreamedRegions, split_rows
 from models.training.curves import thin
-from models.training.looking import Watch
 from models.training.loop import FitConfig, fit, saved_state
-from models.training.pretext import evaluate_task
 from models.training.snapshots import FOLDER as SNAPSHOTS
 from models.training.targets import NoLabels, OtherImages, Targets, known_of, of_clusters
+from models.training.validation import Validator
+from models.versions import versions
 
 CURVE_POINTS = 400
 STARTED = "started.json"
@@ -60,13 +60,13 @@ def run(job: JobContext) -> None:
             targets=data.train,
         )
         task = untrained_task(job, data)
-        scale = begin(job, task, batches, seed)
+        found = begin(job, task, batches, seed)
         card = checkpoints.describe(task, name="training", recipe=None, config=asdict(data.config))
         first = task.encoder.get_parameter(f"{card.first_layer.name}.weight").detach().clone()
         task.to(job.device).to(memory_format=torch.channels_last)
-        watch = Watch(task, card, data.regions, data.split.held_out, job.state, targets=data.held_out, seed=seed)
-        curves = train(job, task, batches, watch, data.config, seed)
-        provenance = {**_provenance(job, pack, data, seed), **task.facts(), "conv1_scale": scale}
+        validator = Validator(task, card, data.held_out_images(seed), data.split.held_out, job.state)
+        curves = train(job, task, batches, validator, data.config, seed)
+        provenance = {**_provenance(job, pack, data, seed), **task.facts(), **found}
         write_seen(job.state, pack, data.split.train)
         keep(job, task, first, data, curves, provenance)
 
@@ -83,6 +83,10 @@ class Data:
     names: tuple[str, ...]
     majority: float | None = None
 
+    def held_out_images(self, seed: int) -> HeldOut:
+        """The held-out images with their targets; `seed` decides which puzzles are made of them."""
+        return HeldOut(self.regions, self.held_out, seed)
+
 
 def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
     """Split the gallery and read its targets. Raises JobFailed where there is too little."""
@@ -97,7 +101,7 @@ def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
     if len(split.train) < 2 or len(split.held_out) < 2:
         raise JobFailed("too_few_images", f"Training needs 20 images of at least {least} px; {_count(split)}.")
     job.log(f"{_count(split)}; {len(split.held_out)} of them are held out")
-    regions = held_out_regions(pack, split.held_out, config.region, enlarge=config.enlarges)
+    regions = regions_of(pack, split.held_out, config.region, enlarge=config.enlarges)
     if targets is None:
         return Data(config, split, regions, None, None, ())
     train, held_out = (torch.from_numpy(targets.values[list(rows)]) for rows in (split.train, split.held_out))
@@ -136,40 +140,41 @@ def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: Ima
     return StreamedRegions(pack, rows, extents, config.region, job.device, enlarge=config.enlarges)
 
 
-def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> float:
+def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> dict[str, float]:
     """Let the task adjust its untrained weights to the first batch; a resumed run repeats what was done."""
     kept = job.state / STARTED
     if kept.exists():
-        scale = float(json.loads(kept.read_text())["conv1_scale"])
-        task.rescale(scale)
-        return scale
+        found: dict[str, float] = json.loads(kept.read_text())
+        task.begin_like(found)
+        return found
     try:
         batch = batches.batch(0)
-        scale = task.begin(task.views(batch.images, generator(seed, 0, 3), batch.targets).inputs.cpu())
+        found = dict(task.begin(task.views(batch.images, generator(seed, 0, 3), batch.targets).inputs.cpu()))
     except ValueError as error:
         raise JobFailed("bad_start", f"The start cannot be brought to start_norm: {error}.") from error
-    write_json(kept, {"conv1_scale": scale})
-    return scale
+    write_json(kept, found)
+    return found
 
 
 def train(
-    job: JobContext, task: Task, batches: Batches, watch: Watch, config: ImageConfig, seed: int
+    job: JobContext, task: Task, batches: Batches, validator: Validator, config: ImageConfig, seed: int
 ) -> dict[str, list[list[float]]]:
     """Fit the task, reporting each term, and now and then what held-out images say. Returns the curves."""
     how = FitConfig.of(config, seed=seed, precision=resolve_precision(config.precision, job.device))
-    if saved_state(job.state) is None and watch.due(0, config.steps):
-        job.progress(0, config.steps, "steps", watch.look(0))
+    if saved_state(job.state) is None and validator.due(0, config.steps):
+        job.progress(0, config.steps, "steps", validator.validate(0))
     keep_at = checkpoints.Snapshots(task.encoder, job.state, config.steps).after
     with contextlib.closing(fit(task, batches, how, job.state, keep_at)) as steps:
         for progress in steps:
             metrics = dict(progress.metrics)
-            if watch.due(progress.step, config.steps):
-                metrics |= watch.look(progress.step)
+            if validator.due(progress.step, config.steps):
+                metrics |= validator.validate(progress.step)
             job.progress(progress.step, progress.total, "steps", metrics, rate=progress.rate)
     state = saved_state(job.state)
     assert state is not None
-    looks = {name: [list(point) for point in line] for name, line in watch.seen.curves.items()}
-    return {**state["curves"], **looks}  # type: ignore[dict-item]
+    validated = validator.log.curves(task.first_curves)
+    curves = {name: [list(point) for point in line] for name, line in validated.items()}
+    return {**state["curves"], **curves}  # type: ignore[dict-item]
 
 
 def keep(
@@ -201,16 +206,13 @@ def keep(
 def score(job: JobContext, folder: Path, card: Card, data: Data) -> dict[str, Any]:
     """The measures of what lies in `folder`, beside the network as it was before the first step."""
     before = untrained_task(job, data)
-    before.rescale(card.provenance["conv1_scale"])
-    seed = card.provenance["seed"]
-    if not card.has_counts:
-        after = checkpoints.load_task(folder, device=job.device)
-        return evaluate_task(after, before.to(job.device), data.regions, data.held_out, seed=seed, tick=job.log)
-    control = Network(card, before.encoder, before.head, job.device, torch.float32)
-    network = checkpoints.load(folder, device=job.device)
-    measures, reference = evaluate(network, control, data.regions, seed=seed, tick=job.log)
-    checkpoints.write_reference(folder, reference)
-    return measures
+    before.begin_like(card.provenance)
+    after = checkpoints.load_task(folder, device=job.device)
+    images = data.held_out_images(card.provenance["seed"])
+    scored = after.score(before.to(job.device), images, card, job.log)
+    if scored.reference is not None:
+        checkpoints.write_reference(folder, scored.reference)
+    return scored.measures
 
 
 def _thinned(points: list[list[float]]) -> list[list[float]]:
@@ -242,7 +244,7 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
         "device": torch.cuda.get_device_name(job.device) if job.device.startswith("cuda") else platform.machine(),
         "seconds": state.get("seconds"),
         "attempt": job.attempt,
-        "versions": {name: version(name) for name in ("tessera", "torch", "torchvision")},
+        "versions": versions("torch", "torchvision"),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **({NAMED.get(config.targets_from, "classes"): list(data.names)} if data.names else {}),
         **({"majority": round(data.majority, 6)} if data.majority else {}),

@@ -6,6 +6,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
+from app.failures import BadQuery
+from app.routes.chains.views import TransferForm, chain_context, transfer_context
 from app.services.services import Services
 from app.web.templating import page
 from models.descriptors import DESCRIPTORS
@@ -14,35 +16,47 @@ from models.recipes import RECIPES
 from models.recipes.cluster_classification import STUDENTS
 
 TEACHER = "teacher"  # the recipe of a strong network
-MOST = 100  # of each kind that the form offers
+METHODS = (("kmeans", "k-means"), ("random", "random (control)"))
+BEGINS = ("pretrain", "checkpoint", "scan", "clustering")
 LABELLED = ("supervised", "cluster_classification")  # tasks that need more than photos, so no beginning of a chain
 
 
 def show_form(request: Request, services: Services, *, begin: str | None, cursor: str | None) -> HTMLResponse:
     """The form, filled in as far as the address says, and the chains."""
-    known = [item.slug for item in services.checkpoints.list(limit=MOST).checkpoints]
+    found = services.chains.list(cursor=cursor)
+    return page(request, transfer_context(_form(services, begin), found, services.settings, cursor=cursor))
+
+
+def _form(services: Services, begin: str | None) -> TransferForm:
+    galleries = [item.pair for item in services.galleries.filled()]
+    begins = [(group, options) for group, options in _begins(services).items() if options]
+    return TransferForm(
+        begins=begins,
+        every=[(value, f"{group}: {text}") for group, options in begins for value, text in options],
+        begin=begin or "",
+        galleries=galleries,
+        targets=[("", "the cluster gallery"), *galleries],
+        probes=[("", "no probe"), *galleries],
+        pretext_recipes=[("small", "small"), ("paper", "paper"), *own_recipes()],
+        students=list(STUDENTS),
+        recipes=list(RECIPES["cluster_classification"]),
+        methods=METHODS,
+        can_probe=services.jobs.knows("probe"),
+    )
+
+
+def _begins(services: Services) -> dict[str, list[tuple[str, str]]]:
+    """What a chain may begin with, in groups."""
+    known = [slug for slug, _ in services.checkpoints.choices()]
     named = [(f"checkpoint:{name}", kind.title + ", no weights") for name, kind in DESCRIPTORS.items()]
     named += [(f"checkpoint:{slug}", "random init, the untrained control") for slug in known if slug == UNTRAINED]
-    begins = {
+    return {
         "Train a pretext task": [(f"pretrain:{task}", task) for task in RECIPES if task not in LABELLED],
         "Nothing learned: controls": named,
         "A checkpoint": [(f"checkpoint:{slug}", slug) for slug in known if slug not in (*DESCRIPTORS, UNTRAINED)],
-        "A scan": [(f"scan:{item.slug}", item.slug) for item in services.scans.list(limit=MOST).scans],
-        "Clusters": [(f"clustering:{i.slug}", i.slug) for i in services.clusterings.list(limit=MOST).clusterings],
+        "A scan": [(f"scan:{item.slug}", item.slug) for item in services.scans.choices()],
+        "Clusters": [(f"clustering:{slug}", slug) for slug in services.clusterings.choices()],
     }
-    return page(
-        request,
-        "transfer.html",
-        begins=begins,
-        begin=begin,
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=MOST).galleries if item.rows],
-        students=STUDENTS,
-        recipes=list(RECIPES["cluster_classification"]),
-        pretext_recipes=[("small", "small"), ("paper", "paper"), *own_recipes()],
-        can_probe=services.jobs.knows("probe"),
-        found=services.chains.list(cursor=cursor),
-        first=cursor is None,
-    )
 
 
 def own_recipes() -> list[tuple[str, str]]:
@@ -52,7 +66,7 @@ def own_recipes() -> list[tuple[str, str]]:
 
 def show_chain(request: Request, services: Services, chain: str) -> HTMLResponse:
     """One chain as its pipeline, every box a link."""
-    return page(request, "chain.html", chain=services.chains.get(chain))
+    return page(request, chain_context(services.chains.get(chain), services.settings))
 
 
 class ChainForm(BaseModel):
@@ -78,6 +92,8 @@ class ChainForm(BaseModel):
     def spec(self) -> dict[str, Any]:
         """The chain's spec; values are checked where it is started."""
         kind, _, name = self.begin.partition(":")
+        if kind not in BEGINS:
+            raise BadQuery("bad_begin", f"Begin with one of the list: {', '.join(f'{kind}:NAME' for kind in BEGINS)}.")
         spec: dict[str, Any] = {
             "method": self.method,
             "k": number(self.k),

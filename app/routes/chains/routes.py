@@ -12,6 +12,7 @@ from app.routes.jobs.routes import job_json
 from app.services.chains.plan import ChainSpec
 from app.services.chains.service import Chain, Link
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.responses import Json
 
 router = APIRouter()
@@ -51,7 +52,7 @@ def chain_json(chain: Chain, settings: Settings) -> dict[str, object]:
         "state": chain.state,
         "spec": chain.spec.model_dump(mode="json"),
         "chain": [link_json(link, settings) for link in chain.links],
-        "created_at": chain.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(chain.created_at),
         "links": {
             "self": settings.url(f"/api{here}"),
             "page": settings.url(here),

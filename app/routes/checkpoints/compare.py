@@ -6,13 +6,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.routes.checkpoints.compare_page import show_pair
 from app.routes.checkpoints.evaluations import cell_json, gates_json
 from app.routes.checkpoints.routes import links
-from app.services.evaluations.comparison import Compared, Comparison, ComparisonService, Side
+from app.services.evaluations.comparison import ComparedCheckpoint, Comparison, ComparisonService, Side
 from app.services.services import Services
 from app.settings import Settings
 from app.web.responses import Json, answers
-from app.web.templating import page
 
 router = APIRouter()
 
@@ -25,7 +25,7 @@ def _service(services: Services) -> ComparisonService:
     return ComparisonService(services.checkpoints, services.evaluations)
 
 
-def _side_json(side: Compared, settings: Settings) -> dict[str, object]:
+def _side_json(side: ComparedCheckpoint, settings: Settings) -> dict[str, object]:
     return {
         "slug": side.record.slug,
         "name": side.record.name,
@@ -91,5 +91,4 @@ def compare_page(
     on: MaybeSlugQuery = None,
 ) -> HTMLResponse:
     found = _service(services).compare(a, b, on or None) if a and b else None
-    everyone = [(item.slug, item.name) for item in services.checkpoints.list(limit=100).checkpoints]
-    return page(request, "compare.html", found=found, a=a or "", b=b or "", everyone=everyone)
+    return show_pair(request, services, found, a or "", b or "")

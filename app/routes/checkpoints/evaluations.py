@@ -6,8 +6,9 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse
 
 from app.deps import ServicesDep, SettingsDep
+from app.opened import CheckpointDep
 from app.services.checkpoints.measures import GateTable, MeasureCell
-from app.services.evaluations.carry_over import Row, Tested, TwoByTwo
+from app.services.evaluations.carry_over import NetworkRow, Tested, TwoByTwo
 from app.services.evaluations.service import Source, Trained, TrainedTested
 from app.settings import Settings
 from app.web.responses import Json
@@ -74,7 +75,7 @@ def _row_json(row: Trained, table: TrainedTested, settings: Settings) -> dict[st
     return {"checkpoint": row.slug, "trained_on": row.trained_on, "tested_on": tested, "links": links}
 
 
-def _carried_json(row: Row, table: TwoByTwo) -> dict[str, object]:
+def _carried_json(row: NetworkRow, table: TwoByTwo) -> dict[str, object]:
     cells = {column.family: _tested_json(cell) for column, cell in zip(table.columns, row.cells, strict=True)}
     return {"trained_on": row.family, "checkpoint": row.slug, "name": row.name or None, "tested_on": cells}
 
@@ -89,11 +90,9 @@ def carry_over_json(table: TwoByTwo) -> dict[str, object]:
 
 
 @router.get("/api/checkpoints/{checkpoint}/evaluations")
-def list_evaluations(checkpoint: str, services: ServicesDep) -> Json:
+def list_evaluations(checkpoint: CheckpointDep, services: ServicesDep) -> Json:
     """All that the checkpoint was measured on: its own held-out images (`own`), then galleries."""
-    record = services.checkpoints.get(checkpoint)
-    sources = services.evaluations.sources(record, services.checkpoints.read_card(record))
-    return Json({"evaluations": [source_json(source) for source in sources]})
+    return Json({"evaluations": [source_json(source) for source in services.evaluations.sources(checkpoint)]})
 
 
 @router.get("/api/trained-tested")
@@ -102,11 +101,11 @@ def trained_tested(services: ServicesDep, settings: SettingsDep) -> Json:
 
     `carry_over` is the table of two by two: trained on photos or on drawn scenes, tested on both, beside the controls.
     """
-    table = services.evaluations.table()
+    tables = services.evaluations.tables()
+    table = tables.tested
     galleries = [{"slug": slug, "name": name, "here": here} for slug, name, here in table.galleries]
     rows = [_row_json(row, table, settings) for row in table.rows]
-    carried = carry_over_json(services.evaluations.carry_over())
-    return Json({"carry_over": carried, "galleries": galleries, "checkpoints": rows})
+    return Json({"carry_over": carry_over_json(tables.carried), "galleries": galleries, "checkpoints": rows})
 
 
 @router.post("/start/timeline", include_in_schema=False)

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Form
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from app.deps import ServicesDep, SettingsDep
+from app.opened import CheckpointDep, ScanDep
 from app.routes.scans.embeddings import parquet_pieces
+from app.services.checkpoints.exports import export_file, offers
 from app.web.responses import Json, answers
 from models.checkpoints import exports
 
@@ -24,18 +26,17 @@ def _attachment(name: str) -> dict[str, str]:
 @router.get(
     "/api/checkpoints/{checkpoint}/export", response_class=Response, responses=answers(BINARY, "application/json")
 )
-def export(checkpoint: str, services: ServicesDep, format: Literal["safetensors", "card"] | exports.Format) -> Response:
+def export(checkpoint: CheckpointDep, format: Literal["safetensors", "card"] | exports.Format) -> Response:
     """The weights under plain names, with the card in their header; the card; or what a job wrote, 409 before that."""
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
+    record, slug = checkpoint.record, checkpoint.slug
     if format == "card":
-        return Json(exports.card_json(card), headers=_attachment(f"{checkpoint}.json"))
+        return Json(exports.card_json(checkpoint.card), headers=_attachment(f"{slug}.json"))
     if format == "safetensors":
         length = {"Content-Length": str(exports.safetensors_size(record.folder))}
         body = exports.safetensors_bytes(record.folder)
-        return StreamingResponse(body, media_type=BINARY, headers=length | _attachment(f"{checkpoint}.safetensors"))
-    path, made = services.exports.file(checkpoint, format)
-    name = f"{checkpoint}.{exports.ENDINGS[format]}"
+        return StreamingResponse(body, media_type=BINARY, headers=length | _attachment(f"{slug}.safetensors"))
+    path, made = export_file(record, format)
+    name = f"{slug}.{exports.ENDINGS[format]}"
     return FileResponse(path, media_type=BINARY, filename=name, headers={"ETag": f'"{made.sha256}"'})
 
 
@@ -44,7 +45,7 @@ def list_exports(checkpoint: str, services: ServicesDep, settings: SettingsDep) 
     """Every form with where it is; `made` null until a job has written it."""
     found = {"safetensors": None, "card": None} | {
         offer.format: None if offer.made is None else asdict(offer.made)
-        for offer in services.exports.offers(services.checkpoints.get(checkpoint))
+        for offer in offers(services.checkpoints.get(checkpoint))
     }
     here = settings.url(f"/api/checkpoints/{checkpoint}/export?format=")
     listed = [{"format": name, "made": made, "links": {"file": here + name}} for name, made in found.items()]
@@ -63,11 +64,8 @@ def start_export(checkpoint: Slug, format: Slug, services: ServicesDep, settings
     response_class=Response,
     responses=answers("application/vnd.apache.parquet"),
 )
-def embeddings_parquet(scan: str, layer: str, services: ServicesDep) -> StreamingResponse:
+def embeddings_parquet(scan: ScanDep, layer: str) -> StreamingResponse:
     """A layer's embeddings as Parquet: row, path, label, split, and the vector, one row group a shard."""
-    reader = services.units.reader(scan, layer)
-    pack = services.galleries.pack(reader.info.gallery)
-    headers = _attachment(f"{scan}-{layer}.parquet")
-    return StreamingResponse(
-        parquet_pieces(reader, layer, pack), media_type="application/vnd.apache.parquet", headers=headers
-    )
+    pieces = parquet_pieces(scan.reader, scan.layer(layer).name, scan.pack)
+    headers = _attachment(f"{scan.slug}-{layer}.parquet")
+    return StreamingResponse(pieces, media_type="application/vnd.apache.parquet", headers=headers)

@@ -1,18 +1,17 @@
 """The first-layer filters of a checkpoint: numbers, one picture, and the page that sorts them."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
-from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Panel, Sort
-from app.services.checkpoints.service import CheckpointRecord
-from app.services.filters.panels import KMeansPanel, data_address, kmeans_pixels, ordered
+from app.opened import CheckpointDep
+from app.routes.checkpoints.filters_page import show_filters_page
+from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Sort
+from app.services.filters.panels import KMeansPanel
 from app.settings import Settings
 from app.web.responses import Json, answers
-from app.web.templating import page
 from models.filters.pictures import Scale
 
 router = APIRouter()
@@ -22,17 +21,7 @@ GalleryQuery = Annotated[str | None, Query(max_length=200)]
 StepQuery = Annotated[int | None, Query(ge=0, le=2**31)]
 
 
-@dataclass(frozen=True)
-class FilterTile:
-    """One filter on the page: its picture as a data address, its norm, and the measure that orders the page."""
-
-    filter: int
-    picture: str
-    norm: float
-    value: float | None
-
-
-def panel_json(panel: FilterPanel) -> dict[str, object]:
+def panel_json(panel: LayerFilters) -> dict[str, object]:
     """Values a filter, their medians, and whether that is smoother than noise."""
     return {
         "measures": panel.measures.lists(),
@@ -75,36 +64,9 @@ def layer_json(slug: str, layer: FirstLayer, kmeans: KMeansPanel | None, setting
     }
 
 
-def tiles(layer: FirstLayer, panel: Panel, scale: Scale, sort: Sort, order: list[int]) -> list[FilterTile] | None:
-    """The filters of a panel in the order of the trained ones, so that panels and steps can be compared by place."""
-    pictures = layer.pixels(panel, scale)
-    shown = layer.trained if panel == "trained" else layer.step0
-    if pictures is None or shown is None:
-        return None
-    values = layer.values(shown, sort)
-    return [
-        FilterTile(
-            filter=number,
-            picture=data_address(pictures[number]),
-            norm=float(shown.measures.norm[number]),
-            value=None if values is None else float(values[number]),
-        )
-        for number in order
-    ]
-
-
-def centroids(panel: FilterPanel, scale: Scale) -> list[FilterTile]:
-    """Centroids as they were found, the largest clusters first."""
-    pictures = kmeans_pixels(panel, scale)
-    norms = panel.measures.norm
-    return [
-        FilterTile(number, data_address(picture), float(norms[number]), None) for number, picture in enumerate(pictures)
-    ]
-
-
 @router.get("/api/checkpoints/{checkpoint}/filters")
 def show_filters(
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     settings: SettingsDep,
     gallery: GalleryQuery = None,
@@ -116,13 +78,13 @@ def show_filters(
     """
     kmeans = services.filters.kmeans(checkpoint, gallery)
     layer = services.checkpoints.first_layer(checkpoint, at)
-    steps = list(services.checkpoints.snapshots(checkpoint))
-    return Json({**layer_json(checkpoint, layer, kmeans, settings), "steps": steps, "at": at})
+    steps = list(checkpoint.steps)
+    return Json({**layer_json(checkpoint.slug, layer, kmeans, settings), "steps": steps, "at": at})
 
 
 @router.get("/api/checkpoints/{checkpoint}/filters.png", response_class=Response, responses=answers("image/png"))
 def filters_picture(
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     scale: Scale = "common",
     sort: Sort = "filter",
@@ -141,52 +103,11 @@ def filters_picture(
 @router.get("/checkpoints/{checkpoint}/filters", include_in_schema=False)
 def filters_page(
     request: Request,
-    checkpoint: str,
+    checkpoint: CheckpointDep,
     services: ServicesDep,
     sort: Sort | None = None,
     scale: Scale = "common",
     gallery: GalleryQuery = None,
     at: StepQuery = None,
 ) -> HTMLResponse:
-    layer = services.checkpoints.first_layer(checkpoint)
-    shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
-    kmeans, others = services.filters.kmeans(checkpoint, gallery), services.checkpoints.others(checkpoint)
-    sort = ordered(layer, sort)
-    growth = Growth(services.checkpoints.snapshots(checkpoint), at, layer.order(sort))
-    return show(request, services.checkpoints.get(checkpoint), shown, kmeans, sort, scale, others, growth)
-
-
-@dataclass(frozen=True)
-class Growth:
-    """The steps whose filters were kept, the one that is looked at (None: the end), and the order of all of them."""
-
-    steps: tuple[int, ...]
-    at: int | None
-    order: list[int]
-
-
-def show(
-    request: Request,
-    record: CheckpointRecord,
-    layer: FirstLayer,
-    kmeans: KMeansPanel | None,
-    sort: Sort,
-    scale: Scale,
-    others: list[tuple[str, str]],
-    growth: Growth,
-) -> HTMLResponse:
-    """The page: the filters now or at a step, at the start, and what k-means finds."""
-    return page(
-        request,
-        "filters.html",
-        record=record,
-        layer=layer,
-        trained=tiles(layer, "trained", scale, sort, growth.order),
-        step0=tiles(layer, "step0", scale, sort, growth.order),
-        kmeans=kmeans,
-        centroids=centroids(kmeans.panel, scale) if kmeans is not None and kmeans.panel is not None else None,
-        sort=sort,
-        scale=scale,
-        others=others,
-        growth=growth,
-    )
+    return show_filters_page(request, services, checkpoint, sort=sort, scale=scale, gallery=gallery, at=at)

@@ -1,35 +1,21 @@
 """Checkpoints: the list, and each one's card."""
 
-from dataclasses import asdict, dataclass
-from datetime import UTC
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
+from app.opened import CheckpointDep
 from app.routes.checkpoints.evaluations import gates_json
-from app.services.checkpoints.exports import Offer
-from app.services.checkpoints.measures import (
-    CardView,
-    GateTable,
-    KernelError,
-    MeasureTable,
-    card_view,
-    gate_table,
-    kernel_errors,
-    measure_table,
-)
-from app.services.checkpoints.sanity import check_on
+from app.routes.checkpoints.pages import show_card, show_list
+from app.services.checkpoints.measures import gate_table
 from app.services.checkpoints.service import CheckpointRecord
-from app.services.evaluations.carry_over import TwoByTwo
-from app.services.evaluations.service import Source, TrainedTested, chosen
-from app.services.results.service import Choice, Row
-from app.services.services import Services
+from app.services.evaluations.service import Source, chosen
 from app.settings import Settings
-from app.web.curve_charts import curve_chart
+from app.web.moments import rfc3339
 from app.web.responses import Json
-from app.web.templating import page
 from models.card import Card
 from models.recipes import RECIPES
 
@@ -69,7 +55,7 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
         "architecture": record.architecture,
         "task": record.task,
         "sha256": record.sha256,
-        "created_at": record.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": links(record, settings),
     }
 
@@ -96,13 +82,6 @@ def detail(record: CheckpointRecord, card: Card, source: Source | None, settings
     }
 
 
-def _gates(source: Source | None, card: Card) -> dict[str, object] | None:
-    """What must hold of a network that counts; None for one that does not try."""
-    if source is None or not card.has_counts:
-        return None
-    return {"on": source.key, **gates_json(gate_table(source.measures))}
-
-
 @router.get("/api/checkpoints")
 def list_checkpoints(
     services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 50, cursor: CursorQuery = None
@@ -113,71 +92,26 @@ def list_checkpoints(
 
 
 @router.get("/api/checkpoints/{checkpoint}")
-def show_checkpoint(checkpoint: str, services: ServicesDep, settings: SettingsDep, on: OnQuery = None) -> Json:
+def show_checkpoint(
+    checkpoint: CheckpointDep, services: ServicesDep, settings: SettingsDep, on: OnQuery = None
+) -> Json:
     """A checkpoint's card: layers in forward order, preprocessing, provenance, measures, gates, curves.
 
     Gates are judged on the gallery `on` (`own`: the images that training held out), else where most was measured.
     """
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    source = chosen(services.evaluations.sources(record, card), on)
-    return Json(detail(record, card, source, settings))
+    source = chosen(services.evaluations.sources(checkpoint), on)
+    return Json(detail(checkpoint.record, checkpoint.card, source, settings))
 
 
 @router.get("/checkpoints", include_in_schema=False)
 def checkpoints_page(
     request: Request, services: ServicesDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> HTMLResponse:
-    found = services.checkpoints.list(limit=limit, cursor=cursor)
-    return page(request, "checkpoints.html", found=found, first=cursor is None)
-
-
-@dataclass(frozen=True)
-class CardParts:
-    """What the page of a checkpoint shows: where it was measured and what follows."""
-
-    view: CardView
-    sources: list[Source]
-    source: Source | None
-    gates: GateTable | None
-    measures: MeasureTable | None
-    kernels: list[KernelError]
-    table: TrainedTested
-    probes: list[tuple[Choice, Row]]
-    carried: TwoByTwo
-    galleries: list[tuple[str, str]]
-    offers: tuple[Offer, ...]
-    others: list[tuple[str, str]]
-    solves: bool  # a task that is built here, so that it can be asked
-
-
-def _parts(record: CheckpointRecord, card: Card, services: Services, on: str | None) -> CardParts:
-    sources = services.evaluations.sources(record, card)
-    source = chosen(sources, on)
-    measures = {} if source is None else source.measures
-    return CardParts(
-        view=card_view(card),
-        sources=sources,
-        source=source,
-        gates=None if source is None or not card.has_counts else gate_table(measures),
-        measures=measure_table(measures),
-        kernels=kernel_errors(card, measures),
-        table=services.evaluations.table(),
-        probes=services.results.of(record.slug),
-        carried=services.evaluations.carry_over(),
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
-        offers=() if card.filters_only else services.exports.offers(record),
-        others=services.checkpoints.others(record.slug),
-        solves=card.task in RECIPES,
-    )
+    return show_list(request, services, limit=limit, cursor=cursor)
 
 
 @router.get("/checkpoints/{checkpoint}", include_in_schema=False)
-def checkpoint_page(request: Request, checkpoint: str, services: ServicesDep, on: OnQuery = None) -> HTMLResponse:
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    parts = _parts(record, card, services, on)
-    checked = check_on(record, None)
-    return page(
-        request, "checkpoint.html", record=record, card=card, parts=parts, curve_chart=curve_chart, checked=checked
-    )
+def checkpoint_page(
+    request: Request, checkpoint: CheckpointDep, services: ServicesDep, on: OnQuery = None
+) -> HTMLResponse:
+    return show_card(request, services, checkpoint, on)

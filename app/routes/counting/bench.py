@@ -1,35 +1,54 @@
 """What is on the counting bench: a checkpoint, an image x, and the other image y that the loss needs."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypedDict
 
-from app.failures import BadQuery, Conflict, NotFound
-from app.routes.pictures import was_seen
+from app.failures import BadQuery, Conflict
 from app.routes.queries import CountParams, address
+from app.services.checkpoints.service import OpenCheckpoint
 from app.services.counting.readouts import NamedCounts, named_counts, readout_of
-from app.services.counting.service import Counted, area_box
+from app.services.counting.service import Counted, area_box, gallery_image
 from app.services.counting.truth import CountTruth, count_truth
+from app.services.galleries.service import GalleryRecord
+from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from app.settings import Settings
-from models.card import Card
 from models.counting.mismatch import PairLoss
+from models.galleries.packs import Pack
 from models.geometry import Box
-from models.scans.files import ScanReader
+
+
+@dataclass(frozen=True)
+class OpenGallery:
+    """A gallery with its images."""
+
+    record: GalleryRecord
+    pack: Pack
+
+    @property
+    def slug(self) -> str:
+        return self.record.slug
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The checkpoint on the bench with its scans, the gallery that other images come from, and how links are made."""
+    """The checkpoint on the bench, the gallery that other images come from, and how links are made."""
 
-    slug: str
-    card: Card
+    checkpoint: OpenCheckpoint
     params: CountParams
     settings: Settings
-    scans: tuple[str, ...]
-    gallery: str | None
+    source: OpenGallery | None
+
+    @property
+    def slug(self) -> str:
+        return self.checkpoint.slug
+
+    @property
+    def gallery(self) -> str | None:
+        """The slug of the gallery."""
+        return None if self.source is None else self.source.slug
 
     def link(self, **changes: object) -> str:
         """This page with one thing changed."""
@@ -58,33 +77,25 @@ class Partner:
     loss: PairLoss
 
 
-def open_bench(services: Services, settings: Settings, checkpoint: str, params: CountParams) -> Bench:
-    """The bench of a checkpoint. Raises NotFound for it or the gallery, and Conflict where it has no counting head."""
-    record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    if not card.has_counts:
-        raise Conflict("no_counts", f"{record.name} has no counting head, so there is nothing to add up.")
+def open_bench(services: Services, settings: Settings, checkpoint: OpenCheckpoint, params: CountParams) -> Bench:
+    """The bench of a checkpoint. Raises NotFound for the gallery, and Conflict where it has no counting head."""
+    if not checkpoint.card.has_counts:
+        message = f"{checkpoint.record.name} has no counting head, so there is nothing to add up."
+        raise Conflict("no_counts", message)
     if params.box is not None:  # a drawn box is what counts
         params = params.model_copy(update={"area": None})
-    return Bench(checkpoint, card, params, settings, record.scans, _gallery(services, params, record.scans))
+    return Bench(checkpoint, params, settings, _source(services, params, checkpoint))
 
 
-def readable(services: Services, scans: Sequence[str]) -> Iterator[tuple[str, ScanReader]]:
-    """The scans that still fit their gallery and weights; the bench does without the others."""
-    for scan in scans:
-        with contextlib.suppress(Conflict, NotFound):
-            yield scan, services.scans.reader(scan)
-
-
-def query_image(services: Services, params: CountParams) -> QueryImage:
-    """The image that the query string names. Raises BadQuery unless it names exactly one."""
+def query_image(services: Services, params: CountParams, source: OpenGallery | None) -> QueryImage:
+    """The image that the query string names, of the gallery `source`. Raises BadQuery unless it names exactly one."""
     if (params.row is None) == (params.upload is None):
         raise BadQuery("one_image", "Give exactly one of `gallery` with `row`, and `upload`.")
     if params.upload is not None:
         return services.uploads.open(params.upload)
-    if params.gallery is None:
+    if params.gallery is None or source is None:
         raise BadQuery("gallery_missing", "`row` needs the `gallery` that it belongs to.")
-    return services.counting.gallery_image(params.gallery, params.row or 0)
+    return gallery_image(source.slug, source.pack, params.row or 0)
 
 
 def chosen_box(params: CountParams, image: QueryImage) -> Box | None:
@@ -97,7 +108,7 @@ def chosen_box(params: CountParams, image: QueryImage) -> Box | None:
 def count(bench: Bench, services: Services, image: QueryImage) -> Counted:
     """The image as the address wants it counted."""
     box = chosen_box(bench.params, image)
-    return services.counting.count(bench.slug, image, kernel=bench.params.kernel, box=box)
+    return services.counting.count(bench.checkpoint, image, kernel=bench.params.kernel, box=box)
 
 
 def partner(bench: Bench, services: Services, counted: Counted) -> Partner | None:
@@ -105,26 +116,25 @@ def partner(bench: Bench, services: Services, counted: Counted) -> Partner | Non
 
     Raises BadQuery where y is x itself, NotFound for a row that is not there.
     """
-    if bench.gallery is None:
+    if bench.source is None:
         return None
-    params, rows = bench.params, services.galleries.get(bench.gallery).rows
+    params, rows = bench.params, bench.source.record.rows
     usual = 0 if params.row is None else (params.row - 1) % max(rows, 1)
     row = usual if params.other is None else params.other
     if row == params.row or rows == 0:
         if params.other is None:
             return None  # a gallery of one image, or of none
         raise BadQuery("same_image", "`other` must be another image: an image is not to be told apart from itself.")
-    image = services.counting.gallery_image(bench.gallery, row)
-    other = services.counting.count(bench.slug, image, kernel=params.kernel)
-    return Partner(bench.gallery, row, other, counted.against(other))
+    image = gallery_image(bench.source.slug, bench.source.pack, row)
+    other = services.counting.count(bench.checkpoint, image, kernel=params.kernel)
+    return Partner(bench.source.slug, row, other, counted.against(other))
 
 
-def truth(bench: Bench, services: Services, counted: Counted) -> CountTruth | None:
-    """What is truly in the crop, where it is an image of a gallery that knows."""
-    if bench.gallery is None or bench.params.row is None:
+def truth(bench: Bench, scans: Iterable[OpenScan], counted: Counted) -> CountTruth | None:
+    """What is truly in the crop, where it is an image of a gallery that knows; `scans` are the checkpoint's."""
+    if bench.source is None or bench.params.row is None:
         return None
-    pack = services.galleries.pack(bench.gallery)
-    return count_truth(pack, bench.params.row, counted, services.scans, bench.scans, bench.gallery)
+    return count_truth(bench.source.pack, bench.params.row, counted, scans, bench.source.slug)
 
 
 class Told(TypedDict):
@@ -137,26 +147,37 @@ class Told(TypedDict):
 
 def told(bench: Bench, services: Services, counted: Counted) -> Told:
     """The other image of the loss, the truth, and the counts by their names, each where it is known."""
-    known = truth(bench, services, counted)
-    return Told(other=partner(bench, services, counted), truth=known, named=named(bench, services, counted, known))
+    known = truth(bench, services.scans.of(bench.checkpoint.record), counted)
+    return Told(other=partner(bench, services, counted), truth=known, named=named(bench, counted, known))
 
 
-def named(bench: Bench, services: Services, counted: Counted, known: CountTruth | None) -> NamedCounts | None:
+def named(bench: Bench, counted: Counted, known: CountTruth | None) -> NamedCounts | None:
     """The counts by the readout that was fitted on the gallery, else on another; None where there is none."""
-    readout = readout_of(services.checkpoints.get(bench.slug), bench.gallery)
+    readout = readout_of(bench.checkpoint.record, bench.gallery)
     return None if readout is None else named_counts(readout, counted, known)
 
 
-def _gallery(services: Services, params: CountParams, scans: tuple[str, ...]) -> str | None:
+def open_gallery(services: Services, slug: str) -> OpenGallery:
+    """The gallery of that slug. Raises NotFound."""
+    record = services.galleries.get(slug)
+    return OpenGallery(record, services.galleries.open(record))
+
+
+def _source(services: Services, params: CountParams, checkpoint: OpenCheckpoint) -> OpenGallery | None:
     """The gallery to choose images from: the one asked for, a scanned one, or the newest with images."""
     if params.gallery is not None:
-        return services.galleries.get(params.gallery).slug
-    for _, reader in readable(services, scans):
-        return reader.info.gallery
-    known = services.galleries.list(limit=50).galleries
-    return next((gallery.slug for gallery in known if gallery.rows), None)
+        return open_gallery(services, params.gallery)
+    scan = next(services.scans.of(checkpoint.record), None)
+    if scan is not None:
+        return open_gallery(services, scan.gallery)
+    newest = next(iter(services.galleries.filled()), None)
+    return None if newest is None else open_gallery(services, newest.slug)
 
 
-def seen(services: Services, checkpoint: str, params: CountParams, image: QueryImage) -> bool | None:
-    """Whether the network was trained on the image; None where that is not known."""
-    return was_seen(services, checkpoint, gallery=params.gallery, row=params.row, upload=params.upload, jpeg=image.jpeg)
+def seen(services: Services, bench: Bench, image: QueryImage) -> bool | None:
+    """Whether the network was trained on a row, an upload or an image sent along; None where that is not known."""
+    params, network = bench.params, bench.checkpoint.record
+    if params.gallery is not None and params.row is not None and bench.source is not None:
+        found = services.seen.find(network, bench.source.pack)
+        return None if found.rows is None else params.row in found
+    return services.seen.image(network, image.jpeg, sha256=params.upload or "0")

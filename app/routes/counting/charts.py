@@ -8,6 +8,7 @@ from markupsafe import Markup
 from app.services.counting.service import Counted
 from app.web.axes import Axis, axis_over, short
 from app.web.charts import Dot, histogram, line_chart, scatter_chart
+from app.web.formats import number
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference
 
@@ -16,6 +17,7 @@ HEIGHT, RESIDUAL_HEIGHT = 220.0, 90.0
 LEFT, TOP, BETWEEN, BELOW = 44.0, 10.0, 34.0, 10.0
 BINS = 24
 NAMED = 5  # units whose number stands beside their point
+TILE_NAMES = ("top left", "top right", "bottom left", "bottom right")
 RAYS = {"y = x, adds": 1.0, "y = x / 4, averages": 0.25}
 
 
@@ -35,6 +37,7 @@ class UnitBars:
     """One unit's bars and its numbers; `href` leads to the unit's top images, where a scan has them."""
 
     unit: int
+    title: str
     centre: float
     left: float
     slot: float
@@ -127,7 +130,15 @@ def _unit(
     zero, tip = (top + RESIDUAL_HEIGHT * (1 - residuals.share(value)) for value in (0.0, whole - sum(tiles)))
     blocks.append(Block("residual", left + slot * 0.3, min(zero, tip), slot * 0.4, abs(zero - tip)))
     href = f"{unit_href}{unit}" if unit_href else None
-    return UnitBars(unit, left + slot / 2, left, slot, tuple(blocks), whole, tiles, href)
+    title = _title(unit, whole, tiles) + (". Click for its top images" if href else "")
+    return UnitBars(unit, title, left + slot / 2, left, slot, tuple(blocks), whole, tiles, href)
+
+
+def _title(unit: int, whole: float, tiles: tuple[float, ...]) -> str:
+    """The numbers of a unit in a sentence."""
+    each = ", ".join(f"{name} {number(value)}" for name, value in zip(TILE_NAMES, tiles, strict=True))
+    total = sum(tiles)
+    return f"unit {unit}: whole {number(whole)}, tiles {number(total)} ({each}), difference {number(whole - total)}"
 
 
 def _block(kind: str, x: float, width: float, low: float, high: float, counts: Axis) -> Block:

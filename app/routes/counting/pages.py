@@ -1,129 +1,153 @@
-"""What the counting bench shows: the image, what the network saw of it, both sides, and what they are worth."""
+"""The page of the counting bench: the image, what the network saw of it, both sides, and what they are worth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 
 from app.failures import Busy
-from app.routes.counting.bench import Bench, Partner, count, named, partner, query_image, readable, seen, truth
-from app.routes.counting.charts import CountFigure, crop_curve, draw, strangers_histogram, totals_scatter, units_scatter
-from app.routes.pictures import Picture, Tile, labels, some_rows, thumbnail
+from app.routes.counting.bench import Bench, OpenGallery, Partner, count, named, partner, query_image, seen, truth
+from app.routes.counting.context import CountContext, CountForm, CountStart, ImageCard, ResultCards, TileFrame
+from app.routes.counting.known_cards import equations_card, named_card, truth_card
+from app.routes.counting.result_cards import (
+    bars_card,
+    curve_card,
+    inputs_card,
+    loss_card,
+    scatter_card,
+    stats,
+    strangers_card,
+    warning,
+)
+from app.routes.pictures import ImageAddress, Picture, Tile, labels, some_rows, thumbnail
 from app.services.counting.equations import GalleryEquations, gallery_equations
-from app.services.counting.readouts import NamedCounts
-from app.services.counting.service import AREAS, EMPTY_CONTRAST, Counted
-from app.services.counting.truth import CountTruth
+from app.services.counting.service import Counted
+from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.services.uploads import QueryImage
-from app.web.axes import short
 from app.web.templating import page
+from app.web.waiting import waiting
 from models.answers import CurvePoint
-from models.geometry import nested_square
 from models.recipes.counting import KERNELS
-from models.scans.bands import BandedEquation
 
 STARTS = 12
 
 
 @dataclass(frozen=True)
-class Result:
-    """One image counted, with its figures."""
+class Answers:
+    """What the network answers about the image on the bench: its equation, that of y, and nested crops."""
 
     counted: Counted
-    truth: CountTruth | None
-    named: NamedCounts | None
     other: Partner | None
-    other_row: int | None
-    figure: CountFigure
-    units: Markup
-    totals: Markup | None
-    strangers: Markup | None
-    curve: Markup
     points: tuple[CurvePoint, ...]
 
 
 def show(request: Request, bench: Bench, services: Services) -> HTMLResponse:
     """The page; while the network is being loaded it says so and asks again by itself."""
-    params = bench.params
-    image = query_image(services, params) if bench.asked else None
-    result, busy = _result(bench, services, image) if image else (None, None)
-    answer = page(
-        request,
-        "count.html",
-        status=503 if busy else 200,
-        bench=bench,
-        record=services.checkpoints.get(bench.slug),
-        params=params,
-        kernels=KERNELS,
-        picture=_picture(bench, image) if image else None,
-        image_seen=seen(services, bench.slug, params, image) if image else None,
-        seen=services.seen.find(bench.slug, bench.gallery) if bench.gallery else None,
-        result=result,
-        busy=busy,
-        gallery=bench.gallery,
-        starts=_starts(bench, services, bench.gallery) if bench.gallery else (),
-        areas=[(area, nested_square(image.width, image.height, area)) for area in AREAS] if image else (),
-        search=_search_link(bench, services),
-        equations=_equations(bench, services),
-        tested=services.evaluations.table(),
-        carried=services.evaluations.carry_over(),
+    image = query_image(services, bench.params, bench.source) if bench.asked else None
+    scans, tables = tuple(services.scans.of(bench.checkpoint.record)), services.evaluations.tables()
+    answers, busy = _ask(bench, services, image) if image else (None, None)
+    counted = None if answers is None else answers.counted
+    found = GalleryEquations(None, ()) if bench.gallery is None else gallery_equations(scans, bench.gallery)
+    context = CountContext(
+        slug=bench.slug,
+        name=bench.checkpoint.record.name,
         others=services.checkpoints.others(bench.slug),
-        tile=lambda item: _equation_tile(bench, item),
-        empty_contrast=EMPTY_CONTRAST,
+        twin="" if image is None else bench.api(),
+        busy=waiting(busy),
+        drop=bench.link(row=None, upload=None, gallery=None, box=None, area=None, shuffle=None),
+        image=None if image is None else _image(bench, services, scans, image, counted),
+        how=None if image is None else _how(bench, image),
+        result=None if image is None or answers is None else _result(bench, services, scans, image, answers),
+        equations=equations_card(bench, found, counted),
+        tested=tables.tested,
+        carried=tables.carried,
+        start=None if bench.source is None else _start(bench, services, bench.source, asked=image is not None),
     )
+    answer = page(request, context, status=503 if busy else 200)
     if busy:
         answer.headers["Retry-After"] = str(busy.retry_after)
     return answer
 
 
-def _result(bench: Bench, services: Services, image: QueryImage) -> tuple[Result | None, Busy | None]:
+def _ask(bench: Bench, services: Services, image: QueryImage) -> tuple[Answers | None, Busy | None]:
     try:
         counted = count(bench, services, image)
         other = partner(bench, services, counted)
-        points = services.counting.curve(bench.slug, image, kernel=bench.params.kernel)
+        points = services.counting.curve(bench.checkpoint, image, kernel=bench.params.kernel)
     except Busy as busy:
         return None, busy
-    known = truth(bench, services, counted)
-    unit_href, reference = _unit_href(bench, services), services.counting.reference(bench.slug)
-    result = Result(
-        counted=counted,
-        truth=known,
-        named=named(bench, services, counted, known),
-        other=other,
-        other_row=_another(bench, services, other) if other else None,
-        figure=draw(counted.answer, counted.active, unit_href),
-        units=units_scatter(counted, unit_href),
-        totals=totals_scatter(counted, reference) if reference is not None else None,
-        strangers=strangers_histogram(counted),
-        curve=crop_curve(points, bench.params.area),
-        points=points,
+    return Answers(counted, other, points), None
+
+
+def _result(
+    bench: Bench, services: Services, scans: Sequence[OpenScan], image: QueryImage, answers: Answers
+) -> ResultCards:
+    counted, known = answers.counted, truth(bench, scans, answers.counted)
+    unit_href, reference = _unit_href(bench, scans), services.counting.reference(bench.checkpoint)
+    return ResultCards(
+        warnings=[warning(name, counted) for name in counted.warnings],
+        stats=stats(counted),
+        inputs=inputs_card(bench, counted),
+        bars=bars_card(counted, unit_href),
+        scatter=scatter_card(counted, reference, unit_href),
+        truth=truth_card(bench, known),
+        named=named_card(bench, named(bench, counted, known), known),
+        loss=loss_card(bench, counted, answers.other),
+        strangers=strangers_card(counted),
+        curve=curve_card(bench, image, answers.points),
     )
-    return result, None
 
 
-def _another(bench: Bench, services: Services, other: Partner) -> int:
-    """The row of the next y to try: the one after this, leaving out x."""
-    rows = services.galleries.get(other.gallery).rows
-    after = (other.row + 1) % rows
-    return (after + 1) % rows if after == bench.params.row else after
+def _image(
+    bench: Bench, services: Services, scans: Sequence[OpenScan], image: QueryImage, counted: Counted | None
+) -> ImageCard:
+    params, tiles = bench.params, list[TileFrame]()
+    crop = None if counted is None else counted.answer.crop
+    if crop is not None:
+        side = (crop[2] - crop[0]) / 2
+        tiles = [TileFrame(crop[0] + side * (at % 2), crop[1] + side * (at // 2), side) for at in range(4)]
+    about = "" if params.row is None else bench.settings.url(f"/galleries/{params.gallery}/images/{params.row}")
+    return ImageCard(
+        picture=_picture(bench, image),
+        crop=crop,
+        tiles=tiles,
+        seen=bool(seen(services, bench, image)),
+        own_crop=bench.link(box=None, area=None) if params.box or params.area else "",
+        search=_search_link(bench, scans) or "",
+        about=about,
+    )
 
 
-def _unit_href(bench: Bench, services: Services) -> str | None:
+def _how(bench: Bench, image: QueryImage) -> CountForm:
+    params = bench.params
+    kept = (("gallery", params.gallery), ("row", params.row), ("upload", params.upload), ("area", params.area))
+    return CountForm(
+        action=bench.settings.url(f"/checkpoints/{bench.slug}/count"),
+        hidden=[(name, value) for name, value in kept if value is not None],
+        kernels=KERNELS,
+        kernel=params.kernel,
+        box=params.box or "",
+        region=f"in pixels of the {image.width} × {image.height} image; its central square is counted",
+    )
+
+
+def _unit_href(bench: Bench, scans: Sequence[OpenScan]) -> str | None:
     """Where a unit's number goes to make the address of its top images, in the newest scan that has the count layer."""
-    for scan, reader in readable(services, bench.scans):
-        if "counts" in reader.layers:
-            return bench.settings.url(f"/scans/{scan}/units/counts/")
+    for scan in scans:
+        if "counts" in scan.reader.layers:
+            return bench.settings.url(f"/scans/{scan.slug}/units/counts/")
     return None
 
 
-def _search_link(bench: Bench, services: Services) -> str | None:
+def _search_link(bench: Bench, scans: Sequence[OpenScan]) -> str | None:
     """The neighbours of the image on the bench, in a scan of its gallery (any scan, for an upload)."""
-    for scan, reader in readable(services, bench.scans):
+    for scan in scans:
         if bench.params.upload is not None:
-            return bench.settings.url(f"/scans/{scan}/search?upload={bench.params.upload}")
-        if bench.params.row is not None and reader.info.gallery == bench.params.gallery:
-            return bench.settings.url(f"/scans/{scan}/search?row={bench.params.row}")
+            return bench.settings.url(f"/scans/{scan.slug}/search?upload={bench.params.upload}")
+        if bench.params.row is not None and scan.gallery == bench.params.gallery:
+            return bench.settings.url(f"/scans/{scan.slug}/search?row={bench.params.row}")
     return None
 
 
@@ -131,25 +155,23 @@ def _picture(bench: Bench, image: QueryImage) -> Picture:
     params, settings = bench.params, bench.settings
     if params.upload is not None:
         return Picture(settings.url(f"/uploads/{params.upload}.jpg"), image.width, image.height, "your image")
-    src = settings.url(f"/api/galleries/{params.gallery}/images/{params.row}/image")
+    src = ImageAddress(settings, params.gallery or "", params.row or 0).image
     return Picture(src, image.width, image.height, f"row {params.row} of {params.gallery}")
 
 
-def _equations(bench: Bench, services: Services) -> GalleryEquations | None:
-    return gallery_equations(services.scans, bench.scans, bench.gallery) if bench.gallery else None
-
-
-def _equation_tile(bench: Bench, item: BandedEquation) -> Tile:
-    """An image of the gallery with its relative residual."""
-    src = thumbnail(bench.settings, bench.gallery or "", item.row)
-    return Tile(item.row, src, bench.image_link(item.row), short(float(f"{item.relative:.2g}")), None)
-
-
-def _starts(bench: Bench, services: Services, gallery: str) -> list[Tile]:
-    pack = services.galleries.pack(gallery)
-    rows = some_rows(len(pack), shuffle=bench.params.shuffle, count=STARTS)
-    known = services.seen.find(bench.slug, gallery)
-    return [
-        Tile(row, thumbnail(bench.settings, gallery, row), bench.image_link(row), "", label, seen=row in known)
-        for row, label in zip(rows, labels(pack, rows), strict=True)
+def _start(bench: Bench, services: Services, source: OpenGallery, *, asked: bool) -> CountStart | None:
+    rows = some_rows(len(source.pack), shuffle=bench.params.shuffle, count=STARTS)
+    if not rows:
+        return None
+    known = services.seen.find(bench.checkpoint.record, source.pack)
+    tiles = [
+        Tile(row, thumbnail(bench.settings, source.slug, row), bench.image_link(row), "", label, seen=row in known)
+        for row, label in zip(rows, labels(source.pack, rows), strict=True)
     ]
+    return CountStart(
+        title=f"{'Other images of' if asked else 'Or one of'} {source.slug}",
+        href=bench.settings.url(f"/galleries/{source.slug}"),
+        tiles=tiles,
+        seen=known,
+        others=bench.link(shuffle=bench.params.shuffle + 1),
+    )

@@ -1,6 +1,7 @@
 """The counting equation as JSON: what the bench shows, in numbers."""
 
 from app.routes.counting.bench import Partner
+from app.routes.pictures import ImageAddress
 from app.services.counting.readouts import NamedCounts
 from app.services.counting.service import Counted
 from app.services.counting.truth import CountTruth
@@ -74,7 +75,7 @@ def bands_json(scan: str | None, gallery: str | None, bands: tuple[Band, ...], s
     """Best and worst equations among images of one magnitude; without a scan there are none."""
 
     def at(item: BandedEquation) -> dict[str, object]:
-        image = settings.url(f"/api/galleries/{gallery}/images/{item.row}")
+        image = ImageAddress(settings, gallery or "", item.row).json
         numbers = {"row": item.row, "relative": item.relative, "whole": item.whole, "sum": item.total}
         return {**numbers, "links": {"image": image}}
 
@@ -97,7 +98,7 @@ def _loss(counted: Counted, other: Partner | None, settings: Settings) -> dict[s
     known: dict[str, object] = {"margin": counted.margin, "pull": counted.answer.squared, "all_zero": counted.margin}
     if other is None:
         return {**known, "push": None, "apart": None, "loss": None, "other": None}
-    image = settings.url(f"/api/galleries/{other.gallery}/images/{other.row}")
+    image = ImageAddress(settings, other.gallery, other.row).json
     return {
         **known,
         "push": other.loss.push,

@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import ServicesDep, SettingsDep
 from app.failures import BadQuery, DomainError, NotFound
+from app.routes.foreign.add_page import checkpoint_add_context
+from app.routes.foreign.inspection_page import NORMALISED, OWN, inspection_context
 from app.routes.foreign.routes import WeightsFile, weights_file
-from app.routes.galleries.shown import roots_note
 from app.routes.jobs.pages import FormDep
 from app.services.foreign.checkpoints import NewCheckpoint
 from app.services.foreign.view import InspectionView, inspection_view
@@ -18,14 +19,10 @@ from app.services.services import Services
 from app.settings import Settings
 from app.web.templating import page
 from models.card import CHANNELS
-from models.foreign.formats import FORMATS
 
 router = APIRouter(include_in_schema=False)
 
 ChoiceQuery = Annotated[str | None, Query(max_length=300)]
-OWN = "own"  # the preparation whose values were typed
-COLOURS = {"rgb": "RGB", "bgr": "BGR, as OpenCV and Caffe", "gray": "gray", "lab": "Lab", "l": "L of Lab"}
-NORMALISED = {"mean_std": "by the mean and deviation below", "per_input": "each image by its own"}
 
 
 async def weights_form(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
@@ -51,17 +48,8 @@ def _add_page(
     error: DomainError | None = None,
     given: WeightsFile | None = None,
 ) -> HTMLResponse:
-    return page(
-        request,
-        "checkpoint_add.html",
-        status=200 if error is None else error.status,
-        error=error,
-        given=given or WeightsFile(),
-        roots=roots_note(settings),
-        limit=settings.checkpoint_bytes,
-        formats=FORMATS,
-        recent=services.inspections.recent(),
-    )
+    context = checkpoint_add_context(services.inspections.recent(), given or WeightsFile(), error, settings)
+    return page(request, context, status=200 if error is None else error.status)
 
 
 @router.get("/checkpoints/add")
@@ -88,30 +76,25 @@ def inspection_page(
     request: Request,
     inspection: str,
     services: ServicesDep,
+    settings: SettingsDep,
     candidate: ChoiceQuery = None,
     architecture: ChoiceQuery = None,
 ) -> HTMLResponse:
     view = inspection_view(services.inspections, inspection, candidate, architecture)
-    return _inspection_page(request, view, error=view.refused)
+    return _inspection_page(request, view, settings, error=view.refused)
 
 
 def _inspection_page(
     request: Request,
     view: InspectionView,
+    settings: Settings,
     *,
     error: DomainError | None = None,
     given: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    return page(
-        request,
-        "inspection.html",
-        status=200 if error is None else error.status,
-        view=view,
-        error=error,
-        given=given or _first(view),
-        colours=COLOURS,
-        normalised=NORMALISED,
-    )
+    said = "" if error is None else error.message
+    context = inspection_context(view, given or _first(view), settings, error=said)
+    return page(request, context, status=200 if error is None else error.status)
 
 
 @router.post("/inspections/{inspection}", response_model=None)
@@ -126,7 +109,7 @@ def register(
     except DomainError as error:
         chosen = fields.get("candidate"), fields.get("architecture")
         view = inspection_view(services.inspections, inspection, *chosen)
-        return _inspection_page(request, view, error=error, given={**_first(view), **fields})
+        return _inspection_page(request, view, settings, error=error, given={**_first(view), **fields})
     return RedirectResponse(settings.url(f"/checkpoints/{added.checkpoint.slug}"), 303)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -16,11 +15,12 @@ from app.services.foreign.checkpoints import NewCheckpoint
 from app.services.foreign.inspections import InspectionRecord
 from app.services.services import Services
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json
 from models.card import Colour
 from models.foreign.formats import FORMATS
-from models.foreign.weights import Candidate, TensorInfo
+from models.foreign.weights import TensorInfo, WeightsCandidate
 
 router = APIRouter()
 
@@ -224,8 +224,8 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
         "bytes": found.bytes,
         "uploaded": record.uploaded,
         "library": record.published,
-        "created_at": _moment(record.created_at),
-        "expires_at": _moment(record.expires_at),
+        "created_at": rfc3339(record.created_at),
+        "expires_at": rfc3339(record.expires_at),
         "warnings": list(found.warnings),
         "metadata": dict(found.metadata),
         "choose": len(chosen) > 1,
@@ -238,7 +238,7 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
     }
 
 
-def candidate_json(candidate: Candidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
+def candidate_json(candidate: WeightsCandidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
     """One set of weights: those to choose from are `plausible`; what it would become, and its first layer drawn."""
     return {
         "name": candidate.name,
@@ -260,14 +260,10 @@ def _summary(record: InspectionRecord, settings: Settings) -> dict[str, object]:
         "inspection": record.id,
         "name": record.name,
         **kept,
-        "created_at": _moment(record.created_at),
+        "created_at": rfc3339(record.created_at),
         "links": links,
     }
 
 
 def _tensor(name: str, info: TensorInfo) -> dict[str, object]:
     return {"name": name, **vars(info), "shape": list(info.shape)}
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from app.deps import ServicesDep, SettingsDep
 from app.failures import NotFound
 from app.routes.checkpoints.routes import summary
 from app.routes.foreign.routes import SAME, PreprocessBody
-from app.services.checkpoints.preprocess_words import words_of
+from app.routes.foreign.sanity_page import sanity_context
 from app.services.checkpoints.sanity import check_on, checks
 from app.web.responses import Json
 from app.web.templating import page
@@ -24,7 +24,7 @@ OnQuery = Annotated[str | None, Query(max_length=200)]
 Slug = Annotated[str, Form(max_length=200)]
 
 
-class Prepared(BaseModel):
+class OtherPreparation(BaseModel):
     """The preprocessing that the same weights are to have."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,26 +59,20 @@ def show_sanity(checkpoint: str, services: ServicesDep) -> Json:
 
 
 @router.post("/api/checkpoints/{checkpoint}/preparation", status_code=201, responses=SAME)
-def prepare_otherwise(checkpoint: str, body: Prepared, services: ServicesDep, settings: SettingsDep) -> Json:
+def prepare_otherwise(checkpoint: str, body: OtherPreparation, services: ServicesDep, settings: SettingsDep) -> Json:
     """Register the same weights with other preprocessing; 200 where that was registered before."""
     added = services.foreign.reprepare(checkpoint, preprocess_of(body.preprocess.model_dump()), name=body.name)
     return Json(summary(added.checkpoint, settings), 201 if added.created else 200)
 
 
 @router.get("/checkpoints/{checkpoint}/sanity", include_in_schema=False)
-def sanity_page(request: Request, checkpoint: str, services: ServicesDep, on: OnQuery = None) -> HTMLResponse:
+def sanity_page(
+    request: Request, checkpoint: str, services: ServicesDep, settings: SettingsDep, on: OnQuery = None
+) -> HTMLResponse:
     record = services.checkpoints.get(checkpoint)
-    card = services.checkpoints.read_card(record)
-    return page(
-        request,
-        "sanity.html",
-        record=record,
-        card=card,
-        found=check_on(record, on),
-        all=checks(record),
-        galleries=[(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
-        words=words_of,
-    )
+    card, found = services.checkpoints.read_card(record), check_on(record, on)
+    galleries = [item.pair for item in services.galleries.filled()]
+    return page(request, sanity_context(record, card, found, checks(record), galleries, settings))
 
 
 @router.post("/start/sanity", include_in_schema=False)

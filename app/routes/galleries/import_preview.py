@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import ServicesDep
 from app.failures import BadQuery, DomainError
-from app.services.checkpoints.service import CheckpointRecord
 from app.services.galleries.import_preview import Preview, preview
 from app.services.home.first_screen import counting_checkpoint
 from app.services.jobs.submissions.import_images import GallerySource
@@ -48,7 +47,7 @@ class Looked:
     """A preview, and what a scan after the import can be made with and would need."""
 
     preview: Preview
-    checkpoints: tuple[CheckpointRecord, ...]
+    checkpoints: list[tuple[str, str]]
     preferred: str | None
     scan_bytes: int | None
 
@@ -58,8 +57,8 @@ def look(services: Services, source: GallerySource) -> Looked:
     found = preview(services.settings, source)
     if found is None:
         raise BadQuery("nothing_to_preview", "Only a folder or a manifest on the server can be looked at beforehand.")
-    known = services.checkpoints.list(limit=50).checkpoints
-    preferred = counting_checkpoint(services) or (known[0].slug if known else None)
+    known = services.checkpoints.choices()
+    preferred = counting_checkpoint(services) or (known[0][0] if known else None)
     return Looked(
         found, known, preferred, None if preferred is None else _scan_bytes(services, preferred, found.images)
     )
@@ -68,7 +67,7 @@ def look(services: Services, source: GallerySource) -> Looked:
 def _scan_bytes(services: Services, checkpoint: str, images: int) -> int | None:
     """What a scan of all layers keeps: the embeddings, and next to them one float16 a unit and image of maxima."""
     try:
-        layers = services.checkpoints.card(checkpoint).layers
+        layers = services.checkpoints.open(checkpoint).card.layers
     except DomainError:
         return None
     return images * sum(4 * layer.units for layer in layers)

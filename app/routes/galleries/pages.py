@@ -10,15 +10,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep
 from app.failures import BadQuery, DomainError
-from app.routes.galleries import shown
+from app.routes.galleries.gallery_page import gallery_context
+from app.routes.galleries.image_page import image_context
 from app.routes.galleries.import_preview import Looked, PreviewParams, look
-from app.routes.galleries.shown import Filter, Size
+from app.routes.galleries.list_page import galleries_context, skipped_context
+from app.routes.galleries.shown import PAGE, Filter, Size
 from app.routes.queries import LinesQuery, lines_from_text
 from app.services.galleries.service import Submitted
-from app.services.home.first_screen import scan_of, scanning
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery, UploadFrom
 from app.services.services import Services
-from app.services.training.form import TASK, scan_after, start_training, train_form, train_spec
+from app.services.training.form import TASK, scan_after, start_training, train_spec
 from app.settings import Settings
 from app.web.receiving import Received, receive
 from app.web.templating import page
@@ -97,20 +98,16 @@ def _list_page(
     looked: Looked | None = None,
 ) -> HTMLResponse:
     found = services.galleries.list(limit=limit, cursor=cursor)
-    entries = [shown.entry(services, gallery) for gallery in found.galleries]
-    return page(
-        request,
-        "galleries.html",
-        status=200 if error is None else error.status,
-        entries=entries,
-        next=found.next,
-        first=cursor is None,
-        waiting=shown.waiting([entry.job for entry in entries]),
-        error=error,
+    context = galleries_context(
+        services,
+        settings,
+        found,
+        cursor=cursor,
+        error="" if error is None else error.message,
         given=form.fields if form else {},
-        roots=shown.roots_note(settings),
         looked=looked,
     )
+    return page(request, context, status=200 if error is None else error.status)
 
 
 @router.get("/galleries")
@@ -146,10 +143,13 @@ def create_from_form(
 def _create(services: Services, form: GalleryForm) -> Submitted:
     if form.received is not None and form.received.files == 0:
         raise BadQuery("no_files", "Choose at least one file.")
+    checkpoint = form.fields.get("then_scan")
+    if checkpoint:  # before anything is imported
+        services.jobs.expect_checkpoint(checkpoint)
     submitted = services.galleries.create(form.new)
     if form.received is not None:
         submitted = services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)
-    if checkpoint := form.fields.get("then_scan"):  # it waits for the import by itself
+    if checkpoint:  # it waits for the import by itself
         services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": submitted.gallery.slug})
     return submitted
 
@@ -161,38 +161,22 @@ def _gallery_page(
     view: Filter,
     *,
     cursor: str | None = None,
-    limit: int = shown.PAGE,
+    limit: int = PAGE,
     error: DomainError | None = None,
     form: GalleryForm | None = None,
     task: str = TASK,
 ) -> HTMLResponse:
-    record = services.galleries.get(gallery)
-    job = shown.unfinished(services, record)
-    scan_job = scanning(services, gallery)
-    return page(
-        request,
-        "gallery.html",
-        status=200 if error is None else error.status,
-        gallery=record,
-        origin=shown.origin(services, record),
-        job=job,
-        scan_job=scan_job,
-        near=scan_of(services, gallery),
-        waiting=shown.waiting([job, scan_job]),
-        found=services.galleries.images(gallery, limit=limit, cursor=cursor, label=view.label, split=view.split),
-        facets=services.galleries.facets(gallery),
-        view=view,
-        sizes=shown.SIZES,
-        first=cursor is None,
-        scans=services.galleries.scans(gallery),
-        checkpoints=services.checkpoints.list(limit=100).checkpoints,
-        training=train_form(services.store, (form.fields.get("task") if form else None) or task),
-        error=error,
+    context = gallery_context(
+        services,
+        services.galleries.get(gallery),
+        view,
+        cursor=cursor,
+        limit=limit,
+        error="" if error is None else error.message,
         given=form.fields if form else {},
-        roots=shown.roots_note(services.settings),
-        options=shown.facet_options,
-        total=shown.seen,
+        task=task,
     )
+    return page(request, context, status=200 if error is None else error.status)
 
 
 @router.get("/galleries/{gallery}")
@@ -201,7 +185,7 @@ def gallery_page(
     gallery: str,
     services: ServicesDep,
     view: FilterDep,
-    limit: LimitQuery = shown.PAGE,
+    limit: LimitQuery = PAGE,
     cursor: CursorQuery = None,
     task: TaskQuery = TASK,
 ) -> HTMLResponse:
@@ -252,14 +236,19 @@ def scan_from_form(
 
 @router.get("/galleries/{gallery}/skipped")
 def skipped_page(
-    request: Request, gallery: str, services: ServicesDep, limit: LimitQuery = 100, cursor: CursorQuery = None
+    request: Request,
+    gallery: str,
+    services: ServicesDep,
+    settings: SettingsDep,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
 ) -> HTMLResponse:
     record, found = services.galleries.get(gallery), services.galleries.skipped(gallery, limit=limit, cursor=cursor)
-    return page(request, "skipped.html", gallery=record, found=found, first=cursor is None)
+    return page(request, skipped_context(record, found, settings, cursor=cursor))
 
 
 @router.get("/galleries/{gallery}/images/{row}")
 def image_page(
     request: Request, gallery: str, row: RowPath, services: ServicesDep, view: FilterDep, lines: LinesQuery = None
 ) -> HTMLResponse:
-    return page(request, "image.html", view=view, **shown.about(services, gallery, row, view, lines_from_text(lines)))
+    return page(request, image_context(services, gallery, row, view, lines_from_text(lines)))

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,10 +13,12 @@ from app.failures import BadQuery
 from app.routes.galleries import import_preview
 from app.routes.galleries import pages as gallery_pages
 from app.routes.jobs.routes import job_json
+from app.routes.pictures import ImageAddress
 from app.services.galleries.service import GalleryRecord, Submitted
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery
 from app.services.services import Services
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json, answers
 from models.galleries.packs import PackRow
@@ -62,20 +63,20 @@ def gallery_json(gallery: GalleryRecord, settings: Settings) -> dict[str, object
         "source": {key: value for key, value in gallery.source.items() if key in ("kind", "labels")},
         "rows": gallery.rows,
         "skipped": gallery.skipped,
-        "created_at": gallery.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(gallery.created_at),
         "links": gallery_links(gallery, settings),
     }
 
 
 def image_links(slug: str, row: int, settings: Settings) -> dict[str, str]:
     """Where to go from an image of a gallery."""
-    here = f"/api/galleries/{slug}/images/{row}"
+    at = ImageAddress(settings, slug, row)
     return {
-        "self": settings.url(here),
-        "page": settings.url(f"/galleries/{slug}/images/{row}"),
+        "self": at.json,
+        "page": at.page,
         "gallery": settings.url(f"/api/galleries/{slug}"),
-        "image": settings.url(f"{here}/image"),
-        "thumbnail": settings.url(f"{here}/thumbnail"),
+        "image": at.image,
+        "thumbnail": at.thumbnail,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 from app.jobs.records import JobRecord
@@ -10,12 +10,11 @@ from app.jobs.states import ENDED
 from app.services.galleries.service import GalleryRecord, ImagePage
 from app.services.services import Services
 from app.settings import Settings
-from models.galleries.packs import PackRow
 
 COVER: Final = 6
 SIZES: Final = {"small": 96, "medium": 128, "large": 192}
 PAGE: Final = 120
-TASK: Final = "counting"
+BENCHES: Final = 50  # links to counting benches below an image
 ORIGINS: Final = {
     "folder": "from a folder",
     "manifest": "from a manifest",
@@ -25,15 +24,6 @@ ORIGINS: Final = {
 }
 
 Size = Literal["small", "medium", "large"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A gallery in the list: its job where it has not ended well, and a few rows to show."""
-
-    gallery: GalleryRecord
-    job: JobRecord | None
-    cover: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,11 +53,10 @@ class Filter:
         return f"{path}?{query}" if query else path
 
 
-def entry(services: Services, gallery: GalleryRecord) -> Entry:
-    """The list's entry of a gallery."""
-    count = min(COVER, gallery.rows)
-    cover = tuple(index * gallery.rows // count for index in range(count))
-    return Entry(gallery, unfinished(services, gallery), cover)
+def cover(gallery: GalleryRecord) -> list[int]:
+    """A few rows of a gallery, spread over all of them."""
+    shown = min(COVER, gallery.rows)
+    return [index * gallery.rows // shown for index in range(shown)]
 
 
 def unfinished(services: Services, gallery: GalleryRecord) -> JobRecord | None:
@@ -91,49 +80,6 @@ def facet_options(counts: Mapping[str, int], every: str) -> list[tuple[str, str]
     return [("", every), *((value, f"{value} ({count:,})") for value, count in counts.items())]
 
 
-def about(
-    services: Services, gallery: str, row: int, view: Filter, lines: tuple[float, float] | None = None
-) -> dict[str, Any]:
-    """What the page of one image shows. Raises NotFound."""
-    known = services.galleries.image(gallery, row)
-    before, after = neighbours_in_list(services, gallery, row, view)
-    return {
-        "gallery": services.galleries.get(gallery),
-        "row": row,
-        "known": known,
-        "facts": [*facts(row, known), *scene_facts(services.truth.scene(gallery, row))],
-        "truth": services.truth.grid(gallery, row, lines) if services.truth.known(gallery, row) else None,
-        "before": before,
-        "after": after,
-        "scans": services.galleries.scans(gallery),
-        "counting": counting_checkpoints(services),
-    }
-
-
-def facts(row: int, known: PackRow) -> list[tuple[str, object]]:
-    """What is known of an image, to read."""
-    size = f"{known.width} × {known.height}"
-    stored = f"{known.jpeg_width} × {known.jpeg_height}"
-    pairs: list[tuple[str, object]] = [("Row", row), ("Path", known.path)]
-    pairs += [(name, value) for name, value in (("Label", known.label), ("Split", known.split)) if value]
-    pairs += [("Source", known.source)] if known.source else []
-    pairs += [("Counts", ", ".join(f"{name} {n}" for name, n in known.counts.items()))] if known.counts else []
-    pairs += [("Size", size)] if size == stored else [("Size", size), ("Stored", stored)]
-    return [*pairs, ("SHA-256", known.sha256)]
-
-
-def scene_facts(scene: Mapping[str, Any] | None) -> list[tuple[str, object]]:
-    """What decided a generated scene, to read."""
-    if scene is None:
-        return []
-    crop = scene.get("ground_crop")
-    place = f", crop {crop[0]},{crop[1]} to {crop[2]},{crop[3]} of the photo" if crop else ""
-    pairs: list[tuple[str, object]] = [("Ground", f"{scene['ground']}{place}"), ("Seed", scene["seed"])]
-    pairs += [("Contrast", f"{scene['contrast']:.2f}")] if scene["contrast"] != 1 else []
-    pairs += [("Sweep", f"{scene['sweep']}, level {scene['level']}")] if scene["sweep"] else []
-    return pairs
-
-
 def origin(services: Services, gallery: GalleryRecord) -> str:
     """Where a gallery's images come from, in words."""
     if gallery.source["kind"] == "sample" and gallery.rows:
@@ -153,8 +99,8 @@ def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter)
 
 
 def counting_checkpoints(services: Services) -> list[str]:
-    """Checkpoints with a counting head, newest first."""
-    return [record.slug for record in services.checkpoints.list(limit=50).checkpoints if record.task == TASK]
+    """The newest checkpoints that count."""
+    return [record.slug for record in services.checkpoints.counting()[:BENCHES]]
 
 
 def roots_note(settings: Settings) -> str:

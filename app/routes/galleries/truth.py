@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from app.deps import RowPath, ServicesDep, SettingsDep, box_from_text
 from app.routes.galleries.routes import image_links
 from app.routes.queries import BoxQuery, LinesQuery, lines_from_text
-from app.services.galleries.truth import TILES, Grid
+from app.services.galleries.truth import TILES, TruthGrid
 from app.web.responses import Json
 from models.countables.truth import TruthCounts
 
@@ -19,7 +19,7 @@ def counts_json(counts: TruthCounts) -> dict[str, Any]:
     return {"present": counts.present, "fractional": {kind: float(n) for kind, n in counts.fractional.items()}}
 
 
-def tiles_json(grid: Grid) -> list[dict[str, Any]]:
+def tiles_json(grid: TruthGrid) -> list[dict[str, Any]]:
     """The four tiles of a grid, by rows."""
     x, y, right, bottom = grid.x, grid.y, float(grid.width), float(grid.height)
     boxes = ((0.0, 0.0, x, y), (x, 0.0, right, y), (0.0, y, x, bottom), (x, y, right, bottom))
@@ -34,7 +34,7 @@ def tiles_json(grid: Grid) -> list[dict[str, Any]]:
     ]
 
 
-def grid_json(grid: Grid) -> dict[str, Any]:
+def grid_json(grid: TruthGrid) -> dict[str, Any]:
     """The image, where the two lines lie, and what their tiles hold."""
     return {
         "gallery": grid.gallery,

@@ -8,16 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.failures import Busy, DomainError
-from app.jobs.records import JobRecord
 from app.routes.crops import Shot, shot
-from app.routes.pictures import Picture, Tile, labels, thumbnail
+from app.routes.pictures import ImageAddress, Picture, Tile, labels, thumbnail
 from app.routes.queries import Name, Row, UploadName, address
 from app.services.checkpoints.first_layers import FirstLayer, Panel
 from app.services.counting.service import Counted
 from app.services.filters.panels import data_address
-from app.services.galleries.truth import Grid
+from app.services.galleries.truth import TruthGrid
 from app.services.home.first_screen import Stage, Subject, stage, subject
-from app.services.jobs.view import JobView, view
+from app.services.scans.service import OpenScan
 from app.services.search.service import Found
 from app.services.search.side_by_side import Image, SpaceRow
 from app.services.services import Services
@@ -119,7 +118,7 @@ class FirstLook:
     count: Part[Counted]
     control: Part[Counted]  # the same image, counted by the network that nobody trained
     units: Part[Units]
-    truth: Grid | None
+    truth: TruthGrid | None
     rows: Part[tuple[SearchRow, ...]]
     filters: Part[Filters]
 
@@ -157,10 +156,6 @@ class FirstLook:
         """Whether the page will say more if it is asked again."""
         return self.count.live or self.units.live or self.search_live or self.filters_live
 
-    def seen(self, job: JobRecord) -> JobView:
-        """A job as people look at it."""
-        return view(job)
-
 
 def first_look(services: Services, settings: Settings, params: HomeParams) -> FirstLook | None:
     """The first screen; None where no network counts or no photo is there. Raises NotFound, Conflict."""
@@ -174,8 +169,8 @@ def first_look(services: Services, settings: Settings, params: HomeParams) -> Fi
         settings=settings,
         subject=about,
         picture=_picture(settings, on, about) if about else None,
-        count=_part(on, about, lambda image: services.counting.count(on.checkpoint.slug, image.image)),
-        control=_part(on, about, lambda image: services.counting.count(RANDOM_INIT, image.image)),
+        count=_part(on, about, lambda image: _count(services, on.checkpoint.slug, image)),
+        control=_part(on, about, lambda image: _count(services, RANDOM_INIT, image)),
         truth=_truth(services, on, about),
         units=_scanned(on, about, lambda scan, image: _units(services, scan, on, image, params.shuffle)),
         rows=_rows(services, on, about),
@@ -197,34 +192,38 @@ def _part(on: Stage, about: Subject | None, make: Callable[[Subject], Made]) -> 
     return Part(coming=on.coming) if about is None else part(lambda: make(about))
 
 
-def _scanned(on: Stage, about: Subject | None, make: Callable[[str, Subject], Made]) -> Part[Made]:
-    scan = on.scan
-    return Part(coming=on.coming) if scan is None else _part(on, about, lambda image: make(scan.slug, image))
+def _scanned(on: Stage, about: Subject | None, make: Callable[[OpenScan, Subject], Made]) -> Part[Made]:
+    scan = on.opened
+    return Part(coming=on.coming) if scan is None else _part(on, about, lambda image: make(scan, image))
+
+
+def _count(services: Services, checkpoint: str, image: Subject) -> Counted:
+    return services.counting.count(services.checkpoints.open(checkpoint), image.image)
 
 
 def _picture(settings: Settings, on: Stage, about: Subject) -> Picture:
     width, height = about.image.width, about.image.height
     if about.upload is not None:
         return Picture(settings.url(f"/uploads/{about.upload}.jpg"), width, height, "your image")
-    src = settings.url(f"/api/galleries/{on.gallery.slug}/images/{about.row}/image")
+    src = ImageAddress(settings, on.gallery.slug, about.row or 0).image
     return Picture(src, width, height, f"row {about.row} of {on.gallery.slug}")
 
 
-def _truth(services: Services, on: Stage, about: Subject | None) -> Grid | None:
+def _truth(services: Services, on: Stage, about: Subject | None) -> TruthGrid | None:
     """What is truly in the image, where anybody said so."""
     if about is None or about.row is None or not services.truth.known(on.gallery.slug, about.row):
         return None
     return services.truth.grid(on.gallery.slug, about.row)
 
 
-def _units(services: Services, scan: str, on: Stage, about: Subject, seed: int) -> Units:
+def _units(services: Services, scan: OpenScan, on: Stage, about: Subject, seed: int) -> Units:
     layer, found = services.responses.standing_out(scan, about.image.jpeg, row=_scanned_row(on, about), seed=seed)
     return Units(
         layer,
         tuple(
             PanelUnit(
                 item.unit.unit,
-                services.settings.url(f"/scans/{scan}/units/{layer}/{item.unit.unit}"),
+                services.settings.url(f"/scans/{scan.slug}/units/{layer}/{item.unit.unit}"),
                 item.chosen,
                 item.score,
                 tuple(shot(on.gallery.slug, image, services.settings, shown=CROP) for image in item.top[:CROPS]),
@@ -242,7 +241,7 @@ def _rows(services: Services, on: Stage, about: Subject | None) -> Part[tuple[Se
     return _scanned(on, about, lambda scan, image: _searched(services, scan, image))
 
 
-def _searched(services: Services, scan: str, about: Subject) -> tuple[SearchRow, ...]:
+def _searched(services: Services, scan: OpenScan, about: Subject) -> tuple[SearchRow, ...]:
     image = Image(row=about.row) if about.row is not None else Image(jpeg=about.image.jpeg)
     query = f"row={about.row}" if about.row is not None else f"upload={about.upload}"
     return tuple(_row(services, row, query) for row in services.search_panels.panel(scan, image, k=NEIGHBOURS))
@@ -271,11 +270,11 @@ def _tiles(services: Services, here: str, found: Found) -> tuple[Tile, ...]:
 
 
 def _filters(services: Services, on: Stage, about: Subject | None) -> Filters:
-    slug = on.checkpoint.slug
-    found = services.filters.pictures(slug, limit=FILTERS)
-    layer = services.checkpoints.first_layer(slug)
+    checkpoint = services.checkpoints.open(on.checkpoint.slug)
+    found = services.filters.pictures(checkpoint, limit=FILTERS)
+    layer = services.checkpoints.first_layer(checkpoint)
     if about is not None and about.upload is not None:
-        order = services.responses.filters(slug, about.image.jpeg)[:FILTERS]
+        order = services.responses.filters(checkpoint, about.image.jpeg)[:FILTERS]
         start, now = (_addresses(layer, panel, order) for panel in ("step0", "trained"))
     else:
         start, now = found.start, found.now

@@ -1,6 +1,5 @@
 """The workspace at a glance, as the page `/` and its JSON twin `/api`; the next step is always one click away."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request
@@ -9,13 +8,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import CountImageDep, ServicesDep, SettingsDep
 from app.failures import Conflict
 from app.jobs.records import JobRecord
+from app.routes.home.pages import home_context
 from app.routes.home.panels import HomeParams, first_look
 from app.routes.home.shapes import panels_json
 from app.services.home.first_screen import counting_checkpoint
-from app.services.home.workspace import CheckpointItem, GalleryItem, Overview, ScanItem, WorkspaceService
+from app.services.home.workspace import CheckpointItem, GalleryItem, ScanItem, WorkspaceOverview, WorkspaceService
 from app.services.jobs.submissions.import_images import NewGallery, SampleFrom
 from app.services.jobs.view import view
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.responses import Json
 from app.web.templating import page
 
@@ -34,7 +35,7 @@ def home(request: Request, params: Home, services: ServicesDep, settings: Settin
     overview = WorkspaceService(services.store).overview()
     look = first_look(services, settings, params)
     others = [] if look is None else services.checkpoints.others(look.stage.checkpoint.slug)
-    return page(request, "home.html", overview=overview, look=look, others=others, view=view, sample=SAMPLE)
+    return page(request, home_context(overview, look, others, settings))
 
 
 @router.get("/api")
@@ -72,7 +73,7 @@ def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings:
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
-def shape(overview: Overview, settings: Settings) -> dict[str, object]:
+def shape(overview: WorkspaceOverview, settings: Settings) -> dict[str, object]:
     """The overview as JSON."""
     newest: dict[str, list[dict[str, object]]] = {
         "galleries": [
@@ -107,7 +108,10 @@ def shape(overview: Overview, settings: Settings) -> dict[str, object]:
 
 def dated(kind: str, item: GalleryItem | CheckpointItem | ScanItem, settings: Settings) -> dict[str, object]:
     """What all kinds have: when it was made, and where it is."""
-    return {"created_at": moment(item.created_at), "links": links(f"/{kind}/{item.slug}", settings)}
+    return {
+        "created_at": rfc3339(item.created_at, timespec="milliseconds"),
+        "links": links(f"/{kind}/{item.slug}", settings),
+    }
 
 
 def job_summary(job: JobRecord, settings: Settings) -> dict[str, object]:
@@ -117,15 +121,10 @@ def job_summary(job: JobRecord, settings: Settings) -> dict[str, object]:
         "kind": job.kind,
         "state": job.state,
         "progress": view(job).share,
-        "created_at": moment(job.created_at),
+        "created_at": rfc3339(job.created_at, timespec="milliseconds"),
         "links": links(f"/jobs/{job.id}", settings),
     }
 
 
 def links(path: str, settings: Settings) -> dict[str, str]:
     return {"self": settings.url(f"/api{path}"), "page": settings.url(path)}
-
-
-def moment(at: datetime) -> str:
-    """RFC 3339, UTC."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,9 +4,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.routes.pictures import ImageAddress
 from app.services.training.progress import LookView, look_view, view_picture
 from app.settings import Settings
 from app.web.responses import Json, answers
+from models.counting.training_views import whole_over_tiles
 
 router = APIRouter()
 
@@ -24,7 +26,7 @@ def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
 
 def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
     """The looks as JSON."""
-    page = settings.url(f"/galleries/{shown.gallery}/images/{shown.row}")
+    page = ImageAddress(settings, shown.gallery, shown.row).page
     return {
         "image": {"gallery": shown.gallery, "row": shown.row, "links": {"page": page}},
         "images": shown.images,
@@ -40,7 +42,7 @@ def shape(shown: LookView, here: str, settings: Settings) -> dict[str, object]:
                 "step": look.step,
                 "measures": dict(look.measures),
                 "totals": look.totals,
-                "ratio": look.ratio if look.totals else None,
+                "ratio": whole_over_tiles(look.totals) if look.totals else None,
             }
             for look in shown.looks
         ],

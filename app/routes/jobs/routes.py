@@ -1,7 +1,7 @@
 """Jobs by REST: submit, look, follow, cancel, resume."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -18,6 +18,7 @@ from app.routes.jobs import progress as job_looks
 from app.services.jobs.events import stream
 from app.services.jobs.view import artefact_path, view
 from app.settings import Settings
+from app.web.moments import rfc3339
 from app.web.responses import Json, answers
 
 router = APIRouter()
@@ -52,7 +53,7 @@ def _offset(text: str) -> int:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else rfc3339(moment)
 
 
 def job_links(job: JobRecord, settings: Settings) -> Mapping[str, str]:
@@ -84,7 +85,7 @@ def job_json(job: JobRecord, settings: Settings) -> dict[str, object]:
         "attempt": job.attempt,
         "device": job.device,
         "spec": dict(job.spec),
-        "created_at": _moment(job.created_at),
+        "created_at": rfc3339(job.created_at),
         "started_at": _moment(job.started_at),
         "finished_at": _moment(job.finished_at),
         "links": job_links(job, settings),

@@ -3,26 +3,24 @@
 import csv
 import io
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.deps import ServicesDep, SettingsDep
+from app.routes.results.pages import ResultsRequest, results_context
 from app.routes.results.shapes import results_json
-from app.services.results import published
-from app.services.results.service import HOW_WORDS, Results
+from app.services.results.service import Results
 from app.services.services import Services
 from app.web.responses import Json, answers
 from app.web.templating import page
 from models.probes.comparison import Differences
-from models.probes.results import Score
+from models.probes.results import ProbeScore
 
 router = APIRouter()
 
 NameQuery = Annotated[str | None, Query(max_length=200)]
 Slug = Annotated[str, Form(max_length=200)]
-STEPS = (100, 200, 600, 2000, 10_000, 140_000)
 
 
 def _compared(services: Services, found: Results | None, a: str | None, b: str | None) -> Differences | None:
@@ -60,6 +58,7 @@ def results_csv(services: ServicesDep, gallery: NameQuery = None, protocol: Name
 def results_page(
     request: Request,
     services: ServicesDep,
+    settings: SettingsDep,
     gallery: NameQuery = None,
     protocol: NameQuery = None,
     a: NameQuery = None,
@@ -67,11 +66,9 @@ def results_page(
     checkpoint: NameQuery = None,
 ) -> HTMLResponse:
     found = services.results.table(gallery or None, protocol or None)
-    gains = services.results.gains(found) if found is not None else {}
-    asked = {"a": a or "", "b": b or "", "checkpoint": checkpoint or "", "gallery": gallery or ""}
+    asked = ResultsRequest(a or "", b or "", checkpoint or "", gallery or "")
     compared = _compared(services, found, a, b)
-    about = {"gains": gains, "compared": compared, "asked": asked, **_around(services)}
-    return page(request, "results.html", status=200, found=found, **about)
+    return page(request, results_context(services, found, compared, asked, settings))
 
 
 @router.post("/start/probe", include_in_schema=False)
@@ -85,38 +82,6 @@ def start_probe(
     """Probe a checkpoint on a labelled gallery."""
     job, _ = services.jobs.submit("probe", {"checkpoint": checkpoint, "gallery": gallery, "steps": steps})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
-
-
-def _around(services: Services) -> dict[str, object]:
-    """What the page shows whatever table it is."""
-    return {
-        "choices": services.results.choices(),
-        "words": HOW_WORDS,
-        "published": published,
-        "form": _form(services),
-        "percent_of": percent_of,
-        "address": address,
-    }
-
-
-def _form(services: Services) -> dict[str, object]:
-    """What there is to probe, and on what: galleries that have labels or counts are not told apart here."""
-    return {
-        "checkpoints": [(item.slug, item.name) for item in services.checkpoints.list(limit=100).checkpoints],
-        "galleries": [(item.slug, item.name) for item in services.galleries.list(limit=100).galleries if item.rows],
-        "steps": STEPS,
-    }
-
-
-def address(found: Results, **more: str) -> str:
-    """The page of a table, and of two of its rows."""
-    query = {"gallery": found.choice.gallery, "protocol": found.choice.protocol.key, **more}
-    return f"/results?{urlencode({name: value for name, value in query.items() if value})}"
-
-
-def percent_of(value: float, *, signed: bool = False) -> str:
-    """A score as papers write it: 34.5, or +1.2 for a difference."""
-    return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
 def as_csv(found: Results | None) -> str:
@@ -140,7 +105,7 @@ def as_csv(found: Results | None) -> str:
     return sink.getvalue()
 
 
-def _cells(score: Score | None) -> list[object]:
+def _cells(score: ProbeScore | None) -> list[object]:
     if score is None:
         return ["", "", "", ""]
     spread = "" if score.spread is None else f"{score.spread:.4f}"

@@ -5,16 +5,16 @@ from dataclasses import asdict
 from urllib.parse import urlencode
 
 from app.services.results import published
-from app.services.results.service import Choice, Results, Row
+from app.services.results.service import MeasuredRow, Results, TableChoice
 from app.settings import Settings
 from models.probes.comparison import Difference, Differences
-from models.probes.results import How, Score
+from models.probes.results import How, ProbeScore
 
 Gains = Mapping[str, Mapping[How, Difference]]
 
 
 def results_json(
-    choices: Sequence[Choice],
+    choices: Sequence[TableChoice],
     found: Results | None,
     gains: Gains,
     compared: Differences | None,
@@ -42,7 +42,7 @@ def results_json(
     }
 
 
-def score_json(score: Score | None) -> dict[str, object] | None:
+def score_json(score: ProbeScore | None) -> dict[str, object] | None:
     """A score with its interval, its images and its seeds."""
     if score is None:
         return None
@@ -73,7 +73,9 @@ def _table(found: Results, gains: Gains, settings: Settings) -> dict[str, object
     }
 
 
-def _row(row: Row, found: Results, gain: Mapping[How, Difference] | None, settings: Settings) -> dict[str, object]:
+def _row(
+    row: MeasuredRow, found: Results, gain: Mapping[How, Difference] | None, settings: Settings
+) -> dict[str, object]:
     probe = row.probe
     scores = {
         how: {column.layer: score_json(row.score(column)) for column in group} if not row.whole else None
@@ -116,13 +118,13 @@ def _difference(line: Difference) -> dict[str, object]:
         "b": line.second,
         "value": found.value,
         "interval": [found.low, found.high],
-        "n": found.n,
+        "n": line.n,
         "beyond_chance": line.beyond_chance,
         "mcnemar": None if line.test is None else asdict(line.test),
     }
 
 
-def table_links(choice: Choice, settings: Settings) -> dict[str, str]:
+def table_links(choice: TableChoice, settings: Settings) -> dict[str, str]:
     """The JSON, the page and the CSV of one table."""
     query = urlencode({"gallery": choice.gallery, "protocol": choice.protocol.key})
     return {

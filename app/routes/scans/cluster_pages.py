@@ -1,25 +1,19 @@
-"""The pages of clusterings: the list with the comparison of two, the form, one clustering, one cluster."""
+"""The pages that list clusterings: all of them with the comparison of two, and those of a scan with the form."""
 
-import math
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import numpy as np
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 from pydantic import BaseModel, Field
 
-from app.services.scans.clusterings import ORDERS, ClusteringRecord, Order
+from app.routes.scans.cluster_views import ClusteringLine, clustering_lines, index_words
+from app.services.scans.clusterings import Agreement
+from app.services.scans.service import OpenScan
 from app.services.services import Services
-from app.settings import Settings
-from app.web.charts import bar_chart, line_chart
-from app.web.glyphs import glyph_svg
+from app.web.formats import number
+from app.web.frame import PageContext
 from app.web.templating import page
-from models.clusters.files import ClusteringReader
-
-BARS = 300  # more sizes than that are drawn as a line
-PER_PAGE = 12
 
 
 class ClusterForm(BaseModel):
@@ -43,117 +37,86 @@ class ClusterForm(BaseModel):
         return {"scan": scan, **kept, **centres, "pca": pca}
 
 
+@dataclass(frozen=True)
+class ClusteringsContext(PageContext):
+    """All clusterings, and how two agree: `a` and `b` are chosen, `asked` for by the address, `agreed` once known."""
+
+    template: ClassVar[str] = "clusterings.html"
+    clusterings: list[ClusteringLine]
+    first: str | None
+    following: str | None
+    choices: list[str]
+    a: str
+    b: str
+    asked: bool
+    agreed: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ScanClustersContext(PageContext):
+    """The clusterings of a scan and the form; `elsewhere` are centres of other galleries, with their layers."""
+
+    template: ClassVar[str] = "scan_clusters.html"
+    scan: str
+    checkpoint: str
+    gallery: str
+    here: str
+    clusterings: list[ClusteringLine]
+    first: str | None
+    following: str | None
+    layers: list[str]
+    elsewhere: list[str]
+    elsewhere_layers: list[str]
+
+
 def show_list(
     request: Request, services: Services, *, a: str | None, b: str | None, cursor: str | None
 ) -> HTMLResponse:
     """All clusterings, and how two of one gallery agree."""
     found = services.clusterings.list(cursor=cursor)
     agreed = services.clusterings.agreement(a, b) if a and b else None
+    choices = services.clusterings.choices()
+    here = services.settings.url("/clusters")
     return page(
         request,
-        "clusterings.html",
-        found=found,
-        first=cursor is None,
-        a=a,
-        b=b,
-        agreed=agreed,
-        asked=bool(a and b),
-        choices=services.clusterings.list(limit=500).clusterings,
+        ClusteringsContext(
+            clusterings=clustering_lines(found.clusterings),
+            first=None if cursor is None else here,
+            following=None if found.next is None else f"{here}?cursor={found.next}",
+            choices=choices,
+            a=a or "",
+            b=b or (choices[1] if len(choices) > 1 else ""),
+            asked=bool(a and b),
+            agreed=[] if agreed is None else _agreed(agreed),
+        ),
     )
 
 
-def show_of_scan(request: Request, services: Services, scan: str, *, cursor: str | None) -> HTMLResponse:
+def show_of_scan(request: Request, services: Services, scan: OpenScan, *, cursor: str | None) -> HTMLResponse:
     """The clusterings of a scan, and the form that makes another."""
-    record = services.scans.get(scan)
-    found = services.clusterings.list(scan=scan, cursor=cursor)
-    elsewhere = [
-        item
-        for item in services.clusterings.list(limit=200).clusterings
-        if item.checkpoint == record.checkpoint and item.gallery != record.gallery
+    found = services.clusterings.list(scan=scan.slug, cursor=cursor)
+    elsewhere = services.clusterings.fitted_elsewhere(scan.record.checkpoint, scan.gallery)
+    here = services.settings.url(f"/scans/{scan.slug}")
+    return page(
+        request,
+        ScanClustersContext(
+            scan=scan.slug,
+            checkpoint=scan.record.checkpoint,
+            gallery=scan.gallery,
+            here=here,
+            clusterings=clustering_lines(found.clusterings),
+            first=None if cursor is None else f"{here}/clusters",
+            following=None if found.next is None else f"{here}/clusters?cursor={found.next}",
+            layers=list(scan.info.names),
+            elsewhere=[item.slug for item in elsewhere],
+            elsewhere_layers=list(dict.fromkeys(item.layer for item in elsewhere)),
+        ),
+    )
+
+
+def _agreed(agreed: Agreement) -> list[tuple[str, str]]:
+    return [
+        ("Adjusted Rand index", index_words(agreed.ari)),
+        ("Adjusted mutual information", index_words(agreed.ami)),
+        ("Images", number(agreed.images)),
     ]
-    return page(
-        request,
-        "scan_clusters.html",
-        record=record,
-        found=found,
-        first=cursor is None,
-        layers=[layer.name for layer in services.scans.reader(scan).info.layers],
-        elsewhere=elsewhere,
-    )
-
-
-def show_clustering(
-    request: Request, services: Services, slug: str, *, order: Order, seed: int, cursor: str | None
-) -> HTMLResponse:
-    """One clustering as a whole, and some of its clusters."""
-    record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
-    found = services.clusterings.clusters(slug, order=order, limit=PER_PAGE, cursor=cursor, seed=seed)
-    return page(
-        request,
-        "clustering.html",
-        record=record,
-        info=reader.info,
-        found=found,
-        glyphs=_glyphs(services, reader, [cluster.number for cluster in found.clusters]),
-        order=order,
-        orders=ORDERS,
-        seed=seed,
-        first=cursor is None,
-        sizes=_sizes_chart(record, reader, services.settings),
-        inertia=_inertia_chart(reader),
-        rises=any(after > before * (1 + 1e-6) for before, after in pairwise(reader.info.inertia)),
-        agreements=services.clusterings.agreements(slug),
-        random_only=reader.centres is None,
-        seen=services.seen.find(record.checkpoint, record.gallery).first(record.rows),
-    )
-
-
-def show_cluster(request: Request, services: Services, slug: str, number: int, *, seed: int) -> HTMLResponse:
-    """One cluster with many members."""
-    record, reader = services.clusterings.get(slug), services.clusterings.reader(slug)
-    return page(
-        request,
-        "cluster.html",
-        record=record,
-        cluster=services.clusterings.cluster(slug, number, seed=seed),
-        seed=seed,
-        random_only=reader.centres is None,
-        glyph=_glyphs(services, reader, [number]).get(number),
-    )
-
-
-def _glyphs(services: Services, reader: ClusteringReader, numbers: list[int]) -> dict[int, Markup]:
-    """Drawings of the centres, where they are HOG descriptors."""
-    found = services.descriptors.centre_glyphs(reader, numbers)
-    return {number: glyph_svg(strengths, f"centre of cluster {number}") for number, strengths in found.items()}
-
-
-def _sizes_chart(record: ClusteringRecord, reader: ClusteringReader, settings: Settings) -> Markup:
-    """Images of each cluster, largest first; every bar leads to its cluster."""
-    order = np.argsort(-reader.sizes, kind="stable")
-    sizes = reader.sizes[order].tolist()
-    if len(sizes) > BARS:
-        points = [(float(rank), float(size)) for rank, size in enumerate(sizes)]
-        return line_chart({"images": points}, label="Cluster sizes", x_label="cluster, largest first", y_label="images")
-    return bar_chart(
-        sizes,
-        labels=[f"cluster {number}" for number in order],
-        hrefs=[settings.url(f"/clusters/{record.slug}/{number}") for number in order],
-        label="Cluster sizes",
-        x_label="cluster, largest first",
-        y_label="images",
-    )
-
-
-def _inertia_chart(reader: ClusteringReader) -> Markup | None:
-    """Mean squared distance to the own centre, over the fitted images, by iteration."""
-    info = reader.info
-    if len(info.inertia) < 2 or not info.fitted_rows:
-        return None
-    points = [(float(step), value / info.fitted_rows) for step, value in enumerate(info.inertia)]
-    return line_chart(
-        {"inertia": [point for point in points if math.isfinite(point[1])]},
-        label="Inertia by iteration",
-        x_label="iteration",
-        y_label="mean squared distance to the centre",
-    )

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from app.routes.pictures import ImageAddress
 from app.services.scans.clusterings import Agreement, Cluster, ClusteringRecord
 from app.settings import Settings
+from app.web.moments import rfc3339
 from models.clusters.files import ClusteringReader
 
 Shape = dict[str, Any]
@@ -22,7 +24,7 @@ def clustering_json(record: ClusteringRecord, settings: Settings) -> Shape:
         "method": record.method,
         "k": record.k,
         "rows": record.rows,
-        "created_at": record.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": {
             "self": settings.url(f"/api{path}"),
             "page": settings.url(path),
@@ -63,9 +65,8 @@ def cluster_json(record: ClusteringRecord, cluster: Cluster, settings: Settings)
     path = f"/clusters/{record.slug}/{cluster.number}"
 
     def image(row: int, **more: float) -> Shape:
-        here = f"/api/galleries/{record.gallery}/images/{row}"
-        links = {"self": here, "page": here.removeprefix("/api"), "thumbnail": f"{here}/thumbnail"}
-        return {"row": row, **more, "links": {name: settings.url(link) for name, link in links.items()}}
+        at = ImageAddress(settings, record.gallery, row)
+        return {"row": row, **more, "links": {"self": at.json, "page": at.page, "thumbnail": at.thumbnail}}
 
     return {
         "cluster": cluster.number,

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep
+from app.opened import ClusteringDep, ScanDep
 from app.routes.scans import cluster_pages
 from app.routes.scans.cluster_shapes import agreement_json, cluster_json, clustering_json, whole_json
+from app.routes.scans.clustering_page import show_one, show_whole
 from app.routes.scans.shapes import seen_json
 from app.services.scans.clusterings import Order
 from app.web.responses import Json, answers
@@ -42,16 +44,16 @@ def list_clusterings(
 
 @router.get("/api/scans/{scan}/clusters")
 def list_of_scan(
-    scan: str, services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+    scan: ScanDep, services: ServicesDep, settings: SettingsDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> Json:
     """Clusterings of a scan, newest first."""
-    found = services.clusterings.list(scan=services.scans.get(scan).slug, limit=limit, cursor=cursor)
+    found = services.clusterings.list(scan=scan.slug, limit=limit, cursor=cursor)
     return Json({"clusters": [clustering_json(record, settings) for record in found.clusterings], "next": found.next})
 
 
 @router.get("/api/clusters/{clustering}")
 def show_clustering(
-    clustering: str,
+    clustering: ClusteringDep,
     services: ServicesDep,
     settings: SettingsDep,
     sort: Order = "size",
@@ -60,28 +62,31 @@ def show_clustering(
     cursor: CursorQuery = None,
 ) -> Json:
     """How it was made, sizes, entropy, agreement with labels it never saw; and some clusters with their members."""
-    record, reader = services.clusterings.get(clustering), services.clusterings.reader(clustering)
+    record = clustering.record
     found = services.clusterings.clusters(clustering, order=sort, limit=limit, cursor=cursor, seed=seed)
     shown = [cluster_json(record, cluster, settings) for cluster in found.clusters]
-    seen = seen_json(services.seen.find(record.checkpoint, record.gallery).first(record.rows))
-    return Json({**whole_json(record, reader, settings), "seen": seen, "clusters": shown, "next": found.next})
+    trained = services.checkpoints.get(record.checkpoint)
+    seen = seen_json(services.seen.find(trained, clustering.pack).first(record.rows))
+    return Json(
+        {**whole_json(record, clustering.reader, settings), "seen": seen, "clusters": shown, "next": found.next}
+    )
 
 
 @router.get("/api/clusters/{clustering}/assignment.npy", response_class=Response, responses=answers(NPY))
-def assignment(clustering: str, services: ServicesDep) -> Response:
+def assignment(clustering: ClusteringDep) -> Response:
     """The cluster of each row, (rows,) int32, as a NumPy file."""
     buffer = BytesIO()
-    np.save(buffer, services.clusterings.reader(clustering).clusters, allow_pickle=False)
+    np.save(buffer, clustering.reader.clusters, allow_pickle=False)
     return Response(buffer.getvalue(), media_type=NPY)
 
 
 @router.get("/api/clusters/{clustering}/{cluster}")
 def show_cluster(
-    clustering: str, cluster: ClusterPath, services: ServicesDep, settings: SettingsDep, seed: SeedQuery = 0
+    clustering: ClusteringDep, cluster: ClusterPath, services: ServicesDep, settings: SettingsDep, seed: SeedQuery = 0
 ) -> Json:
     """One cluster: the members nearest to its centre, and random ones."""
-    record = services.clusterings.get(clustering)
-    return Json(cluster_json(record, services.clusterings.cluster(clustering, cluster, seed=seed), settings))
+    found = services.clusterings.cluster(clustering, cluster, seed=seed)
+    return Json(cluster_json(clustering.record, found, settings))
 
 
 @router.get("/clusters", include_in_schema=False)
@@ -92,7 +97,9 @@ def clusterings_page(
 
 
 @router.get("/scans/{scan}/clusters", include_in_schema=False)
-def scan_clusters_page(request: Request, scan: str, services: ServicesDep, cursor: CursorQuery = None) -> HTMLResponse:
+def scan_clusters_page(
+    request: Request, scan: ScanDep, services: ServicesDep, cursor: CursorQuery = None
+) -> HTMLResponse:
     return cluster_pages.show_of_scan(request, services, scan, cursor=cursor)
 
 
@@ -108,17 +115,17 @@ def start_clustering(
 @router.get("/clusters/{clustering}", include_in_schema=False)
 def clustering_page(
     request: Request,
-    clustering: str,
+    clustering: ClusteringDep,
     services: ServicesDep,
     sort: Order = "size",
     seed: SeedQuery = 0,
     cursor: CursorQuery = None,
 ) -> HTMLResponse:
-    return cluster_pages.show_clustering(request, services, clustering, order=sort, seed=seed, cursor=cursor)
+    return show_whole(request, services, clustering, order=sort, seed=seed, cursor=cursor)
 
 
 @router.get("/clusters/{clustering}/{cluster}", include_in_schema=False)
 def cluster_page(
-    request: Request, clustering: str, cluster: ClusterPath, services: ServicesDep, seed: SeedQuery = 0
+    request: Request, clustering: ClusteringDep, cluster: ClusterPath, services: ServicesDep, seed: SeedQuery = 0
 ) -> HTMLResponse:
-    return cluster_pages.show_cluster(request, services, clustering, cluster, seed=seed)
+    return show_one(request, services, clustering, cluster, seed=seed)

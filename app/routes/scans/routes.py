@@ -6,7 +6,9 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import LimitQuery, ServicesDep, SettingsDep
+from app.opened import ScanDep
 from app.routes.scans import pages as scan_pages
+from app.routes.scans.scan_page import show_overview
 from app.routes.scans.shapes import overview_json, scan_json, seen_json
 from app.web.responses import Json
 
@@ -26,11 +28,10 @@ def list_scans(
 
 
 @router.get("/api/scans/{scan}")
-def show_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> Json:
+def show_scan(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> Json:
     """Layers with statistics, average count vector, magnitude ranking, how well the counting equation holds."""
-    record, reader = services.scans.get(scan), services.scans.reader(scan)
-    overview = overview_json(record, reader.info, services.scans.overview(scan), settings)
-    return Json({**overview, "seen": seen_json(services.search_aids.seen(reader))})
+    overview = overview_json(scan.record, scan.info, services.scans.overview(scan), settings)
+    return Json({**overview, "seen": seen_json(services.search_aids.seen(scan))})
 
 
 @router.get("/scans", include_in_schema=False)
@@ -48,19 +49,19 @@ def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings:
 
 
 @router.post("/scans/{scan}/extend", include_in_schema=False)
-def extend_scan(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+def extend_scan(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
     """Scan what the gallery got since, in the same way."""
-    job, _ = services.jobs.submit("scan", services.scans.spec(scan))
+    job, _ = services.jobs.submit("scan", scan.spec)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.post("/scans/{scan}/again", include_in_schema=False)
-def scan_again(scan: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
+def scan_again(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
     """A new scan in the same way: of scans that were made before more was kept."""
-    job, _ = services.jobs.submit("scan", services.scans.spec(scan), again=True)
+    job, _ = services.jobs.submit("scan", scan.spec, again=True)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.get("/scans/{scan}", include_in_schema=False)
-def scan_page(request: Request, scan: str, services: ServicesDep) -> HTMLResponse:
-    return scan_pages.show_scan(request, services, scan)
+def scan_page(request: Request, scan: ScanDep, services: ServicesDep) -> HTMLResponse:
+    return show_overview(request, services, scan)

@@ -1,12 +1,11 @@
 """Scans and units as JSON: the shapes that their routes answer with."""
 
-from datetime import UTC
-
 from app.routes.pictures import image_links
 from app.services.galleries.seen import Seen
-from app.services.scans.overview import EquationAt, LayerSummary, Overview, Ranking, Residuals, Valued
+from app.services.scans.overview import EquationAt, LayerSummary, Ranking, Residuals, ScanOverview, Valued
 from app.services.scans.service import ScanRecord
 from app.settings import Settings
+from app.web.moments import rfc3339
 from models.scans.files import ScanInfo
 
 Shape = dict[str, object]
@@ -36,12 +35,12 @@ def scan_json(record: ScanRecord, settings: Settings) -> Shape:
         "rows": record.rows,
         "covers": {"rows": record.rows, "of": record.gallery_rows, "complete": record.complete},
         "layers": list(record.layers),
-        "created_at": record.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(record.created_at),
         "links": scan_links(record, settings),
     }
 
 
-def overview_json(record: ScanRecord, info: ScanInfo, found: Overview, settings: Settings) -> Shape:
+def overview_json(record: ScanRecord, info: ScanInfo, found: ScanOverview, settings: Settings) -> Shape:
     """A scan as its page shows it; `layers` in forward order."""
     row = _Rows(record, settings)
     return {

@@ -12,13 +12,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import MAX_ID
 from app.routes.pictures import thumbnail
+from app.routes.scans.tuning_context import (
+    Banded,
+    CorrelatedRow,
+    CorrelatedTable,
+    EffectRow,
+    Interval,
+    Scene,
+    SweepCard,
+    TunedUnitCell,
+    TunedUnitRow,
+    TuningContext,
+)
+from app.services.scans.service import OpenScan
 from app.services.scans.tuning import Tuning
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import band_chart
+from app.web.choices import Choice
+from app.web.formats import count, number, percent
 from app.web.sparks import spark
 from app.web.templating import page
-from models.counting.sweeps import Curves, Level
+from models.counting.sweeps import Level, SweepCurves
 from models.counting.tuning import (
     CONTRAST,
     EMPTY,
@@ -32,6 +47,7 @@ from models.counting.tuning import (
     numbers,
 )
 from models.random_init import NAME as RANDOM_INIT
+from models.statistics import Estimate
 
 UNITS = 24  # that the page shows at first
 
@@ -70,43 +86,7 @@ class TuningParams(BaseModel):
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A scene of a sweep as the page shows it; `value` is what the first series counts at this level."""
-
-    src: str
-    href: str
-    level: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class SweepCard:
-    """One sweep: its chart, what its series do, one seed's scenes, and the numbers."""
-
-    name: str
-    words: Words
-    seeds: int
-    chart: Markup | None
-    effects: tuple[tuple[str, int, Effect], ...]  # name, colour, effect
-    scenes: tuple[Scene, ...]
-    rows: tuple[tuple[str, tuple[tuple[float, float, float], ...]], ...]  # level, and mean and band of each series
-
-
-@dataclass(frozen=True)
-class UnitRow:
-    """One unit over all sweeps."""
-
-    unit: int
-    href: str
-    chosen: bool
-    mean: float
-    cells: tuple[tuple[Markup, Effect], ...]
-
-
-@dataclass(frozen=True)
-class View:
+class TuningView:
     """The scan's tuning curves, and how links on their page are made."""
 
     found: Tuning
@@ -122,87 +102,173 @@ class View:
         path = self.settings.url(f"/scans/{self.found.record.slug}/tuning")
         return f"{path}?{urlencode(given)}" if given else path
 
-    def shown(self) -> list[tuple[str, int]]:
+    @property
+    def series(self) -> list[tuple[str, int]]:
         """The series in the charts, by name and column: a unit, if one was chosen, in place of the total."""
         unit = self.params.unit
         series = [(name, place) for place, name in enumerate(self.found.series)]
         return series if unit is None else [(f"unit {unit}", self.found.unit_column(unit)), *series[1:]]
 
-    def cards(self) -> list[SweepCard]:
-        return [self._card(name, panel) for name, panel in self.found.panels.items()]
 
-    def _card(self, name: str, panel: Panel) -> SweepCard:
-        series = self.shown()
-        columns = [points(panel.curves, place) for _, place in series]
-        rows = [(said(level), tuple(found)) for level, *found in zip(panel.sweep.levels, *columns, strict=True)]
-        return SweepCard(
-            name=name,
-            words=words_of(name),
-            seeds=len(panel.sweep.seeds),
-            chart=chart(name, panel, series) if panel.sweep.numeric else None,
-            effects=tuple((label, at % 6 + 1, panel.effects[place]) for at, (label, place) in enumerate(series)),
-            scenes=tuple(self._scenes(panel, series[0][1])),
-            rows=tuple(rows),
-        )
-
-    def _scenes(self, panel: Panel, column: int) -> list[Scene]:
-        record, sweep, means = self.found.record, panel.sweep, panel.curves
-        line = sweep.rows[self.params.seed % len(sweep.seeds)]
-        bench = self.settings.url(f"/checkpoints/{record.checkpoint}/count")
-        return [
-            Scene(
-                thumbnail(self.settings, record.gallery, int(row)),
-                f"{bench}?{urlencode({'gallery': record.gallery, 'row': int(row)})}",
-                said(level),
-                float(means.mean[at, column]),
-                float(means.low[at, column]),
-                float(means.high[at, column]),
-            )
-            for at, (row, level) in enumerate(zip(line, sweep.levels, strict=True))
-        ]
-
-    def units(self) -> list[UnitRow]:
-        """The active units, in the order asked for."""
-        rows = [self._unit(unit) for unit in self.found.units]
-        names = list(self.found.panels)
-        if self.params.sort == "unit":
-            return rows
-        if self.params.sort in names:
-            place = names.index(self.params.sort)
-            return sorted(rows, key=lambda row: -strength(row.cells[place][1]))
-        return sorted(rows, key=lambda row: -row.mean)
-
-    def _unit(self, unit: int) -> UnitRow:
-        column = self.found.unit_column(unit)
-        panels = self.found.panels.values()
-        top = max(float(panel.curves.high[:, column].max()) for panel in panels)
-        mean = float(np.mean([panel.curves.mean[:, column].mean() for panel in panels]))
-        cells = []
-        for name, panel in self.found.panels.items():
-            label = f"unit {unit} along {words_of(name).short}"
-            cells.append((spark(points(panel.curves, column), top=top, label=label), panel.effects[column]))
-        return UnitRow(unit, self.link(unit=unit), unit == self.params.unit, mean, tuple(cells))
-
-
-def show_tuning(request: Request, services: Services, scan: str, params: TuningParams) -> HTMLResponse:
+def show_tuning(request: Request, services: Services, scan: OpenScan, params: TuningParams) -> HTMLResponse:
     """All sweeps of one scan. Raises NotFound for a unit that is not active."""
     found = services.tuning.tuning(scan)
-    view = View(found, params, services.settings)
-    units = view.units()
+    view, unit = TuningView(found, params, services.settings), params.unit
+    scan_page = services.settings.url(f"/scans/{scan.slug}")
+    cards = [_card(view, name, panel) for name, panel in found.panels.items()]
+    units = _units(view)
+    hidden = 0 if params.all else max(0, len(units) - UNITS)
+    shown = [Choice("the total", view.link(unit=None), unit is None)]
     return page(
         request,
-        "tuning.html",
-        record=found.record,
-        others=services.checkpoints.others(found.record.checkpoint),
-        found=found,
-        view=view,
-        params=params,
-        cards=view.cards(),
-        units=units if params.all else units[:UNITS],
-        hidden=0 if params.all else max(0, len(units) - UNITS),
-        words=words_of,
-        random_missing=found.random_scan is None and found.record.checkpoint != RANDOM_INIT,
+        TuningContext(
+            scan=scan.slug,
+            scan_page=scan_page,
+            checkpoint=scan.record.checkpoint,
+            gallery=scan.gallery,
+            others=services.checkpoints.others(scan.checkpoint.slug),
+            sentences=list(found.sentences()),
+            measured=found.measured,
+            random_missing=found.random_scan is None and scan.record.checkpoint != RANDOM_INIT,
+            shown=shown if unit is None else [*shown, Choice(f"unit {unit}", view.link(), True)],
+            other_seed=view.link(seed=params.seed + 1),
+            unit=unit,
+            unit_page=f"{scan_page}/units/counts/{unit}" if unit is not None and "counts" in scan.record.layers else "",
+            active=number(len(found.units)),
+            who="Total" if unit is None else f"Unit {unit}",
+            cards=cards,
+            orders=[_order(view, name, words) for name, words in _heads(found)],
+            units=units if params.all else units[:UNITS],
+            hidden=count(hidden, "more unit") if hidden else "",
+            all_units=view.link(all=True) + "#units",
+            correlated=_correlated(view) if found.correlated else None,
+        ),
     )
+
+
+def _card(view: TuningView, name: str, panel: Panel) -> SweepCard:
+    series, words = view.series, words_of(name)
+    scenes = _scenes(view, panel, series[0][1], "" if not panel.sweep.numeric else f"{words.title}, ")
+    effects = [
+        EffectRow(
+            label,
+            at % 6 + 1,
+            _interval(panel.effects[place].rho),
+            _interval(panel.effects[place].power),
+            _share(panel.effects[place].explained),
+        )
+        for at, (label, place) in enumerate(series)
+    ]
+    columns = [points(panel.curves, place) for _, place in series]
+    seeds = len(panel.sweep.seeds)
+    return SweepCard(
+        name=name,
+        title=words.title,
+        axis=words.axis,
+        note=f"{len(scenes)} levels × {seeds} seeds" + (f"; {words.counter}" if words.counter else ""),
+        seeds=seeds,
+        chart=chart(name, panel, series) if panel.sweep.numeric else None,
+        effects=effects,
+        scenes=scenes,
+        explained=", ".join(f"{row.explained} in {row.name}" for row in effects),
+        rows=[
+            (said(level), [_banded(three) for three in found])
+            for level, *found in zip(panel.sweep.levels, *columns, strict=True)
+        ],
+    )
+
+
+def _scenes(view: TuningView, panel: Panel, column: int, what: str) -> list[Scene]:
+    """One seed's scenes: by level, or, where levels are names, those first where most is counted."""
+    record, sweep, means, settings = view.found.record, panel.sweep, panel.curves, view.settings
+    line = sweep.rows[view.params.seed % len(sweep.seeds)]
+    bench = settings.url(f"/checkpoints/{record.checkpoint}/count")
+    places = list(range(len(sweep.levels)))
+    if not sweep.numeric:
+        places.sort(key=lambda at: -float(means.mean[at, column]))
+    return [
+        Scene(
+            thumbnail(settings, record.gallery, int(line[at])),
+            f"{bench}?{urlencode({'gallery': record.gallery, 'row': int(line[at])})}",
+            f"{what}{said(sweep.levels[at])}",
+            said(sweep.levels[at]),
+            number(float(means.mean[at, column]), 2),
+            f"{number(max(float(means.low[at, column]), 0.0), 2)}–{number(float(means.high[at, column]), 2)}",
+        )
+        for at in places
+    ]
+
+
+def _units(view: TuningView) -> list[TunedUnitRow]:
+    """The active units, in the order asked for."""
+    found, sort = view.found, view.params.sort
+    means = {unit: _mean(found, unit) for unit in found.units}
+    ordered = list(found.units)
+    if sort in found.panels:
+        ordered.sort(key=lambda unit: -strength(found.panels[sort].effects[found.unit_column(unit)]))
+    elif sort != "unit":
+        ordered.sort(key=lambda unit: -means[unit])
+    return [_unit(view, unit, means[unit]) for unit in ordered]
+
+
+def _mean(found: Tuning, unit: int) -> float:
+    column = found.unit_column(unit)
+    return float(np.mean([panel.curves.mean[:, column].mean() for panel in found.panels.values()]))
+
+
+def _unit(view: TuningView, unit: int, mean: float) -> TunedUnitRow:
+    column, panels = view.found.unit_column(unit), view.found.panels
+    top = max(float(panel.curves.high[:, column].max()) for panel in panels.values())
+    cells = []
+    for name, panel in panels.items():
+        label, effect = f"unit {unit} along {words_of(name).short}", panel.effects[column]
+        drawing = spark(points(panel.curves, column), top=top, label=label)
+        words = _share(effect.explained) if effect.rho is None else f"ρ {_two(effect.rho.value)}"
+        power = "" if effect.power is None else f" ^{_two(effect.power.value)}"
+        rho = effect.rho
+        cells.append(TunedUnitCell(drawing, words, power, rho is not None, rho is not None and bool(rho.sign)))
+    return TunedUnitRow(unit, view.link(unit=unit), unit == view.params.unit, number(mean, 2), cells)
+
+
+def _heads(found: Tuning) -> list[tuple[str, str]]:
+    return [("unit", "Unit"), ("mean", "Mean"), *((name, words_of(name).short) for name in found.panels)]
+
+
+def _order(view: TuningView, name: str, words: str) -> Choice:
+    """A head of the table of units, which orders it."""
+    return Choice(words, view.link(sort=name) + "#units", view.params.sort == name)
+
+
+def _correlated(view: TuningView) -> CorrelatedTable:
+    found = view.found.correlated
+    rows = [
+        CorrelatedRow(
+            one.name,
+            "" if one.unit is None else view.link(unit=one.unit),
+            number(one.n),
+            [(_interval(follows.alone), _interval(follows.partial)) for follows in one.follows.values()],
+        )
+        for one in found
+    ]
+    return CorrelatedTable(list(found[0].follows), rows, sum(bool(one.unit) for one in found))
+
+
+def _interval(one: Estimate | None) -> Interval | None:
+    return None if one is None else Interval(_two(one.value), _two(one.low), _two(one.high), bool(one.sign))
+
+
+def _two(value: float) -> str:
+    """Two digits, a true minus, and never `-0.00`."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else percent(max(value, 0.0))
+
+
+def _banded(three: tuple[float, float, float]) -> Banded:
+    mean, low, high = three
+    return Banded(number(mean), f"[{number(low)}, {number(high)}]")
 
 
 def words_of(name: str) -> Words:
@@ -220,7 +286,7 @@ def said(level: Level) -> str:
     return level if isinstance(level, str) else f"{level:g}"
 
 
-def points(curves: Curves, column: int) -> list[tuple[float, float, float]]:
+def points(curves: SweepCurves, column: int) -> list[tuple[float, float, float]]:
     """Mean, low and high of one value at each level."""
     parts = (curves.mean[:, column], curves.low[:, column], curves.high[:, column])
     return [(float(mean), float(low), float(high)) for mean, low, high in zip(*parts, strict=True)]

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import SEARCH_IMAGE_OPENAPI, SearchImageDep, ServicesDep, SettingsDep
+from app.opened import ScanDep
 from app.routes.queries import HowParams, SearchParams, address, box_text
 from app.routes.search.pages import find, show
 from app.routes.search.rows import measured_json, spaces_beside
+from app.services.scans.service import OpenScan
 from app.services.search.service import Found
 from app.services.services import Services
 from app.settings import Settings
@@ -67,10 +69,10 @@ def found_json(scan: str, found: Found, settings: Settings, *, page: str | None 
 
 
 def beside_json(
-    services: Services, scan: str, params: SearchParams, settings: Settings
+    services: Services, scan: OpenScan, params: SearchParams, settings: Settings
 ) -> dict[str, dict[str, object]]:
     """The same query in other spaces; `found` is null while it is prepared, or where a scan is missing."""
-    rows = spaces_beside(services, scan, params)
+    rows = spaces_beside(services, scan, params, services.search_aids.choose(scan, params.layer))
     return {
         row.space: {
             "scan": row.scan,
@@ -83,26 +85,27 @@ def beside_json(
 
 
 @router.get("/api/scans/{scan}/search")
-def search_by_row(scan: str, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
+def search_by_row(scan: ScanDep, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
     """Rows nearest to a `row` of the gallery (or to an earlier `upload`), by increasing distance, itself left out."""
-    page = address(settings.url(f"/scans/{scan}/search"), params, {})
-    answer = found_json(scan, find(services, scan, params), settings, page=page)
+    page = address(settings.url(f"/scans/{scan.slug}/search"), params, {})
+    answer = found_json(scan.slug, find(services, scan, params), settings, page=page)
     if params.spaces:
         answer["beside"] = beside_json(services, scan, params, settings)
     return Json(answer)
 
 
 @router.get("/api/scans/{scan}/retrieval")
-def retrieval(scan: str, services: ServicesDep, settings: SettingsDep) -> Json:
+def retrieval(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> Json:
     """How well each space of a scan retrieves: precision at five, and how much higher it is than that of raw pixels."""
-    reader = services.scans.reader(scan)
-    measured = services.search_aids.choose(scan, reader, None).measured
-    links = {"scan": settings.url(f"/api/scans/{scan}"), "page": settings.url(f"/scans/{scan}/search")}
-    return Json({**measured_json(measured, reader.layers), "links": links})
+    measured = services.search_aids.choose(scan, None).measured
+    links = {"scan": settings.url(f"/api/scans/{scan.slug}"), "page": settings.url(f"/scans/{scan.slug}/search")}
+    return Json({**measured_json(measured, scan.reader.layers), "links": links})
 
 
 @router.post("/api/scans/{scan}/search", openapi_extra=SEARCH_IMAGE_OPENAPI)
-def search_by_image(scan: str, image: SearchImageDep, how: How, services: ServicesDep, settings: SettingsDep) -> Json:
+def search_by_image(
+    scan: ScanDep, image: SearchImageDep, how: How, services: ServicesDep, settings: SettingsDep
+) -> Json:
     """Rows nearest to an uploaded image, to a region, or to a vector of the layer's length."""
     if image.vector is not None:
         found = services.search.by_vector(scan, image.vector, how.asked)
@@ -111,12 +114,12 @@ def search_by_image(scan: str, image: SearchImageDep, how: How, services: Servic
     else:
         query = services.uploads.read(image.data or b"")
         found = services.search.by_image(scan, query.jpeg, how.asked, box=image.box)
-    return Json(found_json(scan, found, settings))
+    return Json(found_json(scan.slug, found, settings))
 
 
 @router.get("/scans/{scan}/search", include_in_schema=False)
 def search_page(
-    request: Request, scan: str, params: Search, services: ServicesDep, settings: SettingsDep
+    request: Request, scan: ScanDep, params: Search, services: ServicesDep, settings: SettingsDep
 ) -> HTMLResponse:
     return show(request, scan, params, services, settings)
 

@@ -1,10 +1,12 @@
-"""Neighbours as tiles, the same query in other spaces, and how well each space retrieves."""
+"""Neighbours as tiles, the same query in other spaces, and the measurements of spaces as JSON."""
 
 from dataclasses import dataclass, replace
 
 from app.routes.pictures import Tile, labels, thumbnail
 from app.routes.queries import SearchParams, address
-from app.services.search.quality import REFERENCE, UNTRAINED_PREFIX, Measured
+from app.services.scans.service import OpenScan
+from app.services.search.defaults import ChosenSpace
+from app.services.search.quality import UNTRAINED_PREFIX, Measured
 from app.services.search.service import Found
 from app.services.search.side_by_side import BESIDE, Image, SpaceRow
 from app.services.services import Services
@@ -13,23 +15,29 @@ from models.galleries.packs import Pack
 from models.random_init import NAME as UNTRAINED
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES
-from models.search.retrieval_quality import FacetScore, Measure
+from models.search.retrieval_quality import FacetScore
+from models.statistics import Estimate
 
 BESIDE_K = 12
 COPIES_SHOWN = 24
 SPACES = {"pixels": "raw pixels", "colours": "colour histogram", UNTRAINED: "random init"}
-FACETS = {"kind": "kind", "number": "number", "ground": "ground", "label": "label", "photo": "same photo"}
 
 
 @dataclass(frozen=True)
 class Place:
     """The scan that is searched, and how links of its page are made."""
 
-    slug: str
-    reader: ScanReader
-    pack: Pack
+    scan: OpenScan
     params: SearchParams
     settings: Settings
+
+    @property
+    def reader(self) -> ScanReader:
+        return self.scan.reader
+
+    @property
+    def pack(self) -> Pack:
+        return self.scan.pack
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -38,26 +46,26 @@ class Place:
 
     def link(self, **changes: object) -> str:
         """This page with some things changed."""
-        return address(self.settings.url(f"/scans/{self.slug}/search"), self.params, changes)
+        return address(self.settings.url(f"/scans/{self.scan.slug}/search"), self.params, changes)
 
     def tile(
         self, row: int, label: str | None, caption: str = "", note: str = "", *, seen: bool = False, **changes: object
     ) -> Tile:
         """A row that becomes the query on a click."""
-        src = thumbnail(self.settings, self.reader.info.gallery, row)
+        src = thumbnail(self.settings, self.scan.gallery, row)
         href = self.link(**{"row": row, "upload": None, "box": None, "shuffle": None, **changes})
         return Tile(row, src, href, caption, label, note, seen)
 
 
 @dataclass(frozen=True)
 class ShownRow:
-    """One space below the neighbours."""
+    """One space below the neighbours; `worse` are the facets by which it does worse than raw pixels, in words."""
 
     space: str
     title: str
     layer: str
     state: str
-    worse: tuple[str, ...]
+    worse: str
     tiles: tuple[Tile, ...]
     href: str | None
 
@@ -69,30 +77,6 @@ class Option:
     title: str
     href: str
     shown: bool
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """How well one space retrieves, facet by facet; `best`: the default; `reference`: what others are compared with."""
-
-    title: str
-    href: str | None
-    best: bool
-    reference: bool
-    scores: tuple[FacetScore, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Precision at five by space and facet, over so many queries."""
-
-    facets: tuple[str, ...]
-    chance: tuple[float, ...]
-    rows: tuple[TableRow, ...]
-    queries: int
-    database: int
-    unseen: bool
-    sought: tuple[str, ...]
 
 
 def title_of(space: str) -> str:
@@ -126,24 +110,26 @@ def percentile_text(percentile: float | None) -> str:
     )
 
 
-def spaces_beside(services: Services, scan: str, params: SearchParams) -> tuple[SpaceRow, ...]:
-    """The same query in the spaces that the address asks for."""
+def spaces_beside(
+    services: Services, scan: OpenScan, params: SearchParams, chosen: ChosenSpace
+) -> tuple[SpaceRow, ...]:
+    """The same query in the spaces that the address asks for; `chosen` is what the search itself goes by."""
     jpeg = None if params.row is not None else services.uploads.jpeg(params.upload or "")
     image = Image(params.row, jpeg, params.corners)
     asked = replace(params.asked, k=min(params.k, BESIDE_K))
-    return tuple(services.search_panels.row(scan, space, image, asked) for space in params.spaces)
+    return tuple(services.search_panels.row(scan, space, image, asked, chosen) for space in params.spaces)
 
 
-def rows_beside(services: Services, place: Place) -> tuple[ShownRow, ...]:
+def rows_beside(services: Services, place: Place, chosen: ChosenSpace) -> tuple[ShownRow, ...]:
     """The same as tiles."""
-    return tuple(_shown(place, row) for row in spaces_beside(services, place.slug, place.params))
+    return tuple(_shown(place, row) for row in spaces_beside(services, place.scan, place.params, chosen))
 
 
 def _shown(place: Place, row: SpaceRow) -> ShownRow:
     title = title_of(f"{UNTRAINED_PREFIX}{row.layer}" if row.space == UNTRAINED else row.space)
     tiles = () if row.found is None else tuple(neighbours(place, row.found))
     href = place.link(layer=row.layer) if row.space in CONTROL_SPACES else None
-    return ShownRow(row.space, title, row.layer, row.state, row.worse, tiles, href)
+    return ShownRow(row.space, title, row.layer, row.state, " and by ".join(row.worse), tiles, href)
 
 
 def options(place: Place) -> tuple[Option, ...]:
@@ -158,35 +144,6 @@ def options(place: Place) -> tuple[Option, ...]:
 
 def _with(now: tuple[str, ...], space: str) -> str | None:
     return ",".join(one for one in BESIDE if (one in now) != (one == space)) or None
-
-
-def table(place: Place, measured: Measured) -> Table | None:
-    """The measurements, layers first; None where nothing could be measured (yet)."""
-    quality = measured.quality
-    if quality is None:
-        return None
-    best = measured.best(place.reader.layers)
-    facets = tuple(quality.chance)
-    rows = tuple(
-        TableRow(
-            title_of(space),
-            None if space.startswith(UNTRAINED_PREFIX) else place.link(layer=space),
-            space == best,
-            space == REFERENCE,
-            tuple(scores[facet] for facet in facets),
-        )
-        for space, scores in quality.scores.items()
-    )
-    named = tuple(FACETS.get(facet, facet) for facet in facets)
-    return Table(
-        named,
-        tuple(quality.chance[facet] for facet in facets),
-        rows,
-        quality.queries,
-        quality.database,
-        measured.unseen,
-        quality.sought,
-    )
 
 
 def measured_json(measured: Measured, layers: tuple[str, ...]) -> dict[str, object]:
@@ -221,5 +178,5 @@ def _score_json(score: FacetScore) -> dict[str, object]:
     }
 
 
-def _interval(measure: Measure) -> list[float]:
+def _interval(measure: Estimate) -> list[float]:
     return [measure.low, measure.high]

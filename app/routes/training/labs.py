@@ -7,14 +7,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import ServicesDep, SettingsDep
 from app.routes.jobs.routes import job_json
-from app.services.checkpoints.curves import COLLAPSED
-from app.services.jobs.view import view
+from app.routes.training.labs_page import labs_context
 from app.services.training.labs import LabRun, LabsView, labs_view, sound_sentence, start_lab
 from app.settings import Settings
-from app.web.charts import line_chart
 from app.web.responses import Json
 from app.web.templating import page
-from models.training.labs import SOUND
+from models.counting.labs import SOUND
 
 router = APIRouter()
 
@@ -23,13 +21,10 @@ Slug = Annotated[str, Form(max_length=200)]
 
 
 @router.get("/labs", include_in_schema=False)
-def labs_page(request: Request, services: ServicesDep, gallery: GalleryQuery = None) -> HTMLResponse:
-    labs = labs_view(services, gallery or None)
-    losses = {run.recipe: run.loss for run in labs.runs}
-    chart = line_chart(losses, label="Held-out loss", log_y=True, levels={COLLAPSED: 10.0}) if losses else None
-    return page(
-        request, "labs.html", labs=labs, view=view, chart=chart, sound=SOUND, sound_verdict=sound_sentence(labs.sound)
-    )
+def labs_page(
+    request: Request, services: ServicesDep, settings: SettingsDep, gallery: GalleryQuery = None
+) -> HTMLResponse:
+    return page(request, labs_context(labs_view(services, gallery or None), settings))
 
 
 @router.post("/labs/{lab}", include_in_schema=False)

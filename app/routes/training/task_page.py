@@ -11,7 +11,7 @@ from app.failures import BadQuery, NotFound
 from app.routes.pictures import Picture, gallery_picture, upload_picture
 from app.routes.queries import Blank, ImageParams, Name, address
 from app.services.services import Services
-from app.services.training.puzzles import Asked
+from app.services.training.puzzles import PuzzleRequest
 from app.settings import Settings
 from models.puzzles import Posed
 from models.recipes import RECIPES
@@ -37,8 +37,8 @@ class TaskParams(ImageParams):
     score: Name = None
 
     @property
-    def asked(self) -> Asked:
-        return Asked(self.gallery, self.row, self.upload, self.seed, self.checkpoint)
+    def asked(self) -> PuzzleRequest:
+        return PuzzleRequest(self.gallery, self.row, self.upload, self.seed, self.checkpoint)
 
     @property
     def has_image(self) -> bool:
@@ -46,7 +46,7 @@ class TaskParams(ImageParams):
 
 
 @dataclass(frozen=True)
-class Score:
+class PuzzleScore:
     """How many puzzles were answered, and how many rightly by whom; `chance` is what guessing gives on average."""
 
     puzzles: int = 0
@@ -55,7 +55,7 @@ class Score:
     chance: float = 0.0
 
     @classmethod
-    def read(cls, text: str | None) -> "Score":
+    def read(cls, text: str | None) -> "PuzzleScore":
         """From an address. Raises BadQuery."""
         if text is None:
             return cls()
@@ -70,9 +70,9 @@ class Score:
             raise BadQuery("bad_score", "`score` counts no more right answers than puzzles.")
         return cls(puzzles, viewer, network, chance)
 
-    def after(self, *, viewer: bool, network: bool, choices: int) -> "Score":
+    def after(self, *, viewer: bool, network: bool, choices: int) -> "PuzzleScore":
         """With one more puzzle."""
-        return Score(
+        return PuzzleScore(
             self.puzzles + 1, self.viewer + viewer, self.network + network, round(self.chance + 1 / choices, 4)
         )
 
@@ -89,7 +89,7 @@ class TaskParts:
     posed: Posed | None  # None where there is no image yet
     image: Picture | None
     solvers: Sequence[tuple[str, str]]
-    score: Score
+    score: PuzzleScore
     next: str
     settings: Settings
 
@@ -169,7 +169,7 @@ def open_task(services: Services, settings: Settings, task: str, params: TaskPar
         raise NotFound("unknown_task", f"There is no task {task[:40]!r} here; there are {', '.join(RECIPES)}.")
     params = with_image(services, params)
     posed = services.puzzles.pose(task, params.asked) if params.has_image else None
-    score = Score.read(params.score)
+    score = PuzzleScore.read(params.score)
     if posed is not None and params.solve and params.choice is not None and posed.puzzle.right is not None:
         score = score.after(
             viewer=params.choice == posed.puzzle.right,
@@ -192,9 +192,7 @@ def with_image(services: Services, params: TaskParams) -> TaskParams:
     """With an image where none is named: a colourful one of the newest gallery, by the seed."""
     if params.has_image:
         return params
-    gallery = params.gallery or next(
-        (item.slug for item in services.galleries.list(limit=50).galleries if item.rows), None
-    )
+    gallery = params.gallery or next((item.slug for item in services.galleries.filled()), None)
     if gallery is None:
         return params
     row = services.puzzles.photo(gallery, params.seed) if params.row is None else params.row
@@ -218,7 +216,7 @@ def picture_path(task: str, params: TaskParams, name: str, more: str = "") -> st
     return f"{path}{'&' if '?' in path else '?'}{more}" if more else path
 
 
-def _next(services: Services, params: TaskParams, score: Score) -> Mapping[str, object]:
+def _next(services: Services, params: TaskParams, score: PuzzleScore) -> Mapping[str, object]:
     """The changes that lead to the next puzzle: another image of the gallery, another draw."""
     seed = params.seed + 1
     row = params.row

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.deps import CountImageDep, ServicesDep, SettingsDep
 from app.failures import NotFound
 from app.routes.queries import address
+from app.routes.training.pages import task_context, tasks_context
 from app.routes.training.task_page import TaskParams, open_task, picture_path, with_image
 from app.routes.training.task_page import image_of as image
 from app.services.services import Services
@@ -15,7 +16,7 @@ from app.services.training.puzzles import png, sheet
 from app.settings import Settings
 from app.web.responses import Json, answers
 from app.web.templating import page
-from models.puzzles import Picture
+from models.puzzles import PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS, System
 
@@ -30,17 +31,8 @@ CACHED = {"Cache-Control": "private, max-age=3600"}
 @router.get("/tasks", include_in_schema=False)
 def tasks_page(request: Request, params: Params, services: ServicesDep, settings: SettingsDep) -> HTMLResponse:
     params = with_image(services, params)
-    shown, ready = image(services, settings, params), services.puzzles.ready
-    return page(
-        request,
-        "tasks.html",
-        systems=SYSTEMS,
-        built=RECIPES,
-        params=params,
-        image=shown,
-        ready=ready,
-        address=address,
-    )
+    shown = image(services, settings, params)
+    return page(request, tasks_context(params, shown, settings, ready=services.puzzles.ready))
 
 
 @router.post("/tasks", include_in_schema=False)
@@ -60,7 +52,7 @@ def tasks(params: Params, services: ServicesDep, settings: SettingsDep) -> Json:
 def task_page(
     request: Request, task: str, params: Params, services: ServicesDep, settings: SettingsDep
 ) -> HTMLResponse:
-    return page(request, "task.html", parts=open_task(services, settings, task, params), address=address)
+    return page(request, task_context(open_task(services, settings, task, params)))
 
 
 @router.get("/api/tasks/{task}")
@@ -85,7 +77,7 @@ def task_picture(task: str, params: Params, services: ServicesDep, part: Part = 
     return Response(png(found[place].pixels), media_type="image/png", headers=CACHED)
 
 
-def _pictures(services: Services, task: str, params: TaskParams, part: str) -> tuple[Picture, ...]:
+def _pictures(services: Services, task: str, params: TaskParams, part: str) -> tuple[PuzzlePicture, ...]:
     posed = services.puzzles.pose(task, with_image(services, params).asked)
     if part == "answer":
         return () if posed.answer is None else posed.answer.drawn

@@ -1,44 +1,23 @@
-"""The pages of units: the grid of a layer, and one unit with images of its whole range."""
+"""The page of a layer's units: each with its best crops."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from typing import ClassVar
 
-import numpy as np
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, Field
 
-from app.deps import MAX_ID
-from app.routes.crops import Shot, shot
-from app.routes.pictures import thumbnail
-from app.services.galleries.seen import Which
+from app.routes.units.tiles import UnitParams, UnitTile, unit_tile
+from app.services.galleries.seen import Seen, Which
+from app.services.scans.service import OpenScan
 from app.services.services import Services
-from app.services.units.growth import can_grow, unit_growth
-from app.services.units.images import UnitRow
-from app.services.units.service import Sort, Statistics, UnitDetail, UnitsPage, UnitSummary
-from app.settings import Settings
-from app.web.charts import histogram
+from app.services.units.service import Sort, UnitsPage, has_sources
+from app.web.choices import Choice
+from app.web.formats import count, number
+from app.web.frame import PageContext
 from app.web.templating import page
 
-CROP = 72  # pixels a crop takes in a grid
-LARGE = 150  # and on a unit's own page
-TICKS = 6  # on the histogram's axis
-
-
-class UnitParams(BaseModel):
-    """A unit page's state: how many top images, heat maps, one per source, the draw, the order units are walked in."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    k: int = Field(12, ge=1, le=1000)
-    heat: bool = False
-    smooth: bool = False
-    per_source: bool = True
-    seen: Which = "unseen"
-    sort: Sort = "unit"
-    seed: int = Field(0, ge=0, le=MAX_ID)
-    at: int | None = Field(None, ge=0, le=MAX_ID)  # a step of the training
+USUAL_LIMIT = 60
+ORDERS: dict[Sort, str] = {"unit": "number", "mean": "mean", "max": "maximum", "share_active": "share of images"}
 
 
 @dataclass(frozen=True)
@@ -51,204 +30,94 @@ class GridParams:
     per_source: bool
     seen: Which
 
-
-@dataclass(frozen=True)
-class RowView:
-    """Some images of a unit's range: what they are, the rule they were chosen by, and what can be done about it."""
-
-    title: str
-    rule: str
-    shots: tuple[Shot, ...]
-    again: str = ""
+    def query(self, **changes: object) -> str:
+        """The query string of the grid with some things changed, from its first unit on."""
+        kept = {"sort": self.sort, "limit": self.limit, "per_source": self.per_source, "seen": self.seen, **changes}
+        most = "" if kept["limit"] == USUAL_LIMIT else f"&limit={kept['limit']}"
+        sources = "" if kept["per_source"] else "&per_source=0"
+        return f"?sort={kept['sort']}{most}{sources}" + ("" if kept["seen"] == "unseen" else "&seen=all")
 
 
 @dataclass(frozen=True)
-class UnitTile:
-    """A unit in a grid with its best crops; `note` is what it is listed for."""
+class UnitsContext(PageContext):
+    """All units of a layer. `here` is the page without its state, `layers` lead to the other layers."""
 
-    unit: int
-    href: str
-    shots: tuple[Shot, ...]
-    statistics: Statistics
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class UnitView:
-    """One unit's address, and how its links are made."""
-
+    template: ClassVar[str] = "units.html"
     scan: str
+    checkpoint: str
+    others: list[tuple[str, str]]
     layer: str
-    unit: int
-    params: UnitParams
-    settings: Settings
-
-    def link(self, **changes: object) -> str:
-        """This page with one thing changed."""
-        return _address(self.settings, self.scan, self.layer, self.unit, self.params, changes)
-
-    def other(self, unit: int | None) -> str:
-        """The same page of another unit; empty where there is none."""
-        return _address(self.settings, self.scan, self.layer, unit, self.params, {}) if unit is not None else ""
-
-    def heat(self, row: int) -> str:
-        """The unit's heat map on an image; empty where none are shown."""
-        if not self.params.heat:
-            return ""
-        path = f"/api/scans/{self.scan}/units/{self.layer}/{self.unit}/heatmap.png"
-        return f"{self.settings.url(path)}?row={row}" + ("&smooth=1" if self.params.smooth else "")
-
-    def neighbours(self, row: int) -> str:
-        """The images nearest to one in this layer."""
-        return f"{self.settings.url(f'/scans/{self.scan}/search')}?row={row}&layer={self.layer}"
+    lead: str
+    scan_page: str
+    here: str
+    twin: str
+    layers: list[Choice]
+    orders: list[Choice]
+    sources: list[Choice]
+    seen: Seen
+    only_unseen: bool
+    all_rows: str
+    unseen_rows: str
+    tiles: list[UnitTile]
+    first: str | None
+    following: str | None
 
 
-def show_units(request: Request, services: Services, scan: str, found: UnitsPage, params: GridParams) -> HTMLResponse:
+def show_units(
+    request: Request, services: Services, scan: OpenScan, found: UnitsPage, params: GridParams
+) -> HTMLResponse:
     """All units of a layer, each with its best crops."""
-    layer, record = found.layer.name, services.scans.get(scan)
+    settings, layer, seen = services.settings, found.layer.name, services.search_aids.seen(scan)
+    scan_page = settings.url(f"/scans/{scan.slug}")
+    here = f"{scan_page}/units/{layer}"
     kept = UnitParams(sort=params.sort, per_source=params.per_source, seen=params.seen)
     return page(
         request,
-        "units.html",
-        record=record,
-        others=services.checkpoints.others(record.checkpoint),
-        layer=found.layer,
-        found=found,
-        tiles=[_tile(services.settings, scan, layer, found.gallery, item, kept, count=4) for item in found.units],
-        known=services.scans.reader(scan).info.regions,
-        has_sources=services.units.has_sources(scan),
-        params=params,
-        seen=services.search_aids.seen(services.scans.reader(scan)),
+        UnitsContext(
+            scan=scan.slug,
+            checkpoint=scan.checkpoint.slug,
+            others=services.checkpoints.others(scan.checkpoint.slug),
+            layer=layer,
+            lead=_lead(scan, found),
+            scan_page=scan_page,
+            here=here,
+            twin=settings.url(f"/api/scans/{scan.slug}/units/{layer}?sort={params.sort}"),
+            layers=[
+                Choice(name, f"{scan_page}/units/{name}?sort={params.sort}", name == layer)
+                for name in scan.record.layers
+            ],
+            orders=[
+                Choice(words, here + params.query(sort=sort), sort == params.sort) for sort, words in ORDERS.items()
+            ],
+            sources=_sources(here, params) if has_sources(scan) else [],
+            seen=seen,
+            only_unseen=params.seen == "unseen" and seen.splits,
+            all_rows=here + params.query(seen="all"),
+            unseen_rows=here + params.query(seen="unseen"),
+            tiles=[unit_tile(settings, scan.slug, layer, found.gallery, item, kept, count=4) for item in found.units],
+            first=None if params.first else here + params.query(),
+            following=None if found.next is None else f"{here}{params.query()}&cursor={found.next}",
+        ),
     )
 
 
-def show_unit(
-    request: Request, services: Services, scan: str, layer: str, unit: int, params: UnitParams
-) -> HTMLResponse:
-    """One unit. Images that do not fire it are left out of its best."""
-    settings = services.settings
-    found = services.units.unit(scan, layer, unit, per_source=params.per_source, which=params.seen, seed=params.seed)
-    record = services.scans.get(scan)
-    firing = [image for image in found.top if image.value > 0]
-    view = UnitView(scan, layer, unit, params, settings)
-    trained = services.checkpoints.find(record.checkpoint)
-    pack = services.galleries.pack(found.gallery)
-    return page(
-        request,
-        "unit.html",
-        record=record,
-        others=services.checkpoints.others(record.checkpoint),
-        found=found,
-        view=view,
-        params=params,
-        shots=[shot(found.gallery, image, settings, shown=LARGE, tight=False) for image in firing[: params.k]],
-        firing=len(firing),
-        rows=[_row_view(found, row, view) for row in found.rows if row.name != "top"],
-        region=_size(firing[0].region) if firing and firing[0].region else None,
-        walk=services.units.walk(scan, layer, unit, params.sort),
-        chart=_chart(found),
-        similar=_similar(services, found),
-        overlapping=_overlapping(services, found),
-        seen=services.search_aids.seen(services.scans.reader(scan)),
-        growth=None if trained is None else unit_growth(trained, pack, found.gallery, layer, unit, params.at),
-        can_grow=trained is not None and can_grow(trained),
-        thumbnail=lambda row: thumbnail(settings, found.gallery, row),
-    )
+def _lead(scan: OpenScan, found: UnitsPage) -> str:
+    """How many units there are, and what their crops show."""
+    layer = found.layer
+    if layer.kind == "conv" and layer.receptive_field is not None:
+        if scan.info.regions:
+            field = f"the {layer.receptive_field} px receptive field"
+            shown = f"the part of {field} where the unit's gradient is above half of its maximum"
+        else:
+            shown = f"the {layer.receptive_field} pixels that the firing cell sees"
+    else:
+        shown = "all that the network saw of the image" if layer.on_trunk else "what the counting path saw of the image"
+    return f"{count(found.total, 'unit')}, {number(found.dead)} dead; each crop is {shown}"
 
 
-def _row_view(found: UnitDetail, row: UnitRow, view: UnitView) -> RowView:
-    """A row in words."""
-    shots = tuple(shot(found.gallery, image, view.settings, shown=CROP, tight=False) for image in row.images)
-    fire, level = f"the {row.among:,} images that fire it", "–" if row.level is None else f"{row.level:.3g}"
-    match row.name:
-        case "p90":
-            return RowView("90th percentile", f"of {fire}, 9 in 10 have at most {level}", shots)
-        case "median":
-            return RowView("Median", f"of {fire}, half have at most {level}", shots)
-        case "zero":
-            return RowView("Silent", f"drawn from the {row.among:,} images that it answers with 0 or less", shots)
-        case _:
-            again = view.link(seed=view.params.seed + 1) + "#range"
-            return RowView("Random", f"drawn from {row.among:,} images", shots, again)
-
-
-def _size(box: tuple[float, float, float, float]) -> str:
-    return f"{box[2] - box[0]:.0f} × {box[3] - box[1]:.0f}"
-
-
-def _similar(services: Services, found: UnitDetail) -> list[UnitTile]:
-    notes = {other.unit: f"r = {other.correlation:.2f}" for other in found.similar}
-    return _others(services, found, notes)
-
-
-def _overlapping(services: Services, found: UnitDetail) -> list[UnitTile]:
-    notes = {other.unit: f"{other.shared} shared, {other.jaccard:.2f}" for other in found.overlaps.most}
-    return _others(services, found, notes)
-
-
-def _others(services: Services, found: UnitDetail, notes: dict[int, str]) -> list[UnitTile]:
-    """Other units of the layer with what they are listed for."""
-    layer = found.layer.name
-    summaries = services.units.some(found.scan, layer, list(notes), best=2)
+def _sources(here: str, params: GridParams) -> list[Choice]:
+    """Whether one image or all are taken from each source picture."""
     return [
-        _tile(services.settings, found.scan, layer, found.gallery, item, UnitParams(), count=2, note=notes[item.unit])
-        for item in summaries
+        Choice("the best only", here + params.query(per_source=True), params.per_source),
+        Choice("all", here + params.query(per_source=False), not params.per_source),
     ]
-
-
-def _tile(
-    settings: Settings,
-    scan: str,
-    layer: str,
-    gallery: str,
-    item: UnitSummary,
-    params: UnitParams,
-    *,
-    count: int,
-    note: str = "",
-) -> UnitTile:
-    href = _address(settings, scan, layer, item.unit, params, {})
-    firing = [image for image in item.top[:count] if image.value > 0]
-    shots = tuple(shot(gallery, image, settings, shown=CROP) for image in firing)
-    return UnitTile(item.unit, href, shots, item.statistics, note)
-
-
-def _chart(found: UnitDetail) -> Markup:
-    """The histogram without the empty bins at its ends, exact zeros apart, both axes logarithmic."""
-    filled = np.flatnonzero(found.counts[1:]) + 1
-    first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (1, 1)
-    edges = [float(edge) for edge in found.edges[first : last + 2]]
-    return histogram(
-        edges,
-        [int(count) for count in found.counts[first : last + 1]],
-        zero=int(found.counts[0]),
-        ticks=_ticks(edges[0], edges[-1]),
-        label=f"Values of {found.address}",
-        x_label="largest value in the image, on a log scale",
-        y_label="images, on a log scale",
-        even=True,
-        log_y=True,
-    )
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values 1, 2, 5 x 10^n between two, thinned to about TICKS."""
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    found = [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
-    tens = [10.0**power for power in powers if low <= 10.0**power <= high]
-    kept = found if len(found) <= TICKS else tens
-    return kept[:: max(1, -(-len(kept) // TICKS))]
-
-
-def _address(
-    settings: Settings, scan: str, layer: str, unit: int, params: UnitParams, changes: dict[str, object]
-) -> str:
-    usual = UnitParams()
-    kept = {**params.model_dump(), **changes}
-    given = {
-        name: int(value) if isinstance(value, bool) else value
-        for name, value in kept.items()
-        if value is not None and value != getattr(usual, name)
-    }
-    path = settings.url(f"/scans/{scan}/units/{layer}/{unit}")
-    return f"{path}?{urlencode(given)}" if given else path

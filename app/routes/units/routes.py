@@ -6,9 +6,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
+from app.opened import ScanDep
 from app.routes.scans.embeddings import npy_header, npy_pieces, row_file
-from app.routes.units import pages as unit_pages
+from app.routes.units.pages import GridParams, show_units
 from app.routes.units.shapes import unit_json, units_json
+from app.routes.units.tiles import UnitParams
+from app.routes.units.unit_page import show_one_unit
 from app.services.galleries.seen import Which
 from app.services.units import heat as heat_pictures
 from app.services.units.service import Sort
@@ -25,10 +28,10 @@ HEAT = {"Cache-Control": "private, max-age=3600"}
 @router.get(
     "/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=answers("application/octet-stream")
 )
-def embeddings(scan: str, layer: str, services: ServicesDep, row: RowQuery | None = None) -> Response:
+def embeddings(scan: ScanDep, layer: str, row: RowQuery | None = None) -> Response:
     """A layer's embeddings as a NumPy file: of all scanned rows (rows, units), or of one (units,)."""
-    reader = services.units.reader(scan, layer)
-    name = f"{scan}-{layer}" if row is None else f"{scan}-{layer}-{row}"
+    reader, layer = scan.reader, scan.layer(layer).name
+    name = f"{scan.slug}-{layer}" if row is None else f"{scan.slug}-{layer}-{row}"
     headers = {"Content-Disposition": f'attachment; filename="{name}.npy"'}
     if row is not None:
         return Response(row_file(reader, layer, row), media_type="application/octet-stream", headers=headers)
@@ -41,7 +44,7 @@ def embeddings(scan: str, layer: str, services: ServicesDep, row: RowQuery | Non
 
 @router.get("/api/scans/{scan}/units/{layer}")
 def list_units(
-    scan: str,
+    scan: ScanDep,
     layer: str,
     services: ServicesDep,
     settings: SettingsDep,
@@ -53,12 +56,12 @@ def list_units(
 ) -> Json:
     """Units of a layer by number, or by a statistic, largest first; each with its best images, one from a source."""
     found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
-    return Json(units_json(scan, found, settings))
+    return Json(units_json(scan.slug, found, settings))
 
 
 @router.get("/api/scans/{scan}/units/{layer}/{unit}")
 def show_unit(
-    scan: str,
+    scan: ScanDep,
     layer: str,
     unit: UnitPath,
     services: ServicesDep,
@@ -73,7 +76,7 @@ def show_unit(
 
 
 @router.get("/api/scans/{scan}/units/{layer}/{unit}/heatmap")
-def heatmap(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep) -> Json:
+def heatmap(scan: ScanDep, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep) -> Json:
     """The unit's map (h, w) on an image, after its ReLU, and the box of the image that the network saw."""
     found = services.units.heatmap(scan, layer, unit, row)
     values, crop = found.heat.values, [float(edge) for edge in found.heat.crop]
@@ -85,7 +88,7 @@ def heatmap(scan: str, layer: str, unit: UnitPath, row: RowQuery, services: Serv
     "/api/scans/{scan}/units/{layer}/{unit}/heatmap.png", response_class=Response, responses=answers("image/png")
 )
 def heatmap_png(
-    scan: str, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep, smooth: bool = False
+    scan: ScanDep, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep, smooth: bool = False
 ) -> Response:
     """The same as a picture of the stored image's size, from 0 to the unit's largest value in the scan."""
     picture = heat_pictures.png(services.units.heatmap(scan, layer, unit, row), smooth=smooth)
@@ -95,7 +98,7 @@ def heatmap_png(
 @router.get("/scans/{scan}/units/{layer}", include_in_schema=False)
 def units_page(
     request: Request,
-    scan: str,
+    scan: ScanDep,
     layer: str,
     services: ServicesDep,
     sort: Sort = "unit",
@@ -105,17 +108,17 @@ def units_page(
     seen: Which = "unseen",
 ) -> HTMLResponse:
     found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
-    params = unit_pages.GridParams(sort, limit, cursor is None, per_source, seen)
-    return unit_pages.show_units(request, services, scan, found, params)
+    params = GridParams(sort, limit, cursor is None, per_source, seen)
+    return show_units(request, services, scan, found, params)
 
 
 @router.get("/scans/{scan}/units/{layer}/{unit}", include_in_schema=False)
 def unit_page(
     request: Request,
-    scan: str,
+    scan: ScanDep,
     layer: str,
     unit: UnitPath,
     services: ServicesDep,
-    params: Annotated[unit_pages.UnitParams, Query()],
+    params: Annotated[UnitParams, Query()],
 ) -> HTMLResponse:
-    return unit_pages.show_unit(request, services, scan, layer, unit, params)
+    return show_one_unit(request, services, scan, layer, unit, params)

@@ -1,7 +1,7 @@
 """The JSON of units: a layer's grid, and one unit with its images and boxes."""
 
 from app.routes.pictures import image_links
-from app.services.units.images import TopImage, UnitRow
+from app.services.units.images import TopImage, UnitImageRow
 from app.services.units.service import Statistics, UnitDetail, UnitsPage, UnitSummary
 from app.settings import Settings
 
@@ -65,7 +65,7 @@ def unit_json(found: UnitDetail, settings: Settings) -> Shape:
     }
 
 
-def _row(found: UnitDetail, row: UnitRow, settings: Settings, *, heat: str) -> Shape:
+def _row(found: UnitDetail, row: UnitImageRow, settings: Settings, *, heat: str) -> Shape:
     return {
         "among": row.among,
         "level": row.level,

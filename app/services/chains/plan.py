@@ -7,25 +7,27 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import BadQuery, Conflict
 from app.services.jobs.submissions.inputs import gallery_input, validated
 from app.services.jobs.submissions.train import check_size
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ClusteringRow, ScanRow
-from models.card import NotACheckpoint, read_card
+from models.card import NotACheckpoint, last_conv, read_card
 from models.clusters.files import Options, fitted_mask
 from models.descriptors import DESCRIPTORS
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig
+from models.scans.files import ScanUnreadable, read_info
 
 
-class _Strict(BaseModel):
+class _StrictPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Pretrain(_Strict):
+class Pretrain(_StrictPlan):
     """The pretext task that makes the teacher."""
 
     gallery: str = Field(min_length=1, max_length=200)
@@ -35,7 +37,7 @@ class Pretrain(_Strict):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-class Student(_Strict):
+class Student(_StrictPlan):
     """The network that learns the pseudo-labels, from scratch."""
 
     recipe: str = Field("small", max_length=100)
@@ -43,7 +45,7 @@ class Student(_Strict):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-class ChainSpec(_Strict):
+class ChainSpec(_StrictPlan):
     """A chain begins with one of `pretrain`, `checkpoint` (`hog` too), `scan`, `clustering`.
 
     `layer`: the teacher's (None: its last convolution, or the descriptor). `cluster_gallery`: whose features are
@@ -113,8 +115,8 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
     named.append(None if asked.pretrain is None else asked.pretrain.gallery)
     with store.read() as session:
         ready = {name: gallery_input(session, name) for name in named if name is not None}
-        gallery, layers = _begins_with(session, store, asked)
-    asked = _with_layer(asked, layers, last)
+        gallery, layers, known = _begins_with(session, store, asked)
+    asked = _with_layer(asked, layers, known or last)
     if asked.probe is not None and ready[asked.probe].job is None:
         _check_labels(store, ready[asked.probe].folder, asked.probe)
     where = asked.cluster_gallery or gallery
@@ -127,39 +129,43 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
     return asked
 
 
-def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str | None, tuple[str, ...]]:
-    """What the chain begins with: the gallery of a scan or a clustering, and the layers that are known."""
+def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str | None, tuple[str, ...], str | None]:
+    """What the chain begins with: the gallery of a scan or a clustering, the layers that are known, the last of them
+    that is a convolution.
+    """
     if asked.clustering is not None:
         row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == asked.clustering))
         if row is None:
-            raise NotFound("unknown_clustering", f"There is no clustering {asked.clustering[:100]!r}.")
-        return row.gallery, ()
+            raise unknown(session, ClusteringRow, asked.clustering)
+        return row.gallery, (), None
     if asked.scan is not None:
         scan = session.scalar(select(ScanRow).where(ScanRow.slug == asked.scan, ScanRow.done))
         if scan is None:
-            raise NotFound("unknown_scan", f"There is no scan {asked.scan[:100]!r}.")
-        return scan.gallery, tuple(scan.layers)
+            raise unknown(session, ScanRow, asked.scan)
+        try:
+            layers = read_info(store.path(scan.folder)).layers
+        except ScanUnreadable as error:
+            raise Conflict(error.code, f"The scan's files are damaged: {error}.") from error
+        return scan.gallery, tuple(layer.name for layer in layers), (last_conv(layers) or layers[-1]).name
     if asked.checkpoint is not None:
         if asked.checkpoint in DESCRIPTORS:
-            return None, (asked.checkpoint,)
+            return None, (asked.checkpoint,), asked.checkpoint
         checkpoint = session.scalar(select(CheckpointRow).where(CheckpointRow.slug == asked.checkpoint))
         if checkpoint is None:
-            raise NotFound("unknown_checkpoint", f"There is no checkpoint {asked.checkpoint[:100]!r}.")
+            raise unknown(session, CheckpointRow, asked.checkpoint)
         try:
-            return None, tuple(layer.name for layer in read_card(store.path(checkpoint.folder)).layers)
+            layers = read_card(store.path(checkpoint.folder)).layers
         except NotACheckpoint as error:
             raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
-    return None, ()
+        return None, tuple(layer.name for layer in layers), (last_conv(layers) or layers[-1]).name
+    return None, (), None
 
 
-def _with_layer(asked: ChainSpec, names: tuple[str, ...], untrained: str) -> ChainSpec:
-    """The spec with its layer: the last convolution where none is named, of a network that is yet to be trained
-    `untrained`. Raises BadQuery for one that is not there.
-    """
+def _with_layer(asked: ChainSpec, names: tuple[str, ...], last: str) -> ChainSpec:
+    """The spec with its layer: the `last` convolution where none is named. Raises BadQuery for one not in `names`."""
     if asked.clustering is not None:
         return asked
     if asked.layer is None:
-        last = next((name for name in reversed(names) if name.startswith("conv")), names[-1] if names else untrained)
         return asked.model_copy(update={"layer": last})
     if names and asked.layer not in names:
         raise BadQuery("unknown_layer", f"There is no layer {asked.layer[:80]!r}; there are {', '.join(names)}.")

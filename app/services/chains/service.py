@@ -12,13 +12,15 @@ from typing import Any, Literal, cast
 from sqlalchemy import select
 
 from app.failures import Conflict, DomainError, NotFound
+from app.jobs.catalogue import artefact
 from app.jobs.identity import identity
 from app.jobs.records import JobRecord
+from app.jobs.spec import Output
 from app.jobs.states import RESUMABLE, State
 from app.services.chains.plan import ChainSpec, checked
+from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.view import view
-from app.services.scans.clusterings import position
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ChainRow, ClusteringRow, ScanRow
@@ -33,7 +35,6 @@ TITLES: Mapping[str, str] = {
     "student": "Student",
     "probe": "Probe",
 }
-PLURALS = {"checkpoint": "checkpoints", "scan": "scans", "clustering": "clusters"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ class Link:
         """Where what it made is found, once it is there."""
         if self.state not in ("there", "done"):
             return None
-        if self.kind == "probe":
+        made = artefact(self.kind)
+        if self.kind == "probe" or made is None:
             return "/results"
-        return f"/{PLURALS[self.kind]}/{self.slug}"
+        return made.page(Output(self.kind, self.slug, ""))
 
 
 @dataclass(frozen=True)

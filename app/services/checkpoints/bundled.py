@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from app.root import ROOT
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from models import random_init
 from models.card import CARD
@@ -10,7 +11,7 @@ from models.descriptors import DESCRIPTORS
 from models.descriptors import files as descriptor_files
 from models.recipes.counting import RECIPES, CountingConfig
 
-SAMPLES = Path(__file__).resolve().parents[3] / "models" / "samples"
+SAMPLES = ROOT / "models" / "samples"
 TWIN = SAMPLES / "counting-photos" / CARD  # random init has the geometry of the sample that is looked at most
 SEED = 0
 

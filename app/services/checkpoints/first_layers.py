@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from models.training import snapshots
 
 Sort = Literal["change", "norm", "colourfulness", "orientation_energy", "smoothness", "filter"]
 Panel = Literal["trained", "step0"]
-SORTS: tuple[Sort, ...] = get_args(Sort)
 MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
     "change": "norm",  # of checkpoints that did not keep their start
     "filter": "filter",
@@ -37,7 +36,7 @@ MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
 
 
 @dataclass(frozen=True)
-class FilterPanel:
+class LayerFilters:
     """First-layer filters (units, channels, h, w), what they measure and how they compare with noise."""
 
     weights: Filters
@@ -53,8 +52,8 @@ class FirstLayer:
     """
 
     layer: str
-    trained: FilterPanel
-    step0: FilterPanel | None
+    trained: LayerFilters
+    step0: LayerFilters | None
     noise: dict[str, float]
     change: Values | None = None
     colour: cards.Colour = "rgb"
@@ -70,7 +69,7 @@ class FirstLayer:
             return [int(number) for number in np.argsort(-self.change, kind="stable")]
         return order(self.trained.measures, MEASURE_OF[sort])
 
-    def values(self, panel: FilterPanel, sort: Sort) -> Values | None:
+    def values(self, panel: LayerFilters, sort: Sort) -> Values | None:
         """The values of a panel that the order is about; None for the plain order."""
         if sort == "change" and self.change is not None:
             return self.change if panel is self.trained else None
@@ -107,6 +106,6 @@ def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
     )
 
 
-def panel_of(weights: Filters, noise: dict[str, float], colour: cards.Colour = "rgb") -> FilterPanel:
+def panel_of(weights: Filters, noise: dict[str, float], colour: cards.Colour = "rgb") -> LayerFilters:
     measures = measure(weights, colour)
-    return FilterPanel(weights, measures, smoothness(measures, noise, side=min(weights.shape[2:])))
+    return LayerFilters(weights, measures, smoothness(measures, noise, side=min(weights.shape[2:])))

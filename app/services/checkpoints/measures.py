@@ -10,7 +10,7 @@ from app.services.checkpoints import preprocess_words
 from app.services.checkpoints.curves import CurveGroup, collapsed_cost, curve_groups
 from models.card import Card
 from models.counting import gates
-from models.counting.gates import Gate, Result, Verdict
+from models.counting.gates import Gate, GateResult, Verdict
 from models.recipes.counting import KERNELS
 
 Tone = Literal["good", "warn", "bad"]
@@ -224,7 +224,7 @@ def gate_table(measures: Measures) -> GateTable:
     )
 
 
-def _gate_cell(result: Result) -> GateCell:
+def _gate_cell(result: GateResult) -> GateCell:
     return GateCell(MeasureCell(result.value, result.interval, result.n), result.verdict, result.bar)
 
 

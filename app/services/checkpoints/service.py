@@ -1,23 +1,24 @@
 """Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
 
 import builtins
-import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
+from app.recent import Recent
 from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
-from app.settings import Settings
+from app.services.cursors import position
+from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards
@@ -30,6 +31,8 @@ from models.random_init import NAME as RANDOM_INIT
 from models.seen import SEEN
 from models.training import snapshots
 
+KEPT_CARDS, KEPT_LAYERS = 64, 16
+COUNTING = "counting"  # the task
 RESERVED = ("add", "inspect")  # addresses of pages
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
@@ -60,6 +63,23 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True)
+class OpenCheckpoint:
+    """A checkpoint with its card: looked up once for a request, and handed down."""
+
+    record: CheckpointRecord
+    card: Card
+
+    @property
+    def slug(self) -> str:
+        return self.record.slug
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps of its training of which it keeps the encoder, ascending."""
+        return snapshots.kept(self.record.folder)
+
+
+@dataclass(frozen=True)
 class CheckpointPage:
     """Some checkpoints, newest first, and the cursor of those after them."""
 
@@ -70,17 +90,16 @@ class CheckpointPage:
 class CheckpointsService:
     """Reads of the checkpoints' table and folders; cards and filters never change, so they are kept once read."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._settings = settings
-        self._cards = lru_cache(maxsize=64)(_read_card)
-        self._layers = lru_cache(maxsize=16)(_read_first_layer)
+        self._cards = Recent[tuple[Path, str], Card](KEPT_CARDS)
+        self._layers = Recent[tuple[Path, str, int | None], FirstLayer](KEPT_LAYERS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> CheckpointPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(CheckpointRow.id < _position(cursor))
+            query = query.where(CheckpointRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
         shown = rows[:limit]
@@ -88,6 +107,22 @@ class CheckpointsService:
             checkpoints=tuple(self._record(row) for row in shown),
             next=str(shown[-1].id) if len(rows) > limit else None,
         )
+
+    def choices(self) -> builtins.list[tuple[str, str]]:
+        """Slug and name of all checkpoints, newest first: what the menus of forms offer."""
+        query = select(CheckpointRow.slug, CheckpointRow.name).order_by(CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [(row.slug, row.name) for row in session.execute(query)]
+
+    def of_task(self, task: str) -> builtins.list[CheckpointRecord]:
+        """All checkpoints of a task, newest first."""
+        query = select(CheckpointRow).where(CheckpointRow.task == task).order_by(CheckpointRow.id.desc())
+        with self._store.read() as session:
+            return [self._record(row) for row in session.scalars(query)]
+
+    def counting(self) -> builtins.list[CheckpointRecord]:
+        """All checkpoints of the task of counting, newest first."""
+        return self.of_task(COUNTING)
 
     def find(self, slug: str) -> CheckpointRecord | None:
         """The checkpoint of that slug, with its scans, where there is one."""
@@ -97,63 +132,74 @@ class CheckpointsService:
             found = tuple(session.scalars(scans).all()) if row is not None else ()
         return None if row is None else self._record(row, found)
 
+    def weights(self, slugs: Iterable[str]) -> dict[str, str]:
+        """The SHA-256 of the weights of those of the checkpoints that are here, by slug."""
+        query = select(CheckpointRow.slug, CheckpointRow.sha256).where(CheckpointRow.slug.in_(set(slugs)))
+        with self._store.read() as session:
+            return {row.slug: row.sha256 for row in session.execute(query)}
+
     def get(self, slug: str) -> CheckpointRecord:
         """The checkpoint of that slug, with its scans. Raises NotFound."""
         found = self.find(slug)
         if found is None:
-            raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, CheckpointRow, slug)
         return found
 
-    def others(self, slug: str, *, limit: int = 20) -> builtins.list[tuple[str, str]]:
+    def others(self, slug: str) -> builtins.list[tuple[str, str]]:
         """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""
         query = select(CheckpointRow.slug, CheckpointRow.name).where(CheckpointRow.slug != slug)
         untrained = (CheckpointRow.slug != RANDOM_INIT, CheckpointRow.id.desc())
         with self._store.read() as session:
-            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained).limit(limit))]
+            return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained))]
 
     def folder(self, slug: str) -> Path:
         """Where the checkpoint's files are. Raises NotFound."""
         return self.get(slug).folder
 
-    def card(self, slug: str) -> Card:
-        """The checkpoint's card. Raises NotFound, or Conflict where the files are damaged."""
+    def open(self, slug: str) -> OpenCheckpoint:
+        """The checkpoint of that slug with its card. Raises NotFound, or Conflict where the files are damaged."""
         record = self.get(slug)
-        return self.read_card(record)
+        return OpenCheckpoint(record, self.read_card(record))
 
     def read_card(self, record: CheckpointRecord) -> Card:
         """The card of a record at hand. Raises Conflict where the files are damaged."""
         try:
-            return self._cards(record.folder, record.sha256)
+            return self._cards.get((record.folder, record.sha256), lambda: cards.read_card(record.folder))
         except cards.NotACheckpoint as error:
             raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
 
-    def snapshots(self, slug: str) -> tuple[int, ...]:
-        """The steps of its training of which a checkpoint keeps the encoder, ascending. Raises NotFound."""
-        return snapshots.kept(self.get(slug).folder)
-
-    def first_layer(self, slug: str, at: int | None = None) -> FirstLayer:
+    def first_layer(self, checkpoint: OpenCheckpoint, at: int | None = None) -> FirstLayer:
         """The first filters and their measures, now or `at` a step of the training.
 
         Raises NotFound, also for a step that was not kept, or Conflict where there are no filters to show.
         """
-        record = self.get(slug)
-        if not self.read_card(record).trunk_layers:
-            raise Conflict("no_filters", f"{slug} has no convolution, so there are no filters to draw.")
-        if at is not None and at not in snapshots.kept(record.folder):
-            raise NotFound("unknown_step", f"{slug} keeps no snapshot of step {at}.")
+        record = checkpoint.record
+        if not checkpoint.card.trunk_layers:
+            raise Conflict("no_filters", f"{record.slug} has no convolution, so there are no filters to draw.")
+        if at is not None and at not in checkpoint.steps:
+            raise NotFound("unknown_step", f"{record.slug} keeps no snapshot of step {at}.")
         try:
-            return self._layers(record.folder, record.sha256, at)
+            return self._layers.get((record.folder, record.sha256, at), lambda: read_first_layer(record.folder, at))
         except (OSError, ValueError, KeyError) as error:
-            raise Conflict("no_filters", f"The first layer of {slug} has no filters that can be drawn.") from error
+            message = f"The first layer of {record.slug} has no filters that can be drawn."
+            raise Conflict("no_filters", message) from error
 
     def filters_png(
-        self, slug: str, *, panel: Panel, scale: Scale, sort: Sort, zoom: int = 4, at: int | None = None
+        self,
+        checkpoint: OpenCheckpoint,
+        *,
+        panel: Panel,
+        scale: Scale,
+        sort: Sort,
+        zoom: int = 4,
+        at: int | None = None,
     ) -> bytes:
         """All filters of a panel as one picture. Raises NotFound, also where step 0 or step `at` was not kept."""
-        layer = self.first_layer(slug, at)
+        layer = self.first_layer(checkpoint, at)
         tiles = layer.pixels(panel, scale)
         if tiles is None:
-            raise NotFound("no_step0", f"{slug} keeps no filters from before its training.")
+            raise NotFound("no_step0", f"{checkpoint.slug} keeps no filters from before its training.")
         return filter_pictures.png(filter_pictures.grid(tiles, order=layer.order(sort), zoom=zoom))
 
     def register_folder(self, folder: Path) -> CheckpointRecord:
@@ -225,17 +271,3 @@ class CheckpointsService:
             created_at=row.created_at,
             scans=scans,
         )
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
-
-
-def _read_card(folder: Path, _sha256: str) -> Card:
-    return cards.read_card(folder)
-
-
-def _read_first_layer(folder: Path, _sha256: str, at: int | None) -> FirstLayer:
-    return read_first_layer(folder, at)

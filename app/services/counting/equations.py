@@ -1,10 +1,11 @@
 """The best and the worst counting equations of a gallery, from a scan of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from app.failures import Conflict, NotFound
-from app.services.scans.service import ScansService, guarded
+from app.failures import Conflict
+from app.services.scans.service import OpenScan, guarded
 from models.scans.bands import Band, bands
 from models.scans.files import ScanReader
 
@@ -17,15 +18,12 @@ class GalleryEquations:
     bands: tuple[Band, ...]
 
 
-def gallery_equations(scans: ScansService, slugs: Sequence[str], gallery: str) -> GalleryEquations:
-    """From the newest of a checkpoint's scans `slugs` that has the equations of this gallery."""
-    for slug in slugs:
-        try:
-            reader = scans.reader(slug)
-            if reader.info.gallery == gallery and reader.info.residual:
-                return GalleryEquations(slug, guarded(_bands, reader))
-        except (Conflict, NotFound):  # it fits its gallery no longer, or was damaged
-            continue
+def gallery_equations(scans: Iterable[OpenScan], gallery: str) -> GalleryEquations:
+    """From the first of a checkpoint's scans, newest first, that has the equations of this gallery."""
+    for scan in scans:
+        if scan.gallery == gallery and scan.info.residual:
+            with suppress(Conflict):  # its files are damaged
+                return GalleryEquations(scan.slug, guarded(_bands, scan.reader))
     return GalleryEquations(None, ())
 
 

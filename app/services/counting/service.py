@@ -1,12 +1,9 @@
 """The counting bench: does a checkpoint count as much in four tiles as in the whole image?"""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -14,19 +11,22 @@ import numpy as np
 from app.failures import BadQuery, Conflict
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
-from app.services.checkpoints.service import CheckpointsService
-from app.services.galleries.service import GalleriesService
+from app.recent import Recent
+from app.services.checkpoints.service import OpenCheckpoint
+from app.services.galleries.service import stored
+from app.services.networks import checkpoint_network
 from app.services.uploads import QueryImage
+from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
 from models.counting.measures import MARGIN
-from models.counting.mismatch import PairLoss, Rank, Strangers, pair_loss, strangers
+from models.counting.mismatch import MismatchedImages, PairLoss, Rank, mismatched_images, pair_loss
+from models.galleries.packs import Pack
 from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
 AREAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 50 % to 95 %, as in the paper's figures 5 and 6
-ACTIVE_SHARE = 1e-3  # of the largest count of this image
-KEPT = 32  # answers: the pictures of a page's inputs are asked for right after the page
+KEPT = 32  # references, and answers: the pictures of a page's inputs are asked for right after the page
 
 # Of 3,000 photos the median crop has a contrast of .24, and 0.4 % have less than a third of that. Below it, per-crop
 # normalisation multiplies what there is, sensor noise and JPEG errors too, by three times what photos are used to.
@@ -41,12 +41,12 @@ class Counted:
     kernel: Kernel
     active: tuple[int, ...]
     margin: float
-    strangers: Strangers | None
+    strangers: MismatchedImages | None
     warnings: tuple[str, ...]
 
     @property
     def residual(self) -> float:
-        """|phi(Dx) - s(x)|, what the strangers' distances are compared with."""
+        """|phi(Dx) - s(x)|, what the distances of mismatched images are compared with."""
         return float(np.sqrt(self.answer.squared))
 
     @property
@@ -98,75 +98,70 @@ class Counted:
 class CountingService:
     """Counts through the predictor, always in fp32."""
 
-    def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService, predictor: Predictor) -> None:
-        self._checkpoints = checkpoints
-        self._galleries = galleries
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._reference = lru_cache(maxsize=32)(_read_reference)
-        self._lock = Lock()
-        self._answers: OrderedDict[tuple[object, ...], CountAnswer] = OrderedDict()
+        self._references = Recent[NetworkRef, Reference | None](KEPT)
+        self._answers = Recent[tuple[object, ...], CountAnswer](KEPT)
 
-    def gallery_image(self, gallery: str, row: int) -> QueryImage:
-        """An image of a gallery as one to ask about. Raises NotFound."""
-        known = self._galleries.image(gallery, row)
-        return QueryImage(self._galleries.jpeg(gallery, row), known.jpeg_width, known.jpeg_height)
-
-    def count(self, checkpoint: str, image: QueryImage, *, kernel: Kernel = "area", box: Box | None = None) -> Counted:
+    def count(
+        self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", box: Box | None = None
+    ) -> Counted:
         """Both sides of the equation for the checkpoint's crop, or for a box. Raises Conflict where it cannot count."""
-        network, margin = self._network(checkpoint)
+        network, margin = _network(checkpoint)
         if box is not None:
             box = _on_image(box, image)
         answer = self._answer(network, image, kernel, box)
-        reference = self._reference(Path(network.folder), network.sha256)
+        reference = self._reference(network)
         return Counted(
             answer=answer,
             kernel=kernel,
             active=active_units(answer),
             margin=margin,
-            strangers=strangers(answer.whole, answer.total, reference) if reference is not None else None,
+            strangers=mismatched_images(answer.whole, answer.total, reference) if reference is not None else None,
             warnings=_warnings(image, answer),
         )
 
     def curve(
-        self, checkpoint: str, image: QueryImage, *, kernel: Kernel = "area", areas: Sequence[float] = AREAS
+        self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", areas: Sequence[float] = AREAS
     ) -> tuple[CurvePoint, ...]:
         """How much nested crops about the centre count."""
-        return self._predictor.curve(self._network(checkpoint)[0], image.jpeg, areas, kernel=kernel)
+        return self._predictor.curve(_network(checkpoint)[0], image.jpeg, areas, kernel=kernel)
 
-    def reference(self, checkpoint: str) -> Reference | None:
+    def reference(self, checkpoint: OpenCheckpoint) -> Reference | None:
         """Both sides of the checkpoint's held-out images, where its training kept any."""
-        network, _ = self._network(checkpoint)
-        return self._reference(Path(network.folder), network.sha256)
-
-    def _network(self, checkpoint: str) -> tuple[NetworkRef, float]:
-        """Which weights to ask, and the margin M that they were trained with."""
-        record = self._checkpoints.get(checkpoint)
-        card = self._checkpoints.read_card(record)
-        if not card.has_counts:
-            raise Conflict("no_counts", f"The checkpoint {checkpoint} has no counting head, so it counts nothing.")
-        return NetworkRef(str(record.folder), record.sha256), float(card.config.get("margin", MARGIN))
+        return self._reference(_network(checkpoint)[0])
 
     def _answer(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
         key = (network, hashlib.sha256(image.jpeg).digest(), kernel, box)
-        with self._lock:
-            answer = self._answers.get(key)
-        if answer is None:
-            answer = self._predictor.count(network, image.jpeg, kernel=kernel, box=box)
-            if not (np.isfinite(answer.whole).all() and np.isfinite(answer.tiles).all()):
-                raise Conflict("not_finite", "This checkpoint answers NaN or infinity for the image.")
-        with self._lock:
-            self._answers[key] = answer
-            self._answers.move_to_end(key)
-            while len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
+        return self._answers.get(key, lambda: self._ask(network, image, kernel, box))
+
+    def _ask(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
+        answer = self._predictor.count(network, image.jpeg, kernel=kernel, box=box)
+        if not (np.isfinite(answer.whole).all() and np.isfinite(answer.tiles).all()):
+            raise Conflict("not_finite", "This checkpoint answers NaN or infinity for the image.")
         return answer
+
+    def _reference(self, network: NetworkRef) -> Reference | None:
+        return self._references.get(network, lambda: read_reference(Path(network.folder)))
+
+
+def gallery_image(gallery: str, pack: Pack, row: int) -> QueryImage:
+    """An image of a gallery's pack as one to ask about. Raises NotFound."""
+    known, jpeg = stored(gallery, pack, row)
+    return QueryImage(jpeg, known.jpeg_width, known.jpeg_height)
+
+
+def _network(checkpoint: OpenCheckpoint) -> tuple[NetworkRef, float]:
+    """Which weights to ask, and the margin M that they were trained with."""
+    record, card = checkpoint.record, checkpoint.card
+    if not card.has_counts:
+        raise Conflict("no_counts", f"The checkpoint {record.slug} has no counting head, so it counts nothing.")
+    return checkpoint_network(record), float(card.config.get("margin", MARGIN))
 
 
 def active_units(answer: CountAnswer) -> tuple[int, ...]:
     """The units that this image makes count, on either side: above a thousandth of its largest count, by number."""
-    counts = np.maximum(answer.whole, answer.total)
-    largest = counts.max(initial=0)
-    return tuple(np.flatnonzero(counts > ACTIVE_SHARE * largest).tolist()) if largest > 0 else ()
+    return tuple(np.flatnonzero(active(np.maximum(answer.whole, answer.total))).tolist())
 
 
 def area_box(image: QueryImage, area: float) -> Box:
@@ -185,7 +180,3 @@ def _on_image(box: Box, image: QueryImage) -> Box:
         return clip_box(box, image.width, image.height)
     except ValueError as error:
         raise BadQuery("bad_box", f"{error}.") from error
-
-
-def _read_reference(folder: Path, _sha256: str) -> Reference | None:
-    return read_reference(folder)

@@ -4,16 +4,17 @@ The oracle counts what is really there, each object by the share of its seen pix
 construction. Edge energy is as additive and has never seen an object: adding up is not the same as counting.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 
-from app.failures import Conflict, NotFound
+from app.failures import Conflict
 from app.services.counting.service import Counted
-from app.services.scans.service import ScansService, guarded
+from app.services.scans.service import OpenScan, guarded
 from models.countables.truth import count
 from models.counting import predictors
 from models.counting.controls import edge_energy, gray_of
@@ -87,10 +88,11 @@ def quarters(box: Box) -> tuple[Box, Box, Box, Box]:
     return (left, top, x, y), (x, top, right, y), (left, y, x, bottom), (x, y, right, bottom)
 
 
-def count_truth(
-    pack: Pack, row: int, counted: Counted, scans: ScansService, slugs: Sequence[str], gallery: str
-) -> CountTruth | None:
-    """The truth of a row's crop beside what was counted there; None where nobody knows what is in the image."""
+def count_truth(pack: Pack, row: int, counted: Counted, scans: Iterable[OpenScan], gallery: str) -> CountTruth | None:
+    """The truth of a row's crop beside what was counted there; None where nobody knows what is in the image.
+
+    `scans` are those of the checkpoint, newest first; they are looked at only where there is a truth.
+    """
     truth = pack.truth(row)
     if truth is None:
         return None
@@ -99,7 +101,7 @@ def count_truth(
     objects = [_total(truth, box) for box in boxes]
     gray = gray_of(pack.jpeg(row))
     edges = [edge_energy(gray, box) for box in boxes]
-    over = _followed(scans, slugs, gallery)
+    over = _followed(scans, gallery)
     exact = 1.0 if over else None  # by construction, and worth saying only beside what was measured
     return CountTruth(
         annotated=truth.get("made") == "annotated",
@@ -131,15 +133,12 @@ def _kinds(truth: Mapping[str, Any], boxes: Sequence[Box]) -> tuple[KindLine, ..
     return tuple(KindLine(kind, found[0][kind], tuple(part[kind] for part in found[1:])) for kind in found[0])
 
 
-def _followed(scans: ScansService, slugs: Sequence[str], gallery: str) -> Followed | None:
+def _followed(scans: Iterable[OpenScan], gallery: str) -> Followed | None:
     """From the newest scan of the gallery that knows its equations and how many objects each scene holds."""
-    for slug in slugs:
-        try:
-            reader = scans.reader(slug)
-            if reader.info.gallery == gallery and reader.info.residual:
-                return guarded(_measured, slug, reader)
-        except (Conflict, NotFound):  # it fits its gallery no longer, or was damaged
-            continue
+    for scan in scans:
+        if scan.gallery == gallery and scan.info.residual:
+            with suppress(Conflict):  # its files are damaged
+                return guarded(_measured, scan.slug, scan.reader)
     return None
 
 

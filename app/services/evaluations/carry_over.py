@@ -65,7 +65,7 @@ def tested(evaluation: Evaluation, column: str = "network", warning: str = "") -
 
 
 @dataclass(frozen=True)
-class Row:
+class NetworkRow:
     """A network and what it was trained on, or a control (`family` None); without a slug there is no checkpoint (yet).
 
     A cell is None where nobody measured.
@@ -78,7 +78,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Column:
+class FamilyColumn:
     """Which gallery stands for a family, and how many of its images were looked at (0: nobody was measured on it).
 
     `here` where it is in the workspace; None where there is none at all.
@@ -94,9 +94,9 @@ class Column:
 class TwoByTwo:
     """The table: two columns, two rows of networks, two of controls."""
 
-    columns: tuple[Column, Column]
-    rows: tuple[Row, ...]
-    controls: tuple[Row, ...]
+    columns: tuple[FamilyColumn, FamilyColumn]
+    rows: tuple[NetworkRow, ...]
+    controls: tuple[NetworkRow, ...]
 
 
 def family_of(gallery: str, drawn: Drawn) -> Family:
@@ -127,7 +127,7 @@ def _network(candidates: Sequence[Candidate], family: Family, drawn: Drawn) -> C
     return min(of, key=lambda item: (item.slug not in FIRST, not item.tests), default=None)
 
 
-def _column(family: Family, known: Sequence[Candidate], drawn: Drawn) -> Column:
+def _column(family: Family, known: Sequence[Candidate], drawn: Drawn) -> FamilyColumn:
     galleries = {gallery for item in known for gallery in item.tests if family_of(gallery, drawn) == family}
     preferred = PREFERRED[family]
 
@@ -139,35 +139,37 @@ def _column(family: Family, known: Sequence[Candidate], drawn: Drawn) -> Column:
     if chosen is None:  # what can be measured here
         chosen = next((slug for slug in preferred if slug in drawn), None)
     images = next((item.tests[chosen].rows for item in known if chosen in item.tests), 0) if chosen is not None else 0
-    return Column(family, chosen, chosen in drawn, images)
+    return FamilyColumn(family, chosen, chosen in drawn, images)
 
 
 def _row(
     family: Family,
     network: Candidate | None,
-    columns: tuple[Column, Column],
+    columns: tuple[FamilyColumn, FamilyColumn],
     drawn: Drawn,
     warnings: Warnings,
-) -> Row:
+) -> NetworkRow:
     if network is None:
-        return Row(family, None, "", (None, None))
+        return NetworkRow(family, None, "", (None, None))
     first, second = (
         _with_numbers(network, "network", column, drawn, warnings.get((network.slug, str(column.gallery)), ""))
         for column in columns
     )
-    return Row(family, network.slug, network.name, (first, second))
+    return NetworkRow(family, network.slug, network.name, (first, second))
 
 
-def _control(column: str, name: str, known: Sequence[Candidate], columns: tuple[Column, Column], drawn: Drawn) -> Row:
+def _control(
+    column: str, name: str, known: Sequence[Candidate], columns: tuple[FamilyColumn, FamilyColumn], drawn: Drawn
+) -> NetworkRow:
     """A control as the first evaluation on each column's gallery has it."""
     cells = []
     for place in columns:
         network = next((item for item in known if place.gallery in item.tests), None)
         cells.append(None if network is None else _with_numbers(network, column, place, drawn, ""))
-    return Row(None, RANDOM_INIT if column == "random_init" else None, name, (cells[0], cells[1]))
+    return NetworkRow(None, RANDOM_INIT if column == "random_init" else None, name, (cells[0], cells[1]))
 
 
-def _with_numbers(network: Candidate, name: str, column: Column, drawn: Drawn, warning: str) -> Tested | None:
+def _with_numbers(network: Candidate, name: str, column: FamilyColumn, drawn: Drawn, warning: str) -> Tested | None:
     """The figures on a column's gallery; where it knows no numbers, the correlations are another's of its family."""
     if column.gallery is None or column.gallery not in network.tests:
         return None

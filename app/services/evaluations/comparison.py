@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.failures import NotFound
 from app.services.checkpoints.measures import GateCell, GateTable, MeasureCell, gate_table, measure_table
-from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService, OpenCheckpoint
 from app.services.evaluations.service import OWN, EvaluationsService, Source
 from models.card import Card
 from models.filters import pictures as filter_pictures
@@ -16,7 +16,7 @@ Side = Literal["a", "b"]
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedCheckpoint:
     """One of the two, with what it was measured on (None: nothing that both were measured on)."""
 
     record: CheckpointRecord
@@ -26,7 +26,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparedMeasure:
     """One measure of both. `apart`: the 95 % intervals do not overlap; None where one has none."""
 
     name: str
@@ -64,13 +64,13 @@ class GateLine:
 class Comparison:
     """Both, what there is to choose from (key and title), and whether the images were the same."""
 
-    a: Compared
-    b: Compared
+    a: ComparedCheckpoint
+    b: ComparedCheckpoint
     choices: tuple[tuple[str, str], ...]
     on: str | None
     warning: str
     gates: tuple[GateLine, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedMeasure, ...]
 
 
 class ComparisonService:
@@ -82,29 +82,32 @@ class ComparisonService:
 
     def compare(self, a: str, b: str, on: str | None = None) -> Comparison:
         """The two on the gallery `on`, else on the first that both were measured on. Raises NotFound."""
-        records = self._checkpoints.get(a), self._checkpoints.get(b)
-        cards = [self._checkpoints.read_card(record) for record in records]
-        found = [self._evaluations.sources(record, card) for record, card in zip(records, cards, strict=True)]
+        both = self._both(a, b)
+        found = [self._evaluations.sources(checkpoint) for checkpoint in both]
         for side, other in ((0, 1), (1, 0)):
-            if records[side].slug == RANDOM_INIT:
-                found[side] = [*found[side], *_starts(found[other], found[side], records[other].name)]
+            if both[side].slug == RANDOM_INIT:
+                found[side] = [*found[side], *_starts(found[other], found[side], both[other].record.name)]
         choices = _choices(found[0], found[1])
         if on is not None and on not in dict(choices):
             raise NotFound("not_measured", f"The two were not both measured on {on[:100]!r}.")
         key = on if on is not None else next((key for key, _ in choices), None)
         sources = [next((source for source in part if source.key == key), None) for part in found]
         one, two = (
-            Compared(record, card, source, gate_table(source.measures) if source is not None else None)
-            for record, card, source in zip(records, cards, sources, strict=True)
+            ComparedCheckpoint(of.record, of.card, source, gate_table(source.measures) if source is not None else None)
+            for of, source in zip(both, sources, strict=True)
         )
         return Comparison(one, two, choices, key, _warning(one, two), _gates(one, two), _lines(one, two))
 
     def filters_png(self, a: str, b: str, side: Side, *, zoom: int = 4) -> bytes:
         """All first filters of one of the two, strongest first, on the scale that both share. Raises NotFound."""
-        layers = {"a": self._checkpoints.first_layer(a), "b": self._checkpoints.first_layer(b)}
+        one, two = self._both(a, b)
+        layers = {"a": self._checkpoints.first_layer(one), "b": self._checkpoints.first_layer(two)}
         limit = filter_pictures.common_limit(*(layer.trained.weights for layer in layers.values()))
         tiles = filter_pictures.pixels(layers[side].trained.weights, "common", limit=limit)
         return filter_pictures.png(filter_pictures.grid(tiles, order=layers[side].order("norm"), zoom=zoom))
+
+    def _both(self, a: str, b: str) -> tuple[OpenCheckpoint, OpenCheckpoint]:
+        return self._checkpoints.open(a), self._checkpoints.open(b)
 
 
 def _starts(measured: list[Source], known: list[Source], name: str) -> list[Source]:
@@ -129,7 +132,7 @@ def _choices(a: list[Source], b: list[Source]) -> tuple[tuple[str, str], ...]:
     return tuple((key, "each one's own held-out images" if key == OWN else titles[key]) for key in ordered)
 
 
-def _warning(a: Compared, b: Compared) -> str:
+def _warning(a: ComparedCheckpoint, b: ComparedCheckpoint) -> str:
     if a.source is None or b.source is None:
         return ""
     if a.source.evaluation is None or b.source.evaluation is None:
@@ -142,7 +145,7 @@ def _warning(a: Compared, b: Compared) -> str:
     return a.source.warning and f"Both {a.source.warning}."
 
 
-def _gates(a: Compared, b: Compared) -> tuple[GateLine, ...]:
+def _gates(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[GateLine, ...]:
     if a.gates is None or b.gates is None:
         return ()
     return tuple(
@@ -151,7 +154,7 @@ def _gates(a: Compared, b: Compared) -> tuple[GateLine, ...]:
     )
 
 
-def _lines(a: Compared, b: Compared) -> tuple[Line, ...]:
+def _lines(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[ComparedMeasure, ...]:
     """The measures of the two networks, in the card's order."""
     if a.source is None or b.source is None:
         return ()
@@ -163,4 +166,6 @@ def _lines(a: Compared, b: Compared) -> tuple[Line, ...]:
             words[row.name] = (row.label, row.help)
             if row.cells[0] is not None:
                 found[side][row.name] = row.cells[0]
-    return tuple(Line(name, *said, found["a"].get(name), found["b"].get(name)) for name, said in words.items())
+    return tuple(
+        ComparedMeasure(name, *said, found["a"].get(name), found["b"].get(name)) for name, said in words.items()
+    )

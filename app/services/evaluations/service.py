@@ -1,24 +1,26 @@
 """Evaluations of checkpoints: those made here and those that came with them, and who was tested on what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from app.failures import DomainError
+from app.recent import Recent
 from app.services.checkpoints.bundled import SAMPLES
-from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService, OpenCheckpoint
 from app.services.evaluations.carry_over import FIRST, Candidate, Tested, TwoByTwo, tested, two_by_two
-from app.services.galleries.service import GalleriesService
+from app.services.galleries.service import GalleriesService, GalleryChoice, GalleryRecord
 from models.card import Card
 from models.counting import gates
 from models.counting.evaluations import FOLDER, Evaluation, read
+from models.galleries.packs import fingerprint
 from models.random_init import NAME as RANDOM_INIT
 
 OWN = "own"  # what a training measured on the images that it held out
 GENERATED = "countables"  # the kind of source of galleries that Tessera draws
 MOST_ROWS, MOST_COLUMNS = 12, 6
+KEPT = 256  # evaluations that stay in memory
 Freshness = Literal["same", "changed", "elsewhere"]
 WORDS: Mapping[Freshness, str] = {
     "same": "",
@@ -66,13 +68,25 @@ class TrainedTested:
     rows: tuple[Trained, ...]
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Who was tested on what: every counting checkpoint, and the table of two by two."""
+
+    tested: TrainedTested
+    carried: TwoByTwo
+
+
+Tests = Mapping[str, Evaluation]  # by gallery
+Galleries = Mapping[str, GalleryRecord]  # by slug
+
+
 class EvaluationsService:
     """Reads of the evaluations that lie in checkpoints' folders, the workspace's before the bundled ones."""
 
     def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
         self._checkpoints = checkpoints
         self._galleries = galleries
-        self._read = lru_cache(maxsize=256)(_read)
+        self._known = Recent[tuple[Path, int], Evaluation | None](KEPT)
 
     def of(self, record: CheckpointRecord) -> list[Evaluation]:
         """The evaluations of exactly these weights, one a gallery, by gallery."""
@@ -81,34 +95,53 @@ class EvaluationsService:
         own = {item.gallery: item for item in found if item.weights_sha256 == record.sha256}
         return [own[gallery] for gallery in sorted(own)]
 
-    def sources(self, record: CheckpointRecord, card: Card) -> list[Source]:
+    def sources(self, checkpoint: OpenCheckpoint) -> list[Source]:
         """All that the checkpoint was measured on, its own held-out images first."""
-        found = [_own(card)] if card.measures.get("network") else []
-        return [*found, *(self._source(evaluation) for evaluation in self.of(record))]
+        found = [_own(checkpoint.card)] if checkpoint.card.measures.get("network") else []
+        tests = self.of(checkpoint.record)
+        here = self._galleries.named(test.gallery for test in tests)
+        return [*found, *(_source(test, here) for test in tests)]
 
-    def table(self) -> TrainedTested:
-        """Every counting checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
-        records = _ordered([item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"])
+    def tables(self) -> Tables:
+        """Every counting checkpoint on every gallery; trained on photos or countables, tested on both."""
+        records = _ordered(self._checkpoints.counting())
         found = {item.slug: {test.gallery: test for test in self.of(item)} for item in records}
-        here = {item.slug: item.name for item in self._galleries.list(limit=50).galleries if item.rows}
+        filled = self._galleries.filled()
+        here = self._galleries.named(gallery for tests in found.values() for gallery in tests)
+        return Tables(self._table(records, found, filled, here), self._carry_over(records, found, filled, here))
+
+    def _table(
+        self,
+        records: Sequence[CheckpointRecord],
+        found: Mapping[str, Tests],
+        filled: Sequence[GalleryChoice],
+        galleries: Galleries,
+    ) -> TrainedTested:
+        """Every checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
+        here = {item.slug: item.name for item in filled}
         measured = sorted({gallery for tests in found.values() for gallery in tests}, key=lambda slug: slug not in here)
         columns = list(dict.fromkeys([*measured, *here]))[:MOST_COLUMNS]
         return TrainedTested(
             galleries=tuple((slug, here.get(slug, slug), slug in here) for slug in columns),
-            rows=tuple(self._trained(item, found[item.slug], columns) for item in records),
+            rows=tuple(self._trained(item, found[item.slug], columns, galleries) for item in records),
         )
 
-    def carry_over(self) -> TwoByTwo:
+    def _carry_over(
+        self,
+        records: Sequence[CheckpointRecord],
+        found: Mapping[str, Tests],
+        filled: Sequence[GalleryChoice],
+        galleries: Galleries,
+    ) -> TwoByTwo:
         """Trained on photos or countables, tested on both, beside the controls."""
-        records = [item for item in self._checkpoints.list(limit=100).checkpoints if item.task == "counting"]
-        found = [
-            Candidate(item.slug, item.name, self._trained_on(item), {test.gallery: test for test in self.of(item)})
-            for item in _ordered(records)
-        ]
-        here = [item for item in self._galleries.list(limit=100).galleries if item.rows]
-        drawn = {item.slug: item.source.get("kind") == GENERATED for item in here}
-        warnings = {(c.slug, slug): WORDS[self._freshness(test)] for c in found for slug, test in c.tests.items()}
-        return two_by_two(found, drawn, warnings)
+        candidates = [Candidate(item.slug, item.name, self._trained_on(item), found[item.slug]) for item in records]
+        drawn = {item.slug: item.source.get("kind") == GENERATED for item in filled}
+        warnings = {
+            (item.slug, slug): WORDS[_freshness(test, galleries)]
+            for item in candidates
+            for slug, test in item.tests.items()
+        }
+        return two_by_two(candidates, drawn, warnings)
 
     def _trained_on(self, record: CheckpointRecord) -> str | None:
         """The gallery; None for what was never trained, or does not say."""
@@ -118,47 +151,51 @@ class EvaluationsService:
             return None
         return None if gallery is None else str(gallery)
 
-    def _trained(self, record: CheckpointRecord, tests: Mapping[str, Evaluation], columns: list[str]) -> Trained:
+    def _trained(self, record: CheckpointRecord, tests: Tests, columns: list[str], galleries: Galleries) -> Trained:
         try:
             trained_on = str(self._checkpoints.read_card(record).provenance.get("gallery") or "nothing")
         except DomainError:
             trained_on = "unknown: its card is damaged"
-        cells = tuple(self._tested(tests[slug]) if slug in tests else None for slug in columns)
+        cells = tuple(_tested(tests[slug], galleries) if slug in tests else None for slug in columns)
         return Trained(record.slug, record.name, trained_on, cells)
 
-    def _tested(self, evaluation: Evaluation) -> Tested:
-        return tested(evaluation, warning=WORDS[self._freshness(evaluation)])
-
-    def _source(self, evaluation: Evaluation) -> Source:
-        left = [
-            f"{count} left out because {why}"
-            for count, why in (
-                (evaluation.too_small, "smaller than the crop"),
-                (evaluation.seen, "seen in training"),
-            )
-            if count
-        ]
-        note = ", ".join([f"{evaluation.part}, {evaluation.rows:,} images", *left])
-        freshness = self._freshness(evaluation)
-        return Source(evaluation.gallery, evaluation.gallery, note, evaluation.measures, freshness, evaluation)
-
-    def _freshness(self, evaluation: Evaluation) -> Freshness:
-        try:
-            here = self._galleries.pack(evaluation.gallery).fingerprint
-        except DomainError:
-            return "elsewhere"
-        return "same" if here == evaluation.gallery_fingerprint else "changed"
-
     def _folder(self, folder: Path) -> list[Evaluation]:
-        paths = sorted((folder / FOLDER).glob("*.json"))
-        found = (self._read(path, path.stat().st_mtime_ns) for path in paths)
+        found = (self._read(path) for path in sorted((folder / FOLDER).glob("*.json")))
         return [evaluation for evaluation in found if evaluation is not None]
+
+    def _read(self, path: Path) -> Evaluation | None:
+        return self._known.get((path, path.stat().st_mtime_ns), lambda: read(path))
 
 
 def chosen(sources: list[Source], key: str | None) -> Source | None:
     """The source of that key; without one the first that tells most about the gates."""
     asked = next((source for source in sources if source.key == key), None)
     return asked or max(sources, key=lambda source: source.told, default=None)
+
+
+def _tested(evaluation: Evaluation, galleries: Galleries) -> Tested:
+    return tested(evaluation, warning=WORDS[_freshness(evaluation, galleries)])
+
+
+def _source(evaluation: Evaluation, galleries: Galleries) -> Source:
+    left = [
+        f"{count} left out because {why}"
+        for count, why in (
+            (evaluation.too_small, "smaller than the crop"),
+            (evaluation.seen, "seen in training"),
+        )
+        if count
+    ]
+    note = ", ".join([f"{evaluation.part}, {evaluation.rows:,} images", *left])
+    freshness = _freshness(evaluation, galleries)
+    return Source(evaluation.gallery, evaluation.gallery, note, evaluation.measures, freshness, evaluation)
+
+
+def _freshness(evaluation: Evaluation, galleries: Galleries) -> Freshness:
+    here = galleries.get(evaluation.gallery)
+    if here is None:
+        return "elsewhere"
+    return "same" if fingerprint(here.shards) == evaluation.gallery_fingerprint else "changed"
 
 
 def _own(card: Card) -> Source:
@@ -174,7 +211,3 @@ def _ordered(records: list[CheckpointRecord]) -> list[CheckpointRecord]:
     first = sorted((record for record in records if record.slug in FIRST), key=lambda record: FIRST.index(record.slug))
     rest = [record for record in records if record not in first and record not in last]
     return [*first, *rest][: MOST_ROWS - len(last)] + last
-
-
-def _read(path: Path, _modified: int) -> Evaluation | None:
-    return read(path)

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.failures import Busy, Conflict, NotFound
-from app.services.checkpoints.first_layers import FilterPanel, FirstLayer, Sort, panel_of
-from app.services.checkpoints.service import CheckpointsService
-from app.services.galleries.service import GalleriesService
+from app.failures import Busy, NotFound
+from app.services.checkpoints.first_layers import FirstLayer, LayerFilters, Sort, panel_of
+from app.services.checkpoints.service import CheckpointsService, OpenCheckpoint
+from app.services.galleries.service import GalleriesService, GalleryRecord
 from app.services.preparing import Preparing
 from models.filters import patches as patch_filters
 from models.filters import pictures as filter_pictures
@@ -19,7 +19,6 @@ from models.filters.pictures import Scale
 from models.galleries.packs import Pack
 
 VERSION = 1  # of what is computed
-LISTED = 100  # galleries among which the first one with images is looked for
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class KMeansPanel:
     """Centroids of whitened patches of a gallery, as many and as large as the filters; None while they are computed."""
 
     gallery: str
-    panel: FilterPanel | None
+    panel: LayerFilters | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class FilterPanels:
         self._galleries = galleries
         self._preparing = preparing
 
-    def kmeans(self, checkpoint: str, gallery: str | None = None) -> KMeansPanel | None:
+    def kmeans(self, checkpoint: OpenCheckpoint, gallery: str | None = None) -> KMeansPanel | None:
         """K-means of whitened patches of the gallery that was trained on, else of the newest one with images.
 
         None where there is no gallery with enough images, or the filters are not square and in colour. Raises NotFound.
@@ -64,16 +63,16 @@ class FilterPanels:
         found = self._gallery(checkpoint, gallery)
         if found is None or channels != 3 or height != width:
             return None
-        pack = self._galleries.pack(found)
+        pack = self._galleries.open(found)
         inputs = (VERSION, pack.fingerprint, height, units)
         try:
             made = self._preparing.get("patches", inputs, partial(_compute, pack, height, units))
         except ValueError:
             return None
-        return KMeansPanel(found, None if made is None else panel_of(made["filters"], layer.noise))
+        return KMeansPanel(found.slug, None if made is None else panel_of(made["filters"], layer.noise))
 
     def pictures(
-        self, checkpoint: str, *, limit: int = 24, gallery: str | None = None, sort: Sort = "change"
+        self, checkpoint: OpenCheckpoint, *, limit: int = 24, gallery: str | None = None, sort: Sort = "change"
     ) -> FilterPictures:
         """The first `limit` filters of each panel as pictures. Raises NotFound, Conflict."""
         layer = self._checkpoints.first_layer(checkpoint)
@@ -93,7 +92,7 @@ class FilterPanels:
             noise_tv=layer.noise["tv_ratio"],
         )
 
-    def kmeans_png(self, checkpoint: str, *, scale: Scale, zoom: int, gallery: str | None = None) -> bytes:
+    def kmeans_png(self, checkpoint: OpenCheckpoint, *, scale: Scale, zoom: int, gallery: str | None = None) -> bytes:
         """All centroids as one picture. Raises NotFound, and Busy while they are computed."""
         made = self.kmeans(checkpoint, gallery)
         if made is None:
@@ -102,20 +101,17 @@ class FilterPanels:
             raise Busy("preparing", "The patches are being clustered; try again in a few seconds.")
         return filter_pictures.png(filter_pictures.grid(kmeans_pixels(made.panel, scale), zoom=zoom))
 
-    def _gallery(self, checkpoint: str, asked: str | None) -> str | None:
+    def _gallery(self, checkpoint: OpenCheckpoint, asked: str | None) -> GalleryRecord | None:
         """The gallery asked for, that of the checkpoint's training, or the newest one with images."""
         if asked is not None:
-            return self._galleries.get(asked).slug
-        known = self._galleries.list(limit=LISTED).galleries
-        filled = [gallery.slug for gallery in known if gallery.rows]
-        try:
-            trained_on = self._checkpoints.card(checkpoint).provenance.get("gallery")
-        except (NotFound, Conflict):
-            trained_on = None
-        return trained_on if trained_on in filled else next(iter(filled), None)
+            return self._galleries.get(asked)
+        filled = [gallery.slug for gallery in self._galleries.filled()]
+        trained_on = str(checkpoint.card.provenance.get("gallery"))
+        slug = trained_on if trained_on in filled else next(iter(filled), None)
+        return None if slug is None else self._galleries.get(slug)
 
 
-def kmeans_pixels(panel: FilterPanel, scale: Scale) -> filter_pictures.Pixels:
+def kmeans_pixels(panel: LayerFilters, scale: Scale) -> filter_pictures.Pixels:
     """Pictures of centroids: all have unit length, so their common scale is their own."""
     return filter_pictures.pixels(panel.weights, scale)
 

@@ -4,11 +4,11 @@ import json
 import logging
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Final
 
+from app import children
 from app.failures import BadQuery, Busy, NotFound, TooLarge
 from app.settings import Settings
 from models.card import file_sha256
@@ -16,7 +16,6 @@ from models.foreign.published_names import LibraryWeights
 
 FOLDER: Final = "weights"
 SECONDS: Final = 1800.0  # that a download may take
-ROOT: Final = Path(__file__).resolve().parents[3]
 SAFE: Final = re.compile(r"[\w.-]{1,200}")
 
 log = logging.getLogger(__name__)
@@ -80,9 +79,8 @@ class LibraryFiles:
 
 def _fetched(url: str, file: Path, limit: int) -> tuple[str, str] | None:
     """Fetch in a process of its own; the code and the words of what went wrong, None where nothing did."""
-    command = [sys.executable, "-m", "app.inspector.fetching", url, str(file), str(limit)]
     try:
-        ran = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+        ran = children.run("-m", "app.inspector.fetching", url, str(file), str(limit), timeout=SECONDS)
         said = json.loads(ran.stdout)
     except subprocess.TimeoutExpired:
         file.with_name(f".{file.name}.part").unlink(missing_ok=True)

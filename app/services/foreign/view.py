@@ -9,7 +9,7 @@ from app.services.foreign.checkpoints import suggested_name
 from app.services.foreign.inspections import InspectionRecord, InspectionsService
 from models.card import FILTERS_ONLY
 from models.foreign.formats import FORMATS
-from models.foreign.weights import Candidate
+from models.foreign.weights import WeightsCandidate
 
 SHOWN: Final = 400  # rows of one table; the JSON twin has all of them
 
@@ -43,8 +43,8 @@ class InspectionView:
 
     record: InspectionRecord
     format: str
-    choices: Sequence[Candidate]
-    candidate: Candidate
+    choices: Sequence[WeightsCandidate]
+    candidate: WeightsCandidate
     report: Mapping[str, Any] | None
     filters: Mapping[str, Any] | None
     fates: Sequence[Fate]
@@ -115,7 +115,7 @@ def inspection_view(
     )
 
 
-def _chosen(record: InspectionRecord, wanted: str | None) -> Candidate:
+def _chosen(record: InspectionRecord, wanted: str | None) -> WeightsCandidate:
     if not wanted:
         return record.inspection.plausible[0]
     try:
@@ -124,7 +124,7 @@ def _chosen(record: InspectionRecord, wanted: str | None) -> Candidate:
         raise NotFound("unknown_candidate", f"The file has no weights {wanted[:80]!r}.") from None
 
 
-def _fates(candidate: Candidate, report: Mapping[str, Any]) -> list[Fate]:
+def _fates(candidate: WeightsCandidate, report: Mapping[str, Any]) -> list[Fate]:
     """Counts first, the bad before the good."""
     wrong = [_row(candidate, it["name"], f"needs {_shape(it['wanted'])}") for it in report["wrong"]]
     reshaped = [_row(candidate, it["name"], f"as {_shape(it['to'])}") for it in report["reshaped"]]
@@ -173,7 +173,7 @@ def _fates(candidate: Candidate, report: Mapping[str, Any]) -> list[Fate]:
     return [Fate(key, title, len(rows), tone, words, rows[:SHOWN]) for key, title, tone, words, rows in table if rows]
 
 
-def _row(candidate: Candidate, name: str, note: str = "") -> TensorRow:
+def _row(candidate: WeightsCandidate, name: str, note: str = "") -> TensorRow:
     return _row_of(name, candidate.tensors[name], note)
 
 

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from app.services.galleries.service import GalleriesService
 from app.services.preparing import Arrays, Preparing
 from models.galleries.packs import Pack
 from models.galleries.phash import Hashes, phashes
@@ -17,29 +16,25 @@ VERSION = 1  # of the hash and of the vectors
 class LooksService:
     """Computed when first asked for, kept by the pack's fingerprint; None while that is being done."""
 
-    def __init__(self, galleries: GalleriesService, preparing: Preparing) -> None:
-        self._galleries = galleries
+    def __init__(self, preparing: Preparing) -> None:
         self._preparing = preparing
         self._packed = lru_cache(maxsize=16)(Pack.phashes)
 
-    def hashes(self, gallery: str) -> Hashes | None:
+    def hashes(self, pack: Pack) -> Hashes | None:
         """The perceptual hash of every row, from the pack, or computed for packs that were written without, (N,)."""
-        pack = self._galleries.pack(gallery)
         known = self._packed(pack)
         if known is not None:
             return known
         found = self._preparing.get("hashes", (VERSION, pack.fingerprint), lambda: _hashes(pack))
         return None if found is None else found["phash"]
 
-    def space(self, gallery: str, space: ControlSpace) -> Floats | None:
+    def space(self, pack: Pack, space: ControlSpace) -> Floats | None:
         """The vectors of every row in a space without a network, (N, D)."""
-        pack = self._galleries.pack(gallery)
         found = self._preparing.get("looks", (VERSION, pack.fingerprint), lambda: _spaces(pack))
         return None if found is None else found[space].astype(np.float32)
 
-    def wait(self, gallery: str, space: ControlSpace) -> Floats:
+    def wait(self, pack: Pack, space: ControlSpace) -> Floats:
         """The same, however long it takes: for what is prepared itself."""
-        pack = self._galleries.pack(gallery)
         return self._preparing.wait("looks", (VERSION, pack.fingerprint), lambda: _spaces(pack))[space].astype(
             np.float32
         )

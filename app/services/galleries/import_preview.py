@@ -18,7 +18,7 @@ from app.settings import Settings
 from models.galleries.images import StoredImage
 from models.galleries.intake import stored
 from models.galleries.manifests import BadManifest, ManifestSource
-from models.galleries.sources import FolderSource, Item, Skipped, Source
+from models.galleries.sources import FolderSource, ImageSource, Item, Skipped
 
 LISTING: Final = 1.2  # seconds
 SAMPLING: Final = 0.7
@@ -77,7 +77,7 @@ def preview(settings: Settings, source: GallerySource) -> Preview | None:
     allowed = checked(settings, source)
     match allowed:
         case FolderFrom():
-            opened: Source = FolderSource(Path(allowed.path), "none")
+            opened: ImageSource = FolderSource(Path(allowed.path), "none")
         case ManifestFrom():
             opened = ManifestSource(Path(allowed.path), settings.roots)
         case _:
@@ -93,7 +93,7 @@ class _Listing:
     whole: bool
 
 
-def _listed(source: Source) -> _Listing:
+def _listed(source: ImageSource) -> _Listing:
     """The files, until time is up."""
     items, left_out = list[Item](), list[Skipped]()
     until = time.monotonic() + LISTING
@@ -110,7 +110,7 @@ def _listed(source: Source) -> _Listing:
     return _Listing(tuple(items), tuple(left_out), True)
 
 
-def _sampled(source: Source, listing: _Listing, free: int) -> Preview:
+def _sampled(source: ImageSource, listing: _Listing, free: int) -> Preview:
     """Read some of the files, spread over the listing, as an import would."""
     chosen = _spread(listing.items)
     began = time.monotonic()
@@ -138,7 +138,7 @@ def _sampled(source: Source, listing: _Listing, free: int) -> Preview:
     )
 
 
-def _until(source: Source, items: Sequence[Item], end: float) -> Iterator[tuple[Item, StoredImage | Skipped]]:
+def _until(source: ImageSource, items: Sequence[Item], end: float) -> Iterator[tuple[Item, StoredImage | Skipped]]:
     with closing(stored(source, items)) as images:
         for pair in images:
             yield pair

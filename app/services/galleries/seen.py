@@ -1,24 +1,24 @@
 """Which images of a gallery a checkpoint was trained on: those, or copies that look the same."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.recent import Recent
+from app.services.checkpoints.service import CheckpointRecord
 from app.services.galleries.control_spaces import LooksService
-from app.services.galleries.service import GalleriesService
 from app.services.preparing import Arrays, Preparing
 from models.galleries.packs import Pack
 from models.galleries.phash import NEAR, Hashes, phashes
 from models.random_init import NAME as UNTRAINED
-from models.seen import SEEN, SeenImages, nothing_seen, read_seen, telling, was_seen
+from models.seen import SEEN, SeenImages, comparable_hashes, nothing_seen, read_seen, was_seen
 
 Which = Literal["unseen", "all"]
 VERSION = 2  # of the rule by which images are matched
+KEPT = 16  # checkpoints whose training images stay in memory
 
 
 @dataclass(frozen=True)
@@ -59,46 +59,38 @@ class Seen:
 class SeenService:
     """Matches the training images that are kept with a checkpoint against galleries and single images."""
 
-    def __init__(
-        self, checkpoints: CheckpointsService, galleries: GalleriesService, looks: LooksService, preparing: Preparing
-    ) -> None:
-        self._checkpoints = checkpoints
-        self._galleries = galleries
+    def __init__(self, looks: LooksService, preparing: Preparing) -> None:
         self._looks = looks
         self._preparing = preparing
-        self._read = lru_cache(maxsize=16)(_read)
+        self._known = Recent[tuple[Path, int | None], SeenImages | None](KEPT)
 
-    def find(self, checkpoint: str, gallery: str) -> Seen:
-        """Which rows of the gallery were seen. Raises NotFound."""
-        record = self._checkpoints.get(checkpoint)
-        seen = self._images(record)
+    def find(self, checkpoint: CheckpointRecord, pack: Pack) -> Seen:
+        """Which rows of a gallery's pack were seen."""
+        seen = self._images(checkpoint)
         if seen is None:
             return Seen()
-        pack = self._galleries.pack(gallery)
         if not len(seen.sha256):
             return Seen(np.zeros(len(pack), dtype=np.bool_))
-        hashes = self._looks.hashes(gallery)
+        hashes = self._looks.hashes(pack)
         if hashes is None:
             return Seen(preparing=True)
-        inputs = (VERSION, NEAR, record.sha256, _stamp(record.folder), pack.fingerprint)
+        inputs = (VERSION, NEAR, checkpoint.sha256, _stamp(checkpoint.folder), pack.fingerprint)
         found = self._preparing.get("seen", inputs, lambda: _match(seen, pack, hashes))
         return Seen(preparing=True) if found is None else Seen(found["seen"])
 
-    def rows(self, checkpoint: str, gallery: str) -> NDArray[np.bool_] | None:
-        """One flag a row; None where that is not known (yet)."""
-        return self.find(checkpoint, gallery).rows
-
-    def image(self, checkpoint: str, jpeg: bytes, *, sha256: str = "0") -> bool | None:
+    def image(self, checkpoint: CheckpointRecord, jpeg: bytes, *, sha256: str = "0") -> bool | None:
         """Whether one image, as stored, was seen; None where the checkpoint does not say. The hash is its file's."""
-        seen = self._images(self._checkpoints.get(checkpoint))
+        seen = self._images(checkpoint)
         return None if seen is None else bool(was_seen(seen, [sha256], phashes([jpeg]))[0])
 
     def _images(self, record: CheckpointRecord) -> SeenImages | None:
-        return nothing_seen() if record.slug == UNTRAINED else self._read(record.folder, _stamp(record.folder))
+        if record.slug == UNTRAINED:
+            return nothing_seen()
+        return self._known.get((record.folder, _stamp(record.folder)), lambda: read_seen(record.folder))
 
 
 def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
-    return {"seen": was_seen(seen, pack.sha256s(), telling(pack, np.arange(len(pack)), hashes))}
+    return {"seen": was_seen(seen, pack.sha256s(), comparable_hashes(pack, np.arange(len(pack)), hashes))}
 
 
 def _stamp(folder: Path) -> int | None:
@@ -107,7 +99,3 @@ def _stamp(folder: Path) -> int | None:
         return (folder / SEEN).stat().st_mtime_ns
     except OSError:
         return None
-
-
-def _read(folder: Path, _stamp: int | None) -> SeenImages | None:
-    return read_seen(folder)

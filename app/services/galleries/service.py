@@ -2,9 +2,8 @@
 
 import builtins
 import json
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +15,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import Conflict, NotFound
 from app.jobs.records import JobRecord
 from app.services.addresses import slug_of
+from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow
@@ -52,6 +53,21 @@ class GalleryPage:
 
     galleries: tuple[GalleryRecord, ...]
     next: str | None
+
+
+@dataclass(frozen=True)
+class GalleryChoice:
+    """A gallery with images, as far as a menu has to know it."""
+
+    slug: str
+    name: str
+    rows: int
+    source: dict[str, Any]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """What is sent and what is read."""
+        return self.slug, self.name
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,7 @@ class GalleriesService:
     def create(self, new: NewGallery) -> Submitted:
         """Make a gallery, or find the one of that name and source. Raises Conflict where the name is taken."""
         slug, source = slug_of(new.name), checked(self._settings, new.source)
-        existing = self._find(slug)
+        existing = self.find(slug)
         if existing is None:
             job, created = self._jobs.submit("import", new.model_dump(exclude_none=True))
             return Submitted(self.get(slug), job, created)
@@ -152,19 +168,39 @@ class GalleriesService:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(GalleryRow).order_by(GalleryRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(GalleryRow.id < _position(cursor))
+            query = query.where(GalleryRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
         shown = rows[:limit]
         more = str(shown[-1].id) if len(rows) > limit else None
         return GalleryPage(tuple(self._record(row) for row in shown), more)
 
+    def filled(self) -> builtins.list[GalleryChoice]:
+        """All galleries with images, newest first: what the menus of forms offer."""
+        columns = (GalleryRow.slug, GalleryRow.name, GalleryRow.rows, GalleryRow.source)
+        query = select(*columns).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc())
+        with self._store.read() as session:
+            return [GalleryChoice(row.slug, row.name, row.rows, row.source) for row in session.execute(query)]
+
     def get(self, slug: str) -> GalleryRecord:
         """The gallery of that slug. Raises NotFound."""
-        found = self._find(slug)
+        found = self.find(slug)
         if found is None:
-            raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, GalleryRow, slug)
         return found
+
+    def find(self, slug: str) -> GalleryRecord | None:
+        """The gallery of that slug, where there is one."""
+        with self._store.read() as session:
+            row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
+        return None if row is None else self._record(row)
+
+    def named(self, slugs: Iterable[str]) -> dict[str, GalleryRecord]:
+        """Those of the galleries that are here, by slug."""
+        query = select(GalleryRow).where(GalleryRow.slug.in_(set(slugs)))
+        with self._store.read() as session:
+            return {row.slug: self._record(row) for row in session.scalars(query)}
 
     def job(self, gallery: GalleryRecord) -> JobRecord | None:
         """The gallery's latest import."""
@@ -178,7 +214,7 @@ class GalleriesService:
 
     def pack(self, slug: str) -> Pack:
         """The gallery's pack as far as finished imports have filled it; shared, do not close. Raises NotFound."""
-        return self._open(self.get(slug))
+        return self.open(self.get(slug))
 
     def images(
         self,
@@ -191,7 +227,7 @@ class GalleriesService:
     ) -> ImagePage:
         """Images by row from the cursor on. Raises NotFound, or BadQuery for a cursor not given out here."""
         pack = self.pack(slug)
-        first = 0 if cursor is None else _position(cursor)
+        first = 0 if cursor is None else position(cursor)
         rest: Sequence[int]
         with _whole(slug):
             if label is None and split is None:
@@ -230,26 +266,23 @@ class GalleriesService:
 
     def skipped(self, slug: str, *, limit: int = 50, cursor: str | None = None) -> SkippedPage:
         """Files that took no row, in the order of the imports. Raises NotFound."""
-        path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else _position(cursor)
+        path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else position(cursor)
         if not path.exists():
             return SkippedPage((), None)
         with path.open(encoding="utf-8") as lines:
             found = [SkippedFile(**json.loads(line)) for line in islice(lines, start, start + limit + 1)]
         return SkippedPage(tuple(found[:limit]), str(start + limit) if len(found) > limit else None)
 
-    def _find(self, slug: str) -> GalleryRecord | None:
-        with self._store.read() as session:
-            row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
-        return None if row is None else self._record(row)
-
     def _holding(self, slug: str, row: int) -> Pack:
         pack = self.pack(slug)
-        if not 0 <= row < len(pack):
-            raise NotFound("unknown_row", f"The gallery {slug} has no row {row}; it has {len(pack)} images.")
+        _check_row(slug, pack, row)
         return pack
 
-    def _open(self, gallery: GalleryRecord) -> Pack:
-        """The shared pack of these very shards; a gallery that has grown gets a new one."""
+    def open(self, gallery: GalleryRecord) -> Pack:
+        """The shared pack of these very shards, do not close; a gallery that has grown gets a new one.
+
+        Not an `app.recent.Recent`, which would keep every stage of a gallery that grows beside the others' packs.
+        """
         with self._lock:
             pack = self._packs.pop(gallery.slug, None)
             if pack is None or pack.shards != gallery.shards:
@@ -268,10 +301,26 @@ class GalleriesService:
             folder=self._store.path(row.folder),
             rows=row.rows,
             skipped=row.skipped,
-            shards=tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards),
+            shards=_shards(row.shards),
             job_id=row.job_id,
             created_at=row.created_at,
         )
+
+
+def stored(slug: str, pack: Pack, row: int) -> tuple[PackRow, bytes]:
+    """What is known of one image of a gallery, and its JPEG. Raises NotFound, and Conflict where files are damaged."""
+    _check_row(slug, pack, row)
+    with _whole(slug):
+        return pack.row(row), pack.jpeg(row)
+
+
+def _check_row(slug: str, pack: Pack, row: int) -> None:
+    if not 0 <= row < len(pack):
+        raise NotFound("unknown_row", f"The gallery {slug} has no row {row}; it has {len(pack)} images.")
+
+
+def _shards(listed: Iterable[dict[str, Any]]) -> tuple[Shard, ...]:
+    return tuple(Shard(shard["file"], shard["rows"], shard["sha256"]) for shard in listed)
 
 
 @contextmanager
@@ -281,9 +330,3 @@ def _whole(slug: str) -> Iterator[None]:
         yield
     except PackDamaged as error:
         raise Conflict(error.code, f"The files of the gallery {slug} are damaged: {error}.") from error
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -17,7 +17,7 @@ TILES: Final = ("top left", "top right", "bottom left", "bottom right")
 
 
 @dataclass(frozen=True)
-class Line:
+class TruthLine:
     """One kind in the table: in the whole image, in each of the four tiles, and in these together."""
 
     kind: str
@@ -48,7 +48,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TruthGrid:
     """The truth of one image under two lines: the table, and what to draw over the image."""
 
     gallery: str
@@ -59,7 +59,7 @@ class Grid:
     y: float
     annotated: bool
     scene: Mapping[str, Any] | None
-    lines: tuple[Line, ...]
+    lines: tuple[TruthLine, ...]
     outlines: tuple[Outline, ...]
 
 
@@ -95,12 +95,12 @@ class TruthService:
         truth = self.truth(gallery, row)
         return count(truth, whole(truth) if box is None else box)
 
-    def grid(self, gallery: str, row: int, at: tuple[float, float] | None = None) -> Grid:
+    def grid(self, gallery: str, row: int, at: tuple[float, float] | None = None) -> TruthGrid:
         """The table of the four tiles that two lines make, in the middle unless told. Raises NotFound."""
         truth = self.truth(gallery, row)
         x, y = lines_of(truth, at)
         counted = [count(truth, region) for region in (whole(truth), *tiles(truth, x, y))]
-        return Grid(
+        return TruthGrid(
             gallery=gallery,
             row=row,
             width=int(truth["width"]),
@@ -121,11 +121,11 @@ def lines_of(truth: Mapping[str, Any], at: tuple[float, float] | None) -> tuple[
     return min(max(x, 0.0), width), min(max(y, 0.0), height)
 
 
-def _lines(counted: list[TruthCounts]) -> tuple[Line, ...]:
+def _lines(counted: list[TruthCounts]) -> tuple[TruthLine, ...]:
     kinds = sorted(counted[0].present, key=lambda kind: ORDER.index(kind) if kind in ORDER else len(ORDER))
     held = {"head", "critter"} & set(kinds)  # what other kinds are parts of
     return tuple(
-        Line(
+        TruthLine(
             kind=kind,
             part=bool(held) and kind in PARTS and (kind != "head" or "critter" in kinds),
             present=tuple(found.present[kind] for found in counted),

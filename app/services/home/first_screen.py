@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 from app.failures import DomainError
 from app.jobs.records import JobRecord
 from app.jobs.states import ENDED
-from app.services.checkpoints.service import CheckpointRecord
+from app.services.checkpoints.service import COUNTING, CheckpointRecord
+from app.services.counting.service import gallery_image
 from app.services.galleries.service import GalleryRecord
-from app.services.scans.service import ScanRecord
+from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
 from app.services.uploads import QueryImage
 from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 from models.scans.files import Equations
 
-COUNTING = "counting"
 UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is shown, and is never what is shown
 SCENES, PHOTOS = "countables", "sample-photos"
 # What `make demo` brings, the pair first that has a truth and a network trained on such scenes.
 PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("counting-photos", PHOTOS))
 OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
 Pairs = tuple[tuple[str, str], ...]
-LISTED = 100
+LISTED = 100  # galleries without images, and jobs, that are looked through for what is on its way
 WEIGHED = 5_000  # rows of a scan up to which all its equations are read to find a typical image
 DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
 
@@ -36,9 +36,13 @@ class Stage:
 
     checkpoint: CheckpointRecord
     gallery: GalleryRecord
-    scan: ScanRecord | None
+    opened: OpenScan | None
     making: JobRecord | None
     scans: tuple[str, ...]  # all that could be shown, the preferred first
+
+    @property
+    def scan(self) -> ScanRecord | None:
+        return None if self.opened is None else self.opened.record
 
     @property
     def coming(self) -> bool:
@@ -89,13 +93,14 @@ def stage(services: Services, wanted: str | None = None, *, own: bool = False) -
     """
     scans = _scans(services, OWN if own else PREFERRED)
     if wanted is not None:
-        chosen: ScanRecord | None = services.scans.get(wanted)
+        chosen: OpenScan | None = services.scans.open(wanted)
     else:
-        chosen = next((scan for scan in scans if _opens(services, scan)), None)
-    names = tuple(scan.slug for scan in scans)
+        chosen = next(filter(None, (_opened(services, scan) for scan in scans)), None)
+    names = tuple(scans)
     if chosen is not None:
-        checkpoint, gallery = services.checkpoints.get(chosen.checkpoint), services.galleries.get(chosen.gallery)
-        return Stage(checkpoint, gallery, chosen, _import(services, gallery) or _growing(services, chosen), names)
+        gallery = services.galleries.get(chosen.gallery)
+        making = _import(services, gallery) or _growing(services, chosen.record)
+        return Stage(chosen.checkpoint, gallery, chosen, making, names)
     return _expected(services, names)
 
 
@@ -107,29 +112,24 @@ def subject(services: Services, on: Stage, *, row: int | None, upload: str | Non
     if upload is not None:
         return Subject(services.uploads.open(upload), upload=upload)
     if row is not None:
-        return Subject(services.counting.gallery_image(on.gallery.slug, row), row)
-    pack = services.galleries.pack(on.gallery.slug)
+        return Subject(gallery_image(on.gallery.slug, services.galleries.open(on.gallery), row), row)
+    pack = services.galleries.open(on.gallery)
     rows = len(pack) if on.scan is None else min(len(pack), on.scan.rows)
     if rows == 0:
         return None
     drawn = _telling_rows(pack, rows, shuffle)
     chosen, among = drawn[0], None
-    if shuffle == 0 and on.scan is not None and on.scan.rows <= WEIGHED:
-        equation = services.scans.reader(on.scan.slug).equation
+    if shuffle == 0 and on.opened is not None and on.opened.record.rows <= WEIGHED:
+        equation = on.opened.reader.equation
         if equation is not None:
             errors = Equations(equation.whole[drawn], equation.total[drawn]).relative
             chosen, among = _typical(drawn, errors)
-    return Subject(services.counting.gallery_image(on.gallery.slug, chosen), chosen, among=among)
-
-
-def _counts(record: CheckpointRecord) -> bool:
-    return record.task == COUNTING and record.slug not in UNTRAINED
+    return Subject(gallery_image(on.gallery.slug, pack, chosen), chosen, among=among)
 
 
 def _checkpoint(services: Services, preferred: Pairs) -> str | None:
-    found = [record for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)]
-    ranked = sorted(found, key=lambda record: _place(record.slug, None, preferred))  # stable: newest of equals first
-    return ranked[0].slug if ranked else None
+    found = [record.slug for record in services.checkpoints.counting() if record.slug not in UNTRAINED]
+    return min(found, key=lambda slug: _place(slug, None, preferred), default=None)  # the newest of equals
 
 
 def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -> int:
@@ -139,18 +139,16 @@ def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -
     return len(preferred)
 
 
-def _scans(services: Services, preferred: Pairs) -> list[ScanRecord]:
-    counting = {record.slug for record in services.checkpoints.list(limit=LISTED).checkpoints if _counts(record)}
-    found = [scan for scan in services.scans.list(limit=LISTED).scans if scan.checkpoint in counting]
-    return sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))
+def _scans(services: Services, preferred: Pairs) -> list[str]:
+    found = [scan for scan in services.scans.choices(COUNTING) if scan.checkpoint not in UNTRAINED]
+    return [scan.slug for scan in sorted(found, key=lambda scan: _place(scan.checkpoint, scan.gallery, preferred))]
 
 
-def _opens(services: Services, scan: ScanRecord) -> bool:
+def _opened(services: Services, scan: str) -> OpenScan | None:
     try:
-        services.scans.reader(scan.slug)
+        return services.scans.open(scan)
     except DomainError:
-        return False
-    return True
+        return None
 
 
 def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
@@ -158,11 +156,12 @@ def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
     slug = scene_checkpoint(services)
     if slug is None:
         return None
-    galleries = {gallery.slug: gallery for gallery in services.galleries.list(limit=LISTED).galleries}
-    ranked = sorted(galleries.values(), key=lambda gallery: (gallery.rows == 0, _place(slug, gallery.slug)))
-    for gallery in ranked:
-        making = _import(services, gallery) if gallery.rows == 0 else _scan_job(services, slug, gallery.slug)
-        if gallery.rows or making is not None:
+    filled = min(services.galleries.filled(), key=lambda gallery: _place(slug, gallery.slug), default=None)
+    if filled is not None:
+        making, gallery = _scan_job(services, slug, filled.slug), services.galleries.get(filled.slug)
+        return Stage(services.checkpoints.get(slug), gallery, None, making, names)
+    for gallery in sorted(services.galleries.list(limit=LISTED).galleries, key=lambda item: _place(slug, item.slug)):
+        if (making := _import(services, gallery)) is not None:
             return Stage(services.checkpoints.get(slug), gallery, None, making, names)
     return None
 

@@ -54,7 +54,7 @@ class ScanItem:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Unscanned:
     """A checkpoint and a gallery."""
 
     checkpoint: str
@@ -62,7 +62,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Overview:
+class WorkspaceOverview:
     """The newest of each kind, how many there are, and jobs by state; unfinished jobs come first."""
 
     galleries: tuple[GalleryItem, ...]
@@ -71,7 +71,7 @@ class Overview:
     jobs: tuple[JobRecord, ...]
     counts: Mapping[str, int]
     states: Mapping[str, int]
-    unscanned: Pair | None  # the newest that were not brought together yet
+    unscanned: Unscanned | None  # the newest that were not brought together yet
 
     @property
     def unfinished(self) -> int:
@@ -97,10 +97,10 @@ class WorkspaceService:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def overview(self) -> Overview:
+    def overview(self) -> WorkspaceOverview:
         """Everything the first page shows, from one read transaction."""
         with self._store.read() as session:
-            return Overview(
+            return WorkspaceOverview(
                 galleries=_galleries(session),
                 checkpoints=_checkpoints(session),
                 scans=_scans(session),
@@ -163,7 +163,7 @@ def _states(session: Session) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _unscanned(session: Session) -> Pair | None:
+def _unscanned(session: Session) -> Unscanned | None:
     """The newest checkpoint and gallery that no scan, done or on its way, brings together."""
     trained = select(CheckpointRow.slug).where(CheckpointRow.slug.not_in(UNTRAINED))
     newest = trained.order_by(CheckpointRow.id.desc()).limit(CANDIDATES)
@@ -173,4 +173,4 @@ def _unscanned(session: Session) -> Pair | None:
         met.add((str(spec.get("checkpoint")), str(spec.get("gallery"))))
     galleries = session.scalars(filled).all()
     pairs = ((checkpoint, gallery) for checkpoint in session.scalars(newest) for gallery in galleries)
-    return next((Pair(*pair) for pair in pairs if pair not in met), None)
+    return next((Unscanned(*pair) for pair in pairs if pair not in met), None)

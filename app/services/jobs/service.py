@@ -1,7 +1,8 @@
 """Jobs: submit, look, cancel, resume."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Busy, Conflict, NotFound
 from app.jobs import table
-from app.jobs.curves import CurveCache, Points
+from app.jobs.catalogue import KINDS, Kind
+from app.jobs.curves import Curves, Points
 from app.jobs.events import EVENTS
 from app.jobs.folders import announce, job_folder
 from app.jobs.identity import identity
@@ -17,44 +19,22 @@ from app.jobs.needs import needed_by, needs_of
 from app.jobs.places import without_places
 from app.jobs.records import JobRecord, NewJob
 from app.jobs.run import LOG
+from app.jobs.spec import Output
 from app.jobs.states import ENDED, RESUMABLE, STATES
 from app.jobs.supervisor import is_supervised
-from app.services.jobs.submissions import (
-    cluster,
-    evaluate,
-    export,
-    import_images,
-    probe,
-    readout,
-    sanity,
-    scan,
-    timeline,
-    train,
-)
-from app.services.jobs.submissions.prepared import Prepared
+from app.recent import Recent
+from app.services.cursors import position
+from app.services.jobs.submissions.inputs import checkpoint_input
+from app.services.jobs.submissions.prepared import Prepare, PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
+from models.descriptors import DESCRIPTORS
 from models.training.curves import thin
 
 MAX_QUEUED = 100
 MAX_ID = 2**63 - 1
 LOG_BYTES = 64 * 1024
-
-Prepare = Callable[[Store, Settings, dict[str, Any]], Prepared]
-
-
-PREPARE: Mapping[str, Prepare] = {
-    "import": import_images.prepare,
-    "train": train.prepare,
-    "scan": scan.prepare,
-    "cluster": cluster.prepare,
-    "export": export.prepare,
-    "evaluate": evaluate.prepare,
-    "probe": probe.prepare,
-    "readout": readout.prepare,
-    "sanity": sanity.prepare,
-    "timeline": timeline.prepare,
-}
+KEPT_CURVES = 16  # jobs whose curves stay in memory
 
 
 @dataclass(frozen=True)
@@ -68,11 +48,12 @@ class JobPage:
 class JobsService:
     """The queue as people use it; the supervisor does the work."""
 
-    def __init__(self, store: Store, settings: Settings, prepare: Mapping[str, Prepare] = PREPARE) -> None:
+    def __init__(self, store: Store, settings: Settings, kinds: Mapping[str, Kind] = KINDS) -> None:
         self._store = store
         self._settings = settings
-        self._prepare = prepare
-        self._curves = CurveCache()
+        self._kinds = kinds
+        self._prepare = {name: submission(kind) for name, kind in kinds.items()}
+        self._curves = Recent[Path, Curves](KEPT_CURVES)
 
     def submit(self, kind: str, spec: Mapping[str, Any], again: bool = False) -> tuple[JobRecord, bool]:
         """The job for a spec, and whether there is work to do that was not there before.
@@ -80,33 +61,36 @@ class JobsService:
         An identical job that is queued, running or done is returned as it is; one that failed or was cancelled gets a
         new attempt; `again` makes a new one in any case. Raises BadQuery, NotFound, Conflict, Busy.
         """
-        if kind not in self._prepare:
-            raise BadQuery("unknown_kind", f"There is no kind of job {kind[:40]!r}; there are {_words(self._prepare)}.")
+        if kind not in self._kinds:
+            raise BadQuery("unknown_kind", f"There is no kind of job {kind[:40]!r}; there are {_words(self._kinds)}.")
         prepared = self._prepare[kind](self._store, self._settings, dict(spec))
         try:
             name = identity(kind, prepared.spec, prepared.fingerprints)
         except ValueError:
             raise BadQuery("not_finite", "The spec holds a number that is not finite.") from None
         with self._store.write() as session:
-            job, new = self._enter(session, kind, prepared, name, again)
+            job, new = self._enter(session, self._kinds[kind], prepared, name, again)
         if new:
             announce(self._store.workspace, job.id, job.state)
         return job, new
 
-    def _enter(self, session: Session, kind: str, prepared: Prepared, name: str, again: bool) -> tuple[JobRecord, bool]:
+    def _enter(
+        self, session: Session, kind: Kind, prepared: PreparedJob, name: str, again: bool
+    ) -> tuple[JobRecord, bool]:
         existing = None if again else table.identical(session, name)
         if existing is not None and existing.state not in RESUMABLE:
             return existing, False
         _check_room(session)
         if existing is not None and (retried := table.retry(session, existing.id)) is not None:
             return retried, True
-        output = prepared.output if prepared.keep_slug else table.free_output(session, prepared.output)
+        wanted = Output(kind.makes.name, prepared.slug, prepared.path)
+        output = wanted if prepared.keep_slug else table.free_output(session, wanted)
         new = NewJob(
-            kind=kind,
+            kind=kind.name,
             spec=prepared.spec,
             inputs=prepared.inputs,
             identity=name,
-            lane=prepared.lane,
+            lane=kind.lane,
             output=output,
             needs=prepared.needs,
         )
@@ -117,7 +101,13 @@ class JobsService:
 
     def knows(self, kind: str) -> bool:
         """Whether there is such a kind of job."""
-        return kind in self._prepare
+        return kind in self._kinds
+
+    def expect_checkpoint(self, slug: str) -> None:
+        """Raises NotFound where there is no such checkpoint, and no descriptor or unfinished training to make it."""
+        if slug not in DESCRIPTORS:
+            with self._store.read() as session:
+                checkpoint_input(session, slug)
 
     def get(self, job_id: int | str) -> JobRecord:
         """The job of that id. Raises NotFound."""
@@ -135,9 +125,7 @@ class JobsService:
         wanted = tuple(states)
         if unknown := [state for state in wanted if state not in STATES]:
             raise BadQuery("unknown_state", f"There is no state {unknown[0][:40]!r}; there are {_words(STATES)}.")
-        before = None if cursor is None else _number(cursor)
-        if cursor is not None and before is None:
-            raise BadQuery("bad_cursor", "This cursor was not given out here.")
+        before = None if cursor is None else position(cursor)
         with self._store.read() as session:
             found = table.page(session, states=wanted, kinds=tuple(kinds), before=before, limit=limit + 1)
         more = str(found[limit - 1].id) if len(found) > limit else None
@@ -186,7 +174,8 @@ class JobsService:
     def series(self, job_id: int | str, names: Iterable[str] = (), points: int = 500) -> Mapping[str, Points]:
         """The job's curves by name, each thinned to at most about `points`; all of them where no name is given."""
         wanted = set(names)
-        curves = self._curves.of(self.folder(self.get(job_id))).read()
+        folder = self.folder(self.get(job_id))
+        curves = self._curves.get(folder, lambda: Curves(folder)).read()
         chosen = {name: line for name, line in curves.items() if not wanted or name in wanted}
         return {name: [(int(step), value) for step, value in thin(line, points)] for name, line in chosen.items()}
 
@@ -219,6 +208,12 @@ class JobsService:
     def supervised(self) -> bool:
         """Whether someone runs this workspace's jobs."""
         return is_supervised(self._store.workspace)
+
+
+def submission(kind: Kind) -> Prepare:
+    """What checks a submission of the kind and fills in its defaults."""
+    prepare: Prepare = import_module(kind.submission).prepare
+    return prepare
 
 
 def _check_room(session: Session) -> None:

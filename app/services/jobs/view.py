@@ -5,23 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from app.jobs.catalogue import KINDS, artefact
 from app.jobs.records import JobRecord
 from app.jobs.states import ACTIVE, ENDED, RESUMABLE, WAITING
 from app.services.checkpoints.curves import NAMES
-from models.training.labs import lab
-from models.training.looks import MEASURES as LOOKED
-
-PLURALS = {
-    "gallery": "galleries",
-    "checkpoint": "checkpoints",
-    "scan": "scans",
-    "clustering": "clusters",
-    "export": "checkpoints",
-    "evaluation": "checkpoints",
-    "readout": "checkpoints",
-    "sanity": "checkpoints",
-    "timeline": "checkpoints",
-}
+from models.counting.training_views import MEASURES as VALIDATED
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class JobView:
     @property
     def figures(self) -> dict[str, float]:
         """The metrics by the names that people read, without those of looks at held-out images."""
-        told = (name for name in self.metrics if name not in LOOKED and not name.startswith("held_out_"))
+        told = (name for name in self.metrics if name not in VALIDATED and not name.startswith("held_out_"))
         named = {NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in told}
         return {name[:1].upper() + name[1:]: value for name, value in named.items()}
 
@@ -66,14 +54,16 @@ class JobView:
 
 def artefact_path(job: JobRecord) -> str | None:
     """`/scans/photos`: where what the job made is found; a gallery is there from the start."""
-    if job.output is not None and job.output.kind == "probe":
-        _, gallery, protocol, _ = job.output.path.split("/")
-        return f"/results?gallery={gallery}&protocol={protocol}" if job.state == "done" else None
-    if job.output is None or job.output.kind not in PLURALS:
+    made = None if job.output is None else artefact(job.output.kind)
+    if job.output is None or made is None or (job.state != "done" and not made.early):
         return None
-    if job.state != "done" and job.output.kind != "gallery":
-        return None
-    return f"/{PLURALS[job.output.kind]}/{job.output.slug}"
+    return made.page(job.output)
+
+
+def _title(job: JobRecord) -> str:
+    """What the job does, in a few words."""
+    kind = KINDS.get(job.kind)
+    return f"{job.kind} {job.id}" if kind is None else kind.title(job.spec)
 
 
 def view(job: JobRecord) -> JobView:
@@ -110,41 +100,3 @@ def _seconds(job: JobRecord) -> float | None:
     if job.started_at is None:
         return None
     return max(0.0, ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds())
-
-
-def _title(job: JobRecord) -> str:
-    spec = job.spec
-    match job.kind:
-        case "scan":
-            return f"Scan of {spec.get('gallery')} with {spec.get('checkpoint')}"
-        case "train":
-            title = f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
-            recipe = spec.get("recipe")
-            return f"{title}, recipe {recipe}" if isinstance(recipe, str) and lab(recipe) is not None else title
-        case "cluster":
-            return _cluster_title(spec)
-        case "export":
-            return f"Export of {spec.get('checkpoint')} as {spec.get('format')}"
-        case "evaluate":
-            return f"Evaluation of {spec.get('checkpoint')} on {spec.get('gallery')}"
-        case "probe":
-            return f"Probe of {spec.get('checkpoint')} on {spec.get('gallery')}"
-        case "readout":
-            return f"Readout of {spec.get('checkpoint')} on {spec.get('gallery')}"
-        case "timeline":
-            return f"Growth of {spec.get('checkpoint')} on {spec.get('gallery')}"
-        case "sanity":
-            return f"Sanity of {spec.get('checkpoint')} on {spec.get('gallery')}"
-        case "import":
-            return f"Import of {spec.get('name') or spec.get('gallery')}"
-        case _:
-            return f"{job.kind} {job.id}"
-
-
-def _cluster_title(spec: Mapping[str, Any]) -> str:
-    """What is grouped, into how many and by which centres."""
-    what = f"{spec.get('layer')} of {spec.get('scan')}"
-    if spec.get("centres"):
-        return f"Pseudo-labels for {what} from {spec['centres']}"
-    kind = "random groups" if spec.get("method") == "random" else "clusters"
-    return f"{spec.get('k')} {kind} of {what}"

@@ -1,25 +1,28 @@
 """What was probed: one table a gallery and protocol, a row a checkpoint or control, a column a layer and classifier."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from app.failures import Conflict, DomainError, NotFound
+from app.failures import Conflict, NotFound
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.service import GalleriesService
+from models.galleries.packs import fingerprint
 from models.probes import comparison as probe_comparison
 from models.probes import results as probe_results
 from models.probes.comparison import Difference, Differences
 from models.probes.protocol import Protocol
-from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, Score
+from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, ProbeScore
 
+KEPT = 512  # probes, and comparisons of two
 HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 
 
 @dataclass(frozen=True)
-class Column:
+class ResultColumn:
     """One layer by one way of measuring."""
 
     how: How
@@ -27,7 +30,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasuredRow:
     """One checkpoint or control. `whole`: it has one score for all layers, as raw pixels have."""
 
     probe: Probe
@@ -41,7 +44,7 @@ class Row:
     def whole(self) -> bool:
         return self.probe.row.removeprefix(CONTROL) in PICTURES and self.control
 
-    def score(self, column: Column) -> Score | None:
+    def score(self, column: ResultColumn) -> ProbeScore | None:
         layer = self.probe.layers[0] if self.whole else self.probe.layer(column.layer)
         return None if layer is None else getattr(layer, column.how)
 
@@ -49,14 +52,14 @@ class Row:
         """The layer with the highest score."""
         return max(self.probe.layers, key=lambda layer: getattr(layer, how).value).name if self.probe.layers else None
 
-    def best_score(self, how: How) -> Score | None:
+    def best_score(self, how: How) -> ProbeScore | None:
         """That layer's score."""
         best = self.best(how)
-        return None if best is None else self.score(Column(how, best))
+        return None if best is None else self.score(ResultColumn(how, best))
 
 
 @dataclass(frozen=True)
-class Choice:
+class TableChoice:
     """A table that there is: its gallery, its protocol, how many checkpoints it has."""
 
     gallery: str
@@ -74,26 +77,34 @@ class Choice:
 class Results:
     """One table; `columns` by classifier, layers in forward order. `about` stands for all rows."""
 
-    choice: Choice
+    choice: TableChoice
     about: Probe
-    rows: tuple[Row, ...]
-    columns: Mapping[How, tuple[Column, ...]]
+    rows: tuple[MeasuredRow, ...]
+    columns: Mapping[How, tuple[ResultColumn, ...]]
 
-    def twins(self, control: Row) -> list[str]:
+    def twins(self, control: MeasuredRow) -> list[str]:
         """The rows that a control without training stands beside: the same network, as it was before."""
         return [] if control.whole else [row.probe.name for row in self.rows if control.probe.row in row.probe.controls]
 
-    def untrained(self, row: Row) -> str | None:
+    def untrained(self, row: MeasuredRow) -> str | None:
         """The row of the same network as it was before training, where the table has it."""
         controls = {other.probe.row for other in self.rows if other.control and not other.whole}
         return None if row.control else next((name for name in row.probe.controls if name in controls), None)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> MeasuredRow:
         """The row of that name. Raises NotFound."""
         for row in self.rows:
             if row.probe.row == name:
                 return row
         raise NotFound("unknown_row", f"There is no row {name[:100]!r} in this table.")
+
+
+@dataclass(frozen=True)
+class Here:
+    """What the workspace holds: fingerprints of galleries and hashes of checkpoints' weights, by slug."""
+
+    galleries: Mapping[str, str]
+    weights: Mapping[str, str]
 
 
 class ResultsService:
@@ -103,10 +114,10 @@ class ResultsService:
         self._place = workspace / FOLDER
         self._checkpoints = checkpoints
         self._galleries = galleries
-        self._read = lru_cache(maxsize=512)(_read)
-        self._differences = lru_cache(maxsize=512)(_differences)
+        self._known = Recent[tuple[Path, int], Probe | None](KEPT)
+        self._differences = lru_cache(maxsize=KEPT)(_differences)
 
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[TableChoice]:
         """Every table, those with most checkpoints first."""
         found = [_choice(gallery.name, rows) for gallery, rows in self._tables()]
         return sorted(found, key=lambda one: (-one.checkpoints, one.gallery, one.protocol.key))
@@ -120,15 +131,21 @@ class ResultsService:
         ]
         if not fitting and (gallery is not None or protocol is not None):
             raise NotFound("not_probed", "Nothing was probed on this gallery by this protocol.")
-        return self._results(fitting[0]) if fitting else None
+        if not fitting:
+            return None
+        probes = self._probes(fitting[0])
+        return _results(fitting[0], probes, self._here(probes))
 
-    def of(self, checkpoint: str) -> list[tuple[Choice, Row]]:
+    def of(self, checkpoint: str) -> list[tuple[TableChoice, MeasuredRow]]:
         """The rows of one checkpoint, in every table that it is in."""
-        found = []
-        for choice in self.choices():
-            table = self._results(choice)
-            found += [(choice, row) for row in table.rows if row.probe.row == checkpoint]
-        return found
+        tables = [(choice, self._probes(choice)) for choice in self.choices()]
+        here = self._here(probe for _, probes in tables for probe in probes)
+        return [
+            (choice, MeasuredRow(probe, _warning(probe, here)))
+            for choice, probes in tables
+            for probe in probes
+            if probe.row == checkpoint
+        ]
 
     def compare(self, results: Results, first: str, second: str) -> Differences:
         """The first row less the second, layer by layer, image by image. Raises NotFound, Conflict."""
@@ -160,39 +177,50 @@ class ResultsService:
             modified = (folder / probe_results.RESULT).stat().st_mtime_ns
         except OSError:
             return None
-        return self._read(folder, modified)
+        return self._known.get((folder, modified), lambda: probe_results.read(folder))
 
-    def _results(self, choice: Choice) -> Results:
+    def _probes(self, choice: TableChoice) -> list[Probe]:
+        """The probes of a table, checkpoints before controls."""
         folder = self._place / choice.gallery / choice.protocol.key
         probes = [row for path in sorted(folder.glob("*")) if (row := self._row(path)) is not None]
-        ordered = sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
-        rows = tuple(Row(probe, self._warning(probe)) for probe in ordered)
-        names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
-        columns = {how: tuple(Column(how, name) for name in names) for how in HOWS}
-        return Results(choice, ordered[0], rows, columns)
+        return sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
 
-    def _warning(self, probe: Probe) -> str:
-        """Why a row is not what it says any more."""
-        if probe.before != probe.after:
-            return "the network changed while it was probed"
-        try:
-            if self._galleries.pack(probe.gallery).fingerprint != probe.gallery_fingerprint:
-                return "measured on another version of this gallery"
-        except DomainError:
-            return "its gallery is not in this workspace"
-        known = None if probe.checkpoint is None else self._checkpoints.find(probe.checkpoint)
-        if probe.checkpoint is not None and (known is None or known.sha256 != probe.weights_sha256):
-            return "its checkpoint is not here any more" if known is None else "measured on other weights of this name"
-        return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
+    def _here(self, probes: Iterable[Probe]) -> Here:
+        """What is in the workspace of all that the probes are about."""
+        listed = list(probes)
+        galleries = self._galleries.named(probe.gallery for probe in listed)
+        return Here(
+            {slug: fingerprint(gallery.shards) for slug, gallery in galleries.items()},
+            self._checkpoints.weights(probe.checkpoint for probe in listed if probe.checkpoint is not None),
+        )
 
 
-def _choice(gallery: str, rows: list[Probe]) -> Choice:
+def _results(choice: TableChoice, probes: Sequence[Probe], here: Here) -> Results:
+    rows = tuple(MeasuredRow(probe, _warning(probe, here)) for probe in probes)
+    names = dict.fromkeys(layer.name for row in rows if not row.whole for layer in row.probe.layers)
+    columns = {how: tuple(ResultColumn(how, name) for name in names) for how in HOWS}
+    return Results(choice, probes[0], rows, columns)
+
+
+def _warning(probe: Probe, here: Here) -> str:
+    """Why a row is not what it says any more."""
+    if probe.before != probe.after:
+        return "the network changed while it was probed"
+    gallery = here.galleries.get(probe.gallery)
+    if gallery != probe.gallery_fingerprint:
+        changed = "measured on another version of this gallery"
+        return "its gallery is not in this workspace" if gallery is None else changed
+    if probe.checkpoint is not None:
+        weights = here.weights.get(probe.checkpoint)
+        if weights != probe.weights_sha256:
+            changed = "measured on other weights of this name"
+            return "its checkpoint is not here any more" if weights is None else changed
+    return f"{probe.seen} of its test images were seen in training" if probe.seen else ""
+
+
+def _choice(gallery: str, rows: list[Probe]) -> TableChoice:
     checkpoints = sum(not row.row.startswith(CONTROL) for row in rows)
-    return Choice(gallery, rows[0].protocol, checkpoints, rows[0].side)
-
-
-def _read(folder: Path, _modified: int) -> Probe | None:
-    return probe_results.read(folder)
+    return TableChoice(gallery, rows[0].protocol, checkpoints, rows[0].side)
 
 
 def _differences(folder: Path, first: Probe, second: Probe) -> Differences:

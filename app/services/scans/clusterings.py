@@ -1,12 +1,10 @@
 """Clusterings of a workspace: list them, open them, look at their clusters, compare two of one gallery."""
 
-import re
-from collections import OrderedDict
-from collections.abc import Mapping
+import builtins
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -14,12 +12,16 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from app.failures import BadQuery, Conflict, NotFound
+from app.recent import Recent
+from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.preparing import Preparing
+from app.services.unknown import unknown
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
-from models.clusters.files import ClusteringReader, ClusteringUnreadable
+from models.clusters.files import ClusteringInfo, ClusteringReader, ClusteringUnreadable
 from models.clusters.measures import agreement
+from models.galleries.packs import Pack
 
 OPEN = 16
 COMPARED = 6  # other clusterings of the gallery that one is compared with
@@ -42,6 +44,26 @@ class ClusteringRecord:
     folder: Path
     job_id: int | None
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class OpenClustering:
+    """A clustering whose gallery still holds what was grouped, with the files to read: looked up once for a request.
+
+    `reader` and `pack` are shared between requests: do not close them.
+    """
+
+    record: ClusteringRecord
+    reader: ClusteringReader
+    pack: Pack
+
+    @property
+    def slug(self) -> str:
+        return self.record.slug
+
+    @property
+    def info(self) -> ClusteringInfo:
+        return self.reader.info
 
 
 @dataclass(frozen=True)
@@ -99,8 +121,7 @@ class ClusteringsService:
         self._store = store
         self._galleries = galleries
         self._preparing = preparing
-        self._lock = Lock()
-        self._open: OrderedDict[tuple[str, int | None], ClusteringReader] = OrderedDict()
+        self._open = Recent[tuple[str, int | None], ClusteringReader](OPEN)
 
     def list(
         self, *, scan: str | None = None, gallery: str | None = None, limit: int = 50, cursor: str | None = None
@@ -118,42 +139,45 @@ class ClusteringsService:
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return ClusteringPage(tuple(self._record(row) for row in rows[:limit]), more)
 
+    def choices(self) -> builtins.list[str]:
+        """The slugs of all clusterings, newest first: what the menus of forms offer."""
+        with self._store.read() as session:
+            return list(session.scalars(select(ClusteringRow.slug).order_by(ClusteringRow.id.desc())))
+
+    def fitted_elsewhere(self, checkpoint: str, gallery: str) -> builtins.list[ClusteringRecord]:
+        """All clusterings of a checkpoint's features on other galleries, newest first."""
+        query = select(ClusteringRow).where(ClusteringRow.checkpoint == checkpoint, ClusteringRow.gallery != gallery)
+        with self._store.read() as session:
+            return [self._record(row) for row in session.scalars(query.order_by(ClusteringRow.id.desc()))]
+
     def find(self, slug: str) -> ClusteringRecord | None:
         """The clustering of that slug, where there is one."""
         with self._store.read() as session:
             row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == slug))
         return None if row is None else self._record(row)
 
-    def get(self, slug: str) -> ClusteringRecord:
-        """The clustering of that slug. Raises NotFound."""
-        found = self.find(slug)
-        if found is None:
-            raise NotFound("unknown_clustering", f"There is no clustering {slug[:100]!r}.")
-        return found
-
-    def reader(self, slug: str) -> ClusteringReader:
-        """The clustering, opened. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
-        record = self.get(slug)
-        key = (record.slug, record.job_id)
-        with self._lock:
-            reader = self._open.get(key)
-        if reader is None:
-            try:
-                reader = ClusteringReader(record.folder)
-                _ = reader.clusters
-            except ClusteringUnreadable as error:
-                raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
-            with self._lock:
-                self._open[key] = reader
-                while len(self._open) > OPEN:
-                    self._open.popitem(last=False)
-        if self._galleries.get(record.gallery).shards[: len(reader.info.shards)] != reader.info.shards:
+    def open(self, slug: str) -> OpenClustering:
+        """The clustering of that slug. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
+        record = self.find(slug)
+        if record is None:
+            with self._store.read() as session:
+                raise unknown(session, ClusteringRow, slug)
+        reader = self._reader(record)
+        gallery = self._galleries.get(record.gallery)
+        if gallery.shards[: len(reader.info.shards)] != reader.info.shards:
             raise Conflict("gallery_changed", f"The gallery {record.gallery} holds other images than were clustered.")
+        return OpenClustering(record, reader, self._galleries.open(gallery))
+
+    def _reader(self, record: ClusteringRecord) -> ClusteringReader:
+        try:
+            reader = self._open.get((record.slug, record.job_id), lambda: _opened(record.folder))
+        except ClusteringUnreadable as error:
+            raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
         return reader
 
     def clusters(
         self,
-        slug: str,
+        clustering: OpenClustering,
         *,
         order: Order = "size",
         limit: int = 20,
@@ -161,78 +185,57 @@ class ClusteringsService:
         shown: int = 8,
         seed: int = 0,
     ) -> ClusterPage:
-        """Some clusters with `shown` members of each kind. Raises NotFound, Conflict, BadQuery."""
-        reader = self.reader(slug)
+        """Some clusters with `shown` members of each kind. Raises BadQuery."""
         first = 0 if cursor is None else position(cursor)
-        ordered = _ordered(reader, order)
+        ordered = _ordered(clustering.reader, order)
         chosen = ordered[first : first + limit]
         more = str(first + limit) if len(ordered) > first + limit else None
-        return ClusterPage(tuple(self._cluster(reader, int(number), shown, seed) for number in chosen), more)
+        return ClusterPage(tuple(_cluster(clustering, int(number), shown, seed) for number in chosen), more)
 
-    def cluster(self, slug: str, number: int, *, shown: int = 48, seed: int = 0) -> Cluster:
-        """One cluster. Raises NotFound, Conflict."""
-        reader = self.reader(slug)
-        if not 0 <= number < reader.k:
-            raise NotFound("unknown_cluster", f"There is no cluster {number}; there are 0 to {reader.k - 1}.")
-        return self._cluster(reader, number, shown, seed)
+    def cluster(self, clustering: OpenClustering, number: int, *, shown: int = 48, seed: int = 0) -> Cluster:
+        """One cluster. Raises NotFound."""
+        last = clustering.reader.k - 1
+        if not 0 <= number <= last:
+            raise NotFound("unknown_cluster", f"There is no cluster {number}; there are 0 to {last}.")
+        return _cluster(clustering, number, shown, seed)
 
     def agreement(self, a: str, b: str) -> Agreement | None:
         """How two clusterings of one gallery agree; None while it is being computed. Raises NotFound, BadQuery."""
-        found = self._agreements(a, (b,))
+        found = self._agreements(self.open(a), [self.open(b)])
         return None if found is None else found[0]
 
-    def agreements(self, slug: str) -> tuple[Agreement, ...] | None:
+    def agreements(self, clustering: OpenClustering) -> tuple[Agreement, ...] | None:
         """How it agrees with the newest others of its gallery; None while that is being computed."""
-        page = self.list(gallery=self.get(slug).gallery, limit=COMPARED + 1)
-        others = [item.slug for item in page.clusterings if item.slug != slug]
-        return self._agreements(slug, tuple(others[:COMPARED]))
+        page = self.list(gallery=clustering.record.gallery, limit=COMPARED + 1)
+        others = [item for item in page.clusterings if item.slug != clustering.slug][:COMPARED]
+        return self._agreements(clustering, [self._beside(clustering, other) for other in others])
 
-    def _agreements(self, slug: str, others: tuple[str, ...]) -> tuple[Agreement, ...] | None:
-        one, rest = self.reader(slug), [self.reader(other) for other in others]
-        for reader in rest:
-            if reader.info.gallery != one.info.gallery:
-                here, there = one.info, reader.info
-                raise BadQuery(
-                    "other_gallery", f"{slug} groups images of {here.gallery}, {there.name} those of {there.gallery}."
-                )
-        rows = [min(one.info.rows, reader.info.rows) for reader in rest]
+    def _beside(self, clustering: OpenClustering, other: ClusteringRecord) -> OpenClustering:
+        """Another one of the same gallery, opened."""
+        reader = self._reader(other)
+        if clustering.pack.shards[: len(reader.info.shards)] != reader.info.shards:
+            raise Conflict("gallery_changed", f"The gallery {other.gallery} holds other images than were clustered.")
+        return OpenClustering(other, reader, clustering.pack)
+
+    def _agreements(self, one: OpenClustering, rest: Sequence[OpenClustering]) -> tuple[Agreement, ...] | None:
+        for other in rest:
+            if other.record.gallery != one.record.gallery:
+                here, there = one.info, other.info
+                message = f"{one.slug} groups images of {here.gallery}, {there.name} those of {there.gallery}."
+                raise BadQuery("other_gallery", message)
+        rows = [min(one.info.rows, other.info.rows) for other in rest]
 
         def measure() -> Mapping[str, NDArray[Any]]:
             pairs = zip(rest, rows, strict=True)
-            found = [agreement(one.clusters[:count], reader.clusters[:count]) for reader, count in pairs]
+            found = [agreement(one.reader.clusters[:count], other.reader.clusters[:count]) for other, count in pairs]
             return {"found": np.array([[one["ari"], one["ami"]] for one in found]).reshape(-1, 2)}
 
-        inputs = tuple((self.get(name).slug, self.get(name).job_id) for name in (slug, *others))
+        inputs = tuple((each.slug, each.record.job_id) for each in (one, *rest))
         arrays = self._preparing.get("agreement", (*inputs, tuple(rows)), measure)
         if arrays is None:
             return None
-        values = zip(others, rows, arrays["found"].tolist(), strict=True)
-        return tuple(Agreement(slug, other, count, ari, ami) for other, count, (ari, ami) in values)
-
-    def _cluster(self, reader: ClusteringReader, number: int, shown: int, seed: int) -> Cluster:
-        members = reader.members(number)
-        distances = reader.distances[members]
-        nearest = zip(members[:shown].tolist(), distances[:shown].tolist(), strict=True)
-        return Cluster(
-            number=number,
-            size=len(members),
-            share=len(members) / max(reader.info.rows, 1),
-            tightness=float(distances.mean()) if len(members) else float("nan"),
-            nearest=tuple(nearest) if reader.centres is not None else (),
-            random=tuple(reader.random_members(number, shown, seed=seed).tolist()),
-            commonest=self._commonest(reader, members),
-        )
-
-    def _commonest(self, reader: ClusteringReader, members: NDArray[np.int64]) -> Commonest | None:
-        pack = self._galleries.pack(reader.info.gallery)
-        codes = pack.label_codes()[members]
-        known = codes[codes >= 0]
-        if not len(known):
-            return None
-        counts = np.bincount(known)
-        best = int(counts.argmax())
-        label = pack.row(int(members[np.flatnonzero(codes == best)[0]])).label
-        return Commonest(label or "", float(counts[best] / len(known)))
+        values = zip(rest, rows, arrays["found"].tolist(), strict=True)
+        return tuple(Agreement(one.slug, other.slug, count, ari, ami) for other, count, (ari, ami) in values)
 
     def _record(self, row: ClusteringRow) -> ClusteringRecord:
         return ClusteringRecord(
@@ -250,6 +253,40 @@ class ClusteringsService:
         )
 
 
+def _opened(folder: Path) -> ClusteringReader:
+    """The reader, with its assignment already read: a damaged one is not kept."""
+    reader = ClusteringReader(folder)
+    _ = reader.clusters
+    return reader
+
+
+def _cluster(clustering: OpenClustering, number: int, shown: int, seed: int) -> Cluster:
+    reader = clustering.reader
+    members = reader.members(number)
+    distances = reader.distances[members]
+    nearest = zip(members[:shown].tolist(), distances[:shown].tolist(), strict=True)
+    return Cluster(
+        number=number,
+        size=len(members),
+        share=len(members) / max(reader.info.rows, 1),
+        tightness=float(distances.mean()) if len(members) else float("nan"),
+        nearest=tuple(nearest) if reader.centres is not None else (),
+        random=tuple(reader.random_members(number, shown, seed=seed).tolist()),
+        commonest=_commonest(clustering.pack, members),
+    )
+
+
+def _commonest(pack: Pack, members: NDArray[np.int64]) -> Commonest | None:
+    codes = pack.label_codes()[members]
+    known = codes[codes >= 0]
+    if not len(known):
+        return None
+    counts = np.bincount(known)
+    best = int(counts.argmax())
+    label = pack.row(int(members[np.flatnonzero(codes == best)[0]])).label
+    return Commonest(label or "", float(counts[best] / len(known)))
+
+
 def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
     """Cluster numbers: largest first, by number, or tightest (smallest mean distance) first; empty ones last."""
     sizes = reader.sizes
@@ -259,10 +296,3 @@ def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
         return np.argsort(-sizes, kind="stable")
     total = np.bincount(reader.clusters, weights=np.nan_to_num(reader.distances), minlength=reader.k)
     return np.argsort(np.where(sizes > 0, total / np.maximum(sizes, 1), np.inf), kind="stable")
-
-
-def position(cursor: str) -> int:
-    """The number in a cursor. Raises BadQuery for one that was not given out here."""
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.active_units import active
 from models.card import LayerCard
 from models.scans.files import Equations, ScanReader
 
 RANKED = 16  # the paper's blocks of 16 with the highest and the lowest magnitude
 EQUATIONS = 8
-ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
 BINS = 40
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ class Residuals:
 
 
 @dataclass(frozen=True)
-class Overview:
+class ScanOverview:
     """Everything the scan's page shows."""
 
     layers: tuple[LayerSummary, ...]
@@ -101,16 +101,16 @@ class Overview:
     residuals: Residuals | None
 
 
-def overview(reader: ScanReader) -> Overview:
+def overview(reader: ScanReader) -> ScanOverview:
     """Summarise a scan. Raises ScanUnreadable and OSError where its files are damaged."""
     layers = tuple(_summary(reader, layer) for layer in reader.info.layers)
     equations = reader.equation
     residuals = None if equations is None else residuals_of(equations)
     named = next((layer.name for layer in reader.info.layers if layer.kind == "counts"), None)
     if named is None and equations is None:
-        return Overview(layers, None, None, None, None)
+        return ScanOverview(layers, None, None, None, None)
     vectors = equations.whole if equations is not None else reader.embeddings(named or "")
-    return Overview(
+    return ScanOverview(
         layers=layers,
         counts=_counts(vectors),
         l2=ranking(np.linalg.norm(vectors, axis=1)),
@@ -182,5 +182,5 @@ def _region(reader: ScanReader, layer: str) -> float | None:
 
 def _counts(vectors: NDArray[np.float32]) -> Counts:
     average = vectors.mean(axis=0, dtype=np.float64)
-    active = np.flatnonzero((average > ACTIVE_SHARE * average.max()) & (average > 0))
-    return Counts(average, tuple(int(unit) for unit in active[np.argsort(-average[active], kind="stable")]))
+    units = np.flatnonzero(active(average))
+    return Counts(average, tuple(int(unit) for unit in units[np.argsort(-average[units], kind="stable")]))

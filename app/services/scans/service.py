@@ -1,26 +1,27 @@
 """Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
-import re
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+import builtins
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
-from app.services.checkpoints.service import CheckpointsService
-from app.services.galleries.service import GalleriesService
-from app.services.scans.overview import Overview, overview
-from app.settings import Settings
+from app.failures import Conflict, NotFound
+from app.recent import Recent
+from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
+from app.services.cursors import position
+from app.services.galleries.service import GalleriesService, GalleryRecord
+from app.services.scans.overview import ScanOverview, overview
+from app.services.unknown import unknown
 from app.store.engine import Store
-from app.store.tables import CheckpointRow, GalleryRow, ScanRow
-from models.galleries.packs import Shard
-from models.scans.files import ScanReader, ScanUnreadable, covers_start
+from app.store.tables import CheckpointRow, ScanRow
+from models.card import LayerCard
+from models.galleries.packs import Pack, Shard
+from models.scans.files import ScanInfo, ScanReader, ScanUnreadable, covers_start
 
 OPEN_SCANS = 16
 Shards = tuple[Shard, ...]
@@ -48,6 +49,59 @@ class ScanRecord:
 
 
 @dataclass(frozen=True)
+class ScanChoice:
+    """A finished scan, as far as a menu has to know it."""
+
+    slug: str
+    checkpoint: str
+    gallery: str
+
+
+@dataclass(frozen=True)
+class OpenScan:
+    """A scan that fits its gallery and its weights, with the files to read: looked up once for a request, handed down.
+
+    `reader` and `pack` are shared between requests: do not close them. `checkpoint` is the network that was scanned.
+    """
+
+    record: ScanRecord
+    reader: ScanReader
+    pack: Pack
+    checkpoint: CheckpointRecord
+
+    @property
+    def slug(self) -> str:
+        return self.record.slug
+
+    @property
+    def gallery(self) -> str:
+        return self.record.gallery
+
+    @property
+    def info(self) -> ScanInfo:
+        return self.reader.info
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The spec that scans the gallery's new images in the same way."""
+        info = self.info
+        return {
+            "checkpoint": info.checkpoint,
+            "gallery": info.gallery,
+            "layers": list(info.names),
+            "residual": info.residual,
+            "top": info.top_k,
+        }
+
+    def layer(self, name: str) -> LayerCard:
+        """What is known of a layer. Raises NotFound."""
+        layers = self.reader.layers
+        if name not in layers:
+            raise NotFound("unknown_layer", f"This scan has no layer {name[:80]!r}: {', '.join(layers)}.")
+        return self.reader.layer(name)
+
+
+@dataclass(frozen=True)
 class ScanPage:
     """Some scans, newest first, and the cursor of those after them."""
 
@@ -58,107 +112,93 @@ class ScanPage:
 class ScansService:
     """Reads of the scans' table and folders; opened scans are kept and shared."""
 
-    def __init__(
-        self, store: Store, settings: Settings, galleries: GalleriesService, checkpoints: CheckpointsService
-    ) -> None:
+    def __init__(self, store: Store, galleries: GalleriesService, checkpoints: CheckpointsService) -> None:
         self._store = store
-        self._settings = settings
         self._galleries = galleries
         self._checkpoints = checkpoints
-        self._lock = Lock()
-        self._open: OrderedDict[tuple[str, Shards], ScanReader] = OrderedDict()
-        self._overviews: OrderedDict[tuple[str, Shards], Overview] = OrderedDict()
+        self._open = Recent[tuple[str, Shards], ScanReader](OPEN_SCANS)
+        self._overviews = Recent[tuple[str, Shards], ScanOverview](OPEN_SCANS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> ScanPage:
         """Newest first. Raises BadQuery for a cursor that was not given out here."""
         query = select(ScanRow).where(ScanRow.done).order_by(ScanRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            query = query.where(ScanRow.id < _position(cursor))
+            query = query.where(ScanRow.id < position(cursor))
         with self._store.read() as session:
             rows = session.scalars(query).all()
-            shown = tuple(self._record(row, _gallery_shards(session, row.gallery)) for row in rows[:limit])
-        return ScanPage(shown, str(rows[limit - 1].id) if len(rows) > limit else None)
+        shown = rows[:limit]
+        galleries = self._galleries.named(row.gallery for row in shown)
+        records = tuple(self._record(row, galleries.get(row.gallery)) for row in shown)
+        return ScanPage(records, str(rows[limit - 1].id) if len(rows) > limit else None)
 
-    def get(self, slug: str) -> ScanRecord:
+    def choices(self, task: str | None = None) -> builtins.list[ScanChoice]:
+        """All finished scans, or those by checkpoints of a task, newest first: what the menus of forms offer."""
+        columns = (ScanRow.slug, ScanRow.checkpoint, ScanRow.gallery)
+        query = select(*columns).where(ScanRow.done).order_by(ScanRow.id.desc())
+        if task is not None:
+            query = query.join(CheckpointRow, CheckpointRow.slug == ScanRow.checkpoint)
+            query = query.where(CheckpointRow.task == task)
+        with self._store.read() as session:
+            return [ScanChoice(row.slug, row.checkpoint, row.gallery) for row in session.execute(query)]
+
+    def open(self, slug: str) -> OpenScan:
         """The scan of that slug. Raises NotFound, and Conflict where it fits its gallery or weights no longer."""
         with self._store.read() as session:
             row = session.scalar(select(ScanRow).where(ScanRow.slug == slug, ScanRow.done))
-            gallery = () if row is None else _gallery_shards(session, row.gallery)
-            weights = (
-                None
-                if row is None
-                else session.scalar(select(CheckpointRow.sha256).where(CheckpointRow.slug == row.checkpoint))
-            )
         if row is None:
-            raise NotFound("unknown_scan", f"There is no scan {slug[:100]!r}.")
+            with self._store.read() as session:
+                raise unknown(session, ScanRow, slug)
+        return self._opened(row, self._galleries.find(row.gallery), self._checkpoints.find(row.checkpoint))
+
+    def of(self, checkpoint: CheckpointRecord) -> Iterator[OpenScan]:
+        """The scans of a checkpoint that still fit their gallery and its weights, newest first, opened one by one."""
+        query = select(ScanRow).where(ScanRow.checkpoint == checkpoint.slug, ScanRow.done)
+        with self._store.read() as session:
+            rows = session.scalars(query.order_by(ScanRow.id.desc())).all()
+        galleries = self._galleries.named(row.gallery for row in rows)
+        for row in rows:
+            with suppress(Conflict):
+                yield self._opened(row, galleries.get(row.gallery), checkpoint)
+
+    def overview(self, scan: OpenScan) -> ScanOverview:
+        """What the scan says as a whole: layers, average counts, rankings. Raises Conflict."""
+        return self._overviews.get((scan.slug, scan.record.shards), lambda: guarded(overview, scan.reader))
+
+    def trained_on(self, scan: OpenScan) -> bool:
+        """Whether the checkpoint was trained on the very gallery that was scanned."""
+        try:
+            return self._checkpoints.read_card(scan.checkpoint).provenance.get("gallery") == scan.gallery
+        except Conflict:
+            return False
+
+    def _opened(self, row: ScanRow, gallery: GalleryRecord | None, checkpoint: CheckpointRecord | None) -> OpenScan:
         record = self._record(row, gallery)
         reader = self._reader(record)
-        if not covers_start(reader.info, gallery):
+        if gallery is None or not covers_start(reader.info, gallery.shards):
             raise Conflict(
                 "gallery_changed",
                 f"The gallery {record.gallery} holds other images than those this scan saw. Scan it again.",
             )
-        if reader.info.checkpoint_sha256 != weights:
+        if checkpoint is None or reader.info.checkpoint_sha256 != checkpoint.sha256:
             raise Conflict(
                 "checkpoint_changed", f"The weights of {record.checkpoint} are not those of this scan. Scan again."
             )
-        return record
-
-    def reader(self, slug: str) -> ScanReader:
-        """The scan, opened; shared between requests. Raises NotFound, Conflict."""
-        return self._reader(self.get(slug))
-
-    def overview(self, slug: str) -> Overview:
-        """What the scan says as a whole: layers, average counts, rankings. Raises NotFound, Conflict."""
-        record = self.get(slug)
-        key = (slug, record.shards)
-        with self._lock:
-            known = self._overviews.get(key)
-        if known is None:
-            known = guarded(overview, self._reader(record))
-            with self._lock:
-                _keep(self._overviews, key, known)
-        return known
-
-    def spec(self, slug: str) -> Mapping[str, Any]:
-        """The spec that scans the gallery's new images in the same way. Raises NotFound, Conflict."""
-        info = self.reader(slug).info
-        return {
-            "checkpoint": info.checkpoint,
-            "gallery": info.gallery,
-            "layers": list(info.names),
-            "residual": info.residual,
-            "top": info.top_k,
-        }
-
-    def trained_on(self, record: ScanRecord) -> bool:
-        """Whether the checkpoint was trained on the very gallery that was scanned."""
-        try:
-            return self._checkpoints.card(record.checkpoint).provenance.get("gallery") == record.gallery
-        except (NotFound, Conflict):
-            return False
+        return OpenScan(record, reader, self._galleries.open(gallery), checkpoint)
 
     def _reader(self, record: ScanRecord) -> ScanReader:
-        key = (record.slug, record.shards)
-        with self._lock:
-            reader = self._open.get(key)
-        if reader is None:
-            try:
-                reader = ScanReader(record.folder)
-            except ScanUnreadable as error:
-                raise Conflict(error.code, f"The files of the scan {record.slug} are damaged: {error}.") from error
-            with self._lock:
-                _keep(self._open, key, reader)
-        return reader
+        try:
+            return self._open.get((record.slug, record.shards), lambda: ScanReader(record.folder))
+        except ScanUnreadable as error:
+            raise Conflict(error.code, f"The files of the scan {record.slug} are damaged: {error}.") from error
 
-    def _record(self, row: ScanRow, gallery: Shards) -> ScanRecord:
+    def _record(self, row: ScanRow, gallery: GalleryRecord | None) -> ScanRecord:
         return ScanRecord(
             slug=row.slug,
             checkpoint=row.checkpoint,
             gallery=row.gallery,
             folder=self._store.path(row.folder),
             rows=row.rows,
-            gallery_rows=sum(shard.rows for shard in gallery),
+            gallery_rows=0 if gallery is None else sum(shard.rows for shard in gallery.shards),
             layers=tuple(row.layers),
             shards=_shards(row.shards),
             job_id=row.job_id,
@@ -176,21 +216,5 @@ def guarded(read: Callable[..., Value], *arguments: object) -> Value:
         raise Conflict("scan_unreadable", "The files of this scan are damaged or gone; scan again.") from error
 
 
-def _keep(cache: "OrderedDict[tuple[str, Shards], Value]", key: tuple[str, Shards], value: Value) -> None:
-    cache[key] = value
-    while len(cache) > OPEN_SCANS:
-        cache.popitem(last=False)
-
-
-def _gallery_shards(session: Session, slug: str) -> Shards:
-    return _shards(session.scalar(select(GalleryRow.shards).where(GalleryRow.slug == slug)) or [])
-
-
 def _shards(listed: list[Any]) -> Shards:
     return tuple(Shard(shard["file"], shard["rows"], shard["sha256"]) for shard in listed)
-
-
-def _position(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", cursor):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)

@@ -4,29 +4,30 @@ Beside them, on the same scenes: edge energy, which adds up without seeing an ob
 network of the same kind.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.failures import Conflict, NotFound
+from app.recent import Recent
 from app.services.galleries.service import GalleriesService
-from app.services.scans.service import ScanRecord, ScansService, guarded
+from app.services.scans.service import OpenScan, ScanRecord, ScansService, guarded
+from models.active_units import active
 from models.counting import predictors
-from models.counting.partial import Follows, correlations
+from models.counting.partial import Follows, rank_correlations
 from models.counting.predictors import Predictors
 from models.counting.sweeps import Sweep, sweeps_of
 from models.counting.tuning import SWEEPS, Panel, Response, panel, responses
 from models.counting.tuning_words import beside, sentence
+from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 
-ACTIVE_SHARE = 1e-3  # a unit is active where its mean is above this share of the largest mean
 BEST_UNITS = 6
 OPEN = 8
+GALLERIES = 64  # of which it is known whether they hold sweeps: every scan's page asks
 TOTAL, EDGES, RANDOM = "total", "edge energy", "random init"
 
 Doubles = NDArray[np.float64]
@@ -87,83 +88,70 @@ class TuningService:
     def __init__(self, scans: ScansService, galleries: GalleriesService) -> None:
         self._scans = scans
         self._galleries = galleries
-        self._lock = Lock()
-        self._known: OrderedDict[object, Tuning] = OrderedDict()
-        self._swept: dict[str, bool] = {}
+        self._tunings = Recent[tuple[object, ...], Tuning](OPEN)
+        self._swept = Recent[str, bool](GALLERIES)
 
-    def has_sweeps(self, gallery: str) -> bool:
-        """Whether a gallery holds sweeps of generated scenes. Raises NotFound."""
-        pack = self._galleries.pack(gallery)
-        if pack.fingerprint not in self._swept:  # every scan's page asks
-            self._swept[pack.fingerprint] = any(scene and scene.get("sweep") for scene in pack.scenes())
-        return self._swept[pack.fingerprint]
+    def has_sweeps(self, pack: Pack) -> bool:
+        """Whether a gallery holds sweeps of generated scenes."""
+        return self._swept.get(pack.fingerprint, lambda: any(scene and scene.get("sweep") for scene in pack.scenes()))
 
-    def tuning(self, scan: str) -> Tuning:
-        """Raises NotFound, and Conflict where the scan has no counts or its gallery no sweeps."""
-        record, random = self._scans.get(scan), self._random(scan)
-        key = (record.slug, record.shards, None if random is None else (random.slug, random.shards))
-        with self._lock:
-            known = self._known.get(key)
-        if known is None:
-            known = guarded(self._compute, record, random)
-            with self._lock:
-                self._known[key] = known
-                while len(self._known) > OPEN:
-                    self._known.popitem(last=False)
-        return known
+    def tuning(self, scan: OpenScan) -> Tuning:
+        """Raises Conflict where the scan has no counts or its gallery no sweeps."""
+        random = self._random(scan)
+        key = (scan.slug, scan.record.shards, None if random is None else (random.slug, random.record.shards))
+        return self._tunings.get(key, lambda: guarded(_compute, scan, random))
 
-    def _random(self, scan: str) -> ScanRecord | None:
+    def _random(self, scan: OpenScan) -> OpenScan | None:
         """The newest scan of the untrained network over the same gallery that covers as much."""
-        record = self._scans.get(scan)
-        if record.checkpoint == RANDOM_INIT:
+        if scan.record.checkpoint == RANDOM_INIT:
             return None
-        for slug, checkpoint in self._galleries.scans(record.gallery):
+        for slug, checkpoint in self._galleries.scans(scan.gallery):
             if checkpoint == RANDOM_INIT:
                 try:
-                    found = self._scans.get(slug)
+                    found = self._scans.open(slug)
                 except Conflict:  # it fits the gallery no longer
                     continue
-                if found.rows >= record.rows and "counts" in found.layers:
+                if found.record.rows >= scan.record.rows and "counts" in found.record.layers:
                     return found
         return None
 
-    def _compute(self, record: ScanRecord, random: ScanRecord | None) -> Tuning:
-        if "counts" not in record.layers:
-            raise Conflict("no_counts", "This scan has no count vectors: its network has no counting head.")
-        scenes = self._galleries.pack(record.gallery).scenes()[: record.rows]
-        sweeps = sweeps_of(scenes)
-        if not sweeps:
-            raise Conflict("no_sweeps", f"The gallery {record.gallery} holds no matched sweeps of generated scenes.")
-        reader = self._scans.reader(record.slug)
-        known = predictors.load(reader.folder, record.rows)
-        counts = reader.embeddings("counts").astype(np.float64)
-        units = _active(counts)
-        columns = {TOTAL: counts.sum(axis=1)}
-        if known is not None:
-            columns[EDGES] = known.edge_energy.astype(np.float64)
-        if random is not None:
-            others = self._scans.reader(random.slug).embeddings("counts")[: record.rows]
-            columns[RANDOM] = others.sum(axis=1, dtype=np.float64)
-        values = np.column_stack([*columns.values(), counts[:, units]])
-        areas = _areas(scenes, known)
-        panels = {name: panel(values, sweeps[name], areas) for name in _ordered(sweeps)}
-        mixed = np.array([row for row, scene in enumerate(scenes) if scene and not scene.get("sweep")], dtype=np.int64)
-        return Tuning(
-            record=record,
-            series=tuple(columns),
-            units=tuple(units),
-            panels=panels,
-            responses=tuple(responses(panels, values)),
-            correlated=tuple(_correlated(columns, counts, units, known, mixed)),
-            random_scan=None if random is None else random.slug,
-            measured=known is not None,
-            mixed=len(mixed),
-        )
+
+def _compute(scan: OpenScan, random: OpenScan | None) -> Tuning:
+    record, reader = scan.record, scan.reader
+    if "counts" not in record.layers:
+        raise Conflict("no_counts", "This scan has no count vectors: its network has no counting head.")
+    scenes = scan.pack.scenes()[: record.rows]
+    sweeps = sweeps_of(scenes)
+    if not sweeps:
+        raise Conflict("no_sweeps", f"The gallery {record.gallery} holds no matched sweeps of generated scenes.")
+    known = predictors.load(reader.folder, record.rows)
+    counts = reader.embeddings("counts").astype(np.float64)
+    units = _active(counts)
+    columns = {TOTAL: counts.sum(axis=1)}
+    if known is not None:
+        columns[EDGES] = known.edge_energy.astype(np.float64)
+    if random is not None:
+        others = random.reader.embeddings("counts")[: record.rows]
+        columns[RANDOM] = others.sum(axis=1, dtype=np.float64)
+    values = np.column_stack([*columns.values(), counts[:, units]])
+    areas = _areas(scenes, known)
+    panels = {name: panel(values, sweeps[name], areas) for name in _ordered(sweeps)}
+    mixed = np.array([row for row, scene in enumerate(scenes) if scene and not scene.get("sweep")], dtype=np.int64)
+    return Tuning(
+        record=record,
+        series=tuple(columns),
+        units=tuple(units),
+        panels=panels,
+        responses=tuple(responses(panels, values)),
+        correlated=tuple(_correlated(columns, counts, units, known, mixed)),
+        random_scan=None if random is None else random.slug,
+        measured=known is not None,
+        mixed=len(mixed),
+    )
 
 
 def _active(counts: Doubles) -> list[int]:
-    means = counts.mean(axis=0)
-    return [int(unit) for unit in np.flatnonzero((means > ACTIVE_SHARE * means.max()) & (means > 0))]
+    return [int(unit) for unit in np.flatnonzero(active(counts.mean(axis=0)))]
 
 
 def _ordered(sweeps: Mapping[str, Sweep]) -> list[str]:
@@ -192,7 +180,7 @@ def _correlated(
     by = {"number": known.number, "area": known.area, "edge energy": known.edge_energy}
 
     def over(values: Doubles, rows: NDArray[np.int64]) -> list[dict[str, Follows]]:
-        return correlations(values[rows], {name: one[rows].astype(np.float64) for name, one in by.items()})
+        return rank_correlations(values[rows], {name: one[rows].astype(np.float64) for name, one in by.items()})
 
     shown = {name: values for name, values in columns.items() if name != EDGES}
     found = over(np.column_stack(list(shown.values())), mixed)

@@ -6,8 +6,12 @@ from typing import Literal
 from app.failures import BadQuery, Busy
 from app.services.galleries.control_spaces import LooksService
 from app.services.galleries.seen import Seen, SeenService
+from app.services.galleries.service import GalleriesService
+from app.services.scans.service import OpenScan, ScansService
 from app.services.search.quality import Measured, QualityService
+from models.card import last_conv
 from models.galleries.phash import Hashes
+from models.random_init import NAME as UNTRAINED
 from models.scans.files import ScanReader
 from models.search.control_spaces import CONTROL_SPACES, ControlSpace
 from models.search.index import Floats
@@ -16,63 +20,88 @@ Why = Literal["asked", "best", "measuring", "unmeasured"]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The layer that is searched by, why that one, and the measurements behind it."""
+class ChosenSpace:
+    """The layer that is searched by, why that one, and the measurements behind it.
+
+    `untrained` is the scan of the untrained network over the same gallery, where there is one.
+    """
 
     layer: str
     why: Why
     measured: Measured
+    untrained: OpenScan | None = None
 
 
 class SearchAids:
     """Answers about a scan; each is prepared once, and says so while it is."""
 
-    def __init__(self, looks: LooksService, seen: SeenService, quality: QualityService) -> None:
+    def __init__(
+        self,
+        scans: ScansService,
+        galleries: GalleriesService,
+        looks: LooksService,
+        seen: SeenService,
+        quality: QualityService,
+    ) -> None:
+        self._scans = scans
+        self._galleries = galleries
         self._looks = looks
         self._seen = seen
         self._quality = quality
 
-    def layer(self, scan: str, reader: ScanReader, wanted: str | None) -> str:
+    def layer(self, scan: OpenScan, wanted: str | None) -> str:
         """The layer or space to search by: the one asked for, else the best measured, else the last convolution.
 
         Raises BadQuery naming the layers and spaces there are.
         """
-        spaces = (*reader.layers, *CONTROL_SPACES)
-        if wanted is not None and wanted not in spaces:
-            raise BadQuery("unknown_layer", f"This scan has no layer {wanted[:80]!r}: {', '.join(spaces)}.")
-        return wanted or self._quality.of(scan).best(reader.layers) or last_conv(reader)
+        return self.choose(scan, None).layer if wanted is None else _known(scan, wanted)
 
-    def choose(self, scan: str, reader: ScanReader, wanted: str | None) -> Chosen:
+    def choose(self, scan: OpenScan, wanted: str | None) -> ChosenSpace:
         """The same with the reason and the measurements. Raises BadQuery."""
-        measured, layer = self._quality.of(scan), self.layer(scan, reader, wanted)
-        if wanted is not None:
-            return Chosen(layer, "asked", measured)
-        if measured.quality is not None:
-            return Chosen(layer, "best", measured)
-        return Chosen(layer, "measuring" if measured.preparing else "unmeasured", measured)
+        asked = None if wanted is None else _known(scan, wanted)
+        untrained = self._untrained(scan)
+        measured = self._quality.of(scan, untrained)
+        if asked is not None:
+            return ChosenSpace(asked, "asked", measured, untrained)
+        best = measured.best(scan.reader.layers)
+        if best is not None:
+            return ChosenSpace(best, "best", measured, untrained)
+        why: Why = "measuring" if measured.preparing else "unmeasured"
+        return ChosenSpace(default_layer(scan.reader), why, measured, untrained)
 
-    def seen(self, reader: ScanReader, rows: int | None = None) -> Seen:
+    def seen(self, scan: OpenScan, rows: int | None = None) -> Seen:
         """Which of the scanned rows, or of the gallery's first `rows`, the network of the scan was trained on."""
-        found = self._seen.find(reader.info.checkpoint, reader.info.gallery)
-        return found.first(reader.rows if rows is None else rows)
+        return self._seen.find(scan.checkpoint, scan.pack).first(scan.reader.rows if rows is None else rows)
 
-    def hashes(self, reader: ScanReader) -> Hashes | None:
+    def hashes(self, scan: OpenScan) -> Hashes | None:
         """What each scanned row looks like."""
-        found = self._looks.hashes(reader.info.gallery)
-        return None if found is None else found[: reader.rows]
+        found = self._looks.hashes(scan.pack)
+        return None if found is None else found[: scan.reader.rows]
 
-    def control(self, reader: ScanReader, space: ControlSpace) -> Floats:
+    def control(self, scan: OpenScan, space: ControlSpace) -> Floats:
         """The scanned rows in a space without a network. Raises Busy while they are prepared."""
-        found = self._looks.space(reader.info.gallery, space)
+        found = self._looks.space(scan.pack, space)
         if found is None:
             raise Busy("preparing", "The gallery's pixels and colours are being prepared.")
-        return found[: reader.rows]
+        return found[: scan.reader.rows]
 
-    def untrained(self, scan: str) -> str | None:
-        """The scan of the untrained network over the same gallery."""
-        return self._quality.untrained_slug(scan)
+    def _untrained(self, scan: OpenScan) -> OpenScan | None:
+        """The newest scan of the network before any training over the same gallery; None also for that scan itself."""
+        if scan.record.checkpoint == UNTRAINED:
+            return None
+        scans = self._galleries.scans(scan.gallery)
+        slug = next((slug for slug, checkpoint in scans if checkpoint == UNTRAINED), None)
+        return None if slug is None else self._scans.open(slug)
 
 
-def last_conv(reader: ScanReader) -> str:
+def _known(scan: OpenScan, wanted: str) -> str:
+    """The layer or space asked for. Raises BadQuery naming those there are."""
+    spaces = (*scan.reader.layers, *CONTROL_SPACES)
+    if wanted not in spaces:
+        raise BadQuery("unknown_layer", f"This scan has no layer {wanted[:80]!r}: {', '.join(spaces)}.")
+    return wanted
+
+
+def default_layer(reader: ScanReader) -> str:
     """The last convolution of the scan, else its last layer."""
-    return next((layer.name for layer in reversed(reader.info.layers) if layer.kind == "conv"), reader.layers[-1])
+    return (last_conv(reader.info.layers) or reader.info.layers[-1]).name

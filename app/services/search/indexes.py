@@ -49,7 +49,11 @@ class Loaded:
 
 
 class Indexes:
-    """The indexes of all scans of a server."""
+    """The indexes of all scans of a server.
+
+    Not an `app.recent.Recent`: what bounds them is their size in memory, not their number, and a graph that was built
+    meanwhile takes the place of the exact index it was built from.
+    """
 
     def __init__(self, *, memory: int = MEMORY, exact_rows: int = EXACT_ROWS) -> None:
         self._memory = memory

@@ -8,11 +8,10 @@ import numpy as np
 
 from app.failures import BadQuery, Conflict
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
-from app.services.checkpoints.service import CheckpointsService
 from app.services.galleries.seen import Which
-from app.services.galleries.service import GalleriesService
-from app.services.scans.service import ScansService
+from app.services.galleries.service import stored
+from app.services.networks import scanned_network
+from app.services.scans.service import OpenScan
 from app.services.search.defaults import SearchAids
 from app.services.search.indexes import Indexes, Loaded
 from models.answers import Floats
@@ -28,7 +27,7 @@ GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchOptions:
     """How to search. `layer` None is the best measured one; it may also be a space without a network.
 
     Left out by default: rows that were seen in training where others exist, rows of the query's own source picture
@@ -43,7 +42,7 @@ class Asked:
     same_source: bool = False
     seen: Which = "unseen"
     copies: bool = False
-    beside: str | None = None
+    beside: OpenScan | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,16 @@ class Found:
 class _Place:
     """Where to search: a layer of the scan, or a space without a network over its gallery."""
 
-    scan: str
-    reader: ScanReader
+    scan: OpenScan
     layer: str
-    pack: Pack
+
+    @property
+    def reader(self) -> ScanReader:
+        return self.scan.reader
+
+    @property
+    def pack(self) -> Pack:
+        return self.scan.pack
 
 
 @dataclass(frozen=True)
@@ -95,65 +100,52 @@ class _Query:
 class SearchService:
     """Search by the embeddings that a scan computed, and by the network that computed them."""
 
-    def __init__(
-        self,
-        scans: ScansService,
-        checkpoints: CheckpointsService,
-        galleries: GalleriesService,
-        predictor: Predictor,
-        aids: SearchAids,
-        *,
-        indexes: Indexes | None = None,
-    ) -> None:
-        self._scans = scans
-        self._checkpoints = checkpoints
-        self._galleries = galleries
+    def __init__(self, predictor: Predictor, aids: SearchAids, *, indexes: Indexes | None = None) -> None:
         self._predictor = predictor
         self._aids = aids
         self._indexes = indexes or Indexes()
         self._groups = lru_cache(maxsize=8)(source_groups)
         self._several = lru_cache(maxsize=8)(_several)
 
-    def by_row(self, scan: str, row: int, asked: Asked, *, box: Box | None = None) -> Found:
+    def by_row(self, scan: OpenScan, row: int, asked: SearchOptions, *, box: Box | None = None) -> Found:
         """Neighbours of an image of the gallery, which is left out itself, or of a box in it."""
         place = self._place(scan, asked)
         if box is None and row < place.reader.rows:
             query = _Query(None)
         else:
-            query = self._embed(place, self._galleries.jpeg(place.reader.info.gallery, row), box)
+            _, jpeg = stored(scan.gallery, scan.pack, row)
+            query = self._embed(place, jpeg, box)
         return self._nearest(place, asked, replace(query, row=row))
 
-    def by_image(self, scan: str, jpeg: bytes, asked: Asked, *, box: Box | None = None) -> Found:
+    def by_image(self, scan: OpenScan, jpeg: bytes, asked: SearchOptions, *, box: Box | None = None) -> Found:
         """Neighbours of an image that is stored as a gallery stores it, or of a box in it."""
         place = self._place(scan, asked)
         return self._nearest(place, asked, self._embed(place, jpeg, box))
 
-    def by_vector(self, scan: str, vector: Sequence[float], asked: Asked) -> Found:
+    def by_vector(self, scan: OpenScan, vector: Sequence[float], asked: SearchOptions) -> Found:
         """Neighbours of a vector of the layer's length."""
         with np.errstate(over="ignore"):
             query = np.asarray(vector, dtype=np.float64).astype(np.float32)
         return self._nearest(self._place(scan, asked), asked, _Query(query))
 
-    def has_sources(self, reader: ScanReader) -> bool:
+    def has_sources(self, scan: OpenScan) -> bool:
         """Whether several of the scanned images are known to come from one source picture."""
-        return self._several(self._galleries.pack(reader.info.gallery), reader.rows)
+        return self._several(scan.pack, scan.reader.rows)
 
-    def _place(self, scan: str, asked: Asked) -> _Place:
-        reader = self._scans.reader(scan)
-        layer = self._aids.layer(scan, reader, asked.layer)
-        return _Place(scan, reader, layer, self._galleries.pack(reader.info.gallery))
+    def _place(self, scan: OpenScan, asked: SearchOptions) -> _Place:
+        return _Place(scan, self._aids.layer(scan, asked.layer))
 
     def _embed(self, place: _Place, jpeg: bytes, box: Box | None) -> _Query:
         if (space := control_space(place.layer)) is not None:
             return _look(jpeg, space, box)
-        answer = self._predictor.embed(self._network(place), jpeg, place.layer, box)
+        network = scanned_network(place.scan.checkpoint, place.scan.info, place.layer)
+        answer = self._predictor.embed(network, jpeg, place.layer, box)
         return _Query(answer.vector, crop=answer.crop, warnings=("enlarged",) if answer.enlarged else ())
 
-    def _nearest(self, place: _Place, asked: Asked, query: _Query) -> Found:
+    def _nearest(self, place: _Place, asked: SearchOptions, query: _Query) -> Found:
         loaded = self._load(place, asked.metric)
-        network = self._scans.reader(asked.beside) if asked.beside else place.reader
-        seen = self._aids.seen(network, place.reader.rows)
-        hashes = None if asked.copies else self._aids.hashes(place.reader)
+        seen = self._aids.seen(asked.beside or place.scan, place.reader.rows)
+        hashes = None if asked.copies else self._aids.hashes(place.scan)
         rules = replace(self._rules(place, asked, query), allowed=seen.unseen(asked.seen), hashes=hashes)
         try:
             hits, tied = self._search(loaded, query, asked.k, rules)
@@ -163,7 +155,7 @@ class SearchService:
         return Found(
             layer=place.layer,
             metric=loaded.index.metric,
-            gallery=place.reader.info.gallery,
+            gallery=place.scan.gallery,
             rows=tuple(hit.row for hit in hits),
             distances=tuple(hit.distance for hit in hits),
             percentiles=tuple(loaded.percentile(hit.distance) for hit in hits),
@@ -177,8 +169,8 @@ class SearchService:
             pending=tuple(name for name, is_waiting in waiting.items() if is_waiting),
         )
 
-    def _rules(self, place: _Place, asked: Asked, query: _Query) -> Rules:
-        if not self.has_sources(place.reader):
+    def _rules(self, place: _Place, asked: SearchOptions, query: _Query) -> Rules:
+        if not self.has_sources(place.scan):
             return Rules(query=query.row)
         groups = self._groups(place.pack, len(place.pack))
         own = None if asked.same_source or query.row is None else int(groups[query.row])
@@ -188,10 +180,10 @@ class SearchService:
 
     def _load(self, place: _Place, metric: Metric) -> Loaded:
         if (space := control_space(place.layer)) is not None:
-            vectors = self._aids.control(place.reader, space)
+            vectors = self._aids.control(place.scan, space)
             return self._indexes.of_vectors(space, f"{place.pack.fingerprint}-{len(vectors)}", vectors)
         try:
-            return self._indexes.get(place.scan, place.reader, place.layer, metric)
+            return self._indexes.get(place.scan.slug, place.reader, place.layer, metric)
         except (OSError, ScanUnreadable, BadVector) as error:
             raise Conflict("scan_unreadable", f"Layer {place.layer} of this scan is damaged; scan again.") from error
 
@@ -200,15 +192,6 @@ class SearchService:
         vector = index.vector(query.row or 0) if query.vector is None else query.vector
         rows = len(index) if index.exact else min(len(index), max(GRAPH_ROWS, k + 1))
         return select(lambda count: index.search(vector, count), rows, k, rules)
-
-    def _network(self, place: _Place) -> NetworkRef:
-        """The very network of the scan, in the precision that the layer was scanned in."""
-        info = place.reader.info
-        record = self._checkpoints.get(info.checkpoint)
-        if record.sha256 != info.checkpoint_sha256:
-            raise Conflict("checkpoint_changed", "This scan was made with other weights; scan the gallery again.")
-        precision = info.precision if info.layer(place.layer).on_trunk else info.count_precision
-        return NetworkRef(str(record.folder), info.checkpoint_sha256, "bf16" if precision == "bf16" else "fp32")
 
 
 def _several(pack: Pack, rows: int) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.failures import Busy
-from app.services.scans.service import ScansService
-from app.services.search.defaults import SearchAids, last_conv
-from app.services.search.service import Asked, Found, SearchService
+from app.services.scans.service import OpenScan
+from app.services.search.defaults import ChosenSpace, SearchAids, default_layer
+from app.services.search.service import Found, SearchOptions, SearchService
 from models.geometry import Box
 from models.random_init import NAME as UNTRAINED
 from models.search.control_spaces import CONTROL_SPACES
@@ -45,35 +45,30 @@ class Image:
 class SearchPanels:
     """Rows of neighbours by space."""
 
-    def __init__(self, search: SearchService, scans: ScansService, aids: SearchAids) -> None:
+    def __init__(self, search: SearchService, aids: SearchAids) -> None:
         self._search = search
-        self._scans = scans
         self._aids = aids
 
-    def panel(self, scan: str, image: Image, *, k: int = PANEL_K) -> tuple[SpaceRow, ...]:
+    def panel(self, scan: OpenScan, image: Image, *, k: int = PANEL_K) -> tuple[SpaceRow, ...]:
         """What the first screen shows: counts where the scan has them, the last convolution, raw pixels."""
-        reader = self._scans.reader(scan)
-        spaces = [layer.name for layer in reader.info.layers if layer.kind == "counts"]
-        return tuple(self.row(scan, space, image, Asked(k=k)) for space in (*spaces, last_conv(reader), "pixels"))
+        counts = [layer.name for layer in scan.info.layers if layer.kind == "counts"]
+        spaces = (*counts, default_layer(scan.reader), "pixels")
+        chosen = self._aids.choose(scan, None)
+        return tuple(self.row(scan, space, image, SearchOptions(k=k), chosen) for space in spaces)
 
-    def row(self, scan: str, space: str, image: Image, asked: Asked) -> SpaceRow:
-        """The neighbours in one space; for "random-init" in the layer asked for, or the one searched by default."""
-        reader = self._scans.reader(scan)
-        chosen = self._aids.choose(scan, reader, asked.layer if space == UNTRAINED else space)
-        searched, name = scan, space
+    def row(self, scan: OpenScan, space: str, image: Image, asked: SearchOptions, chosen: ChosenSpace) -> SpaceRow:
+        """The neighbours in one space; for "random-init" in the layer that was chosen for the search beside it."""
+        searched, name, layer = scan, space, space
         if space == UNTRAINED:
-            untrained = self._aids.untrained(scan)
-            layer = last_conv(reader) if chosen.layer in CONTROL_SPACES else chosen.layer
-            if untrained is None or layer not in self._scans.reader(untrained).layers:
-                return SpaceRow(space, scan, layer, "unscanned")
-            searched, name = untrained, f"{UNTRAINED}:{layer}"
-        else:
-            layer = space
+            layer = default_layer(scan.reader) if chosen.layer in CONTROL_SPACES else chosen.layer
+            if chosen.untrained is None or layer not in chosen.untrained.reader.layers:
+                return SpaceRow(space, scan.slug, layer, "unscanned")
+            searched, name = chosen.untrained, f"{UNTRAINED}:{layer}"
         found = _patiently(lambda: self._ask(searched, image, replace(asked, layer=layer, beside=scan)))
         state: State = "preparing" if found is None else "ready"
-        return SpaceRow(space, searched, layer, state, found, chosen.measured.worse(name))
+        return SpaceRow(space, searched.slug, layer, state, found, chosen.measured.worse(name))
 
-    def _ask(self, scan: str, image: Image, asked: Asked) -> Found:
+    def _ask(self, scan: OpenScan, image: Image, asked: SearchOptions) -> Found:
         if image.row is not None:
             return self._search.by_row(scan, image.row, asked, box=image.box)
         return self._search.by_image(scan, image.jpeg or b"", asked, box=image.box)

@@ -12,9 +12,9 @@ from app.services.jobs.submissions.train import LEAST_IMAGES
 from app.services.services import Services
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow
+from models.counting.labs import LABS, SOUND
 from models.recipes import RECIPES
 from models.recipes.base import ImageConfig, types
-from models.training.labs import LABS, SOUND
 
 FormFields = Mapping[str, str]
 
@@ -60,7 +60,7 @@ def train_form(store: Store, task: str = TASK) -> TrainForm:
         raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
     with store.read() as session:
         order = ((GalleryRow.rows >= LEAST_IMAGES).desc(), GalleryRow.id.desc())
-        query = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(*order).limit(200)
+        query = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(*order)
         galleries = tuple(session.scalars(query))
     settings = [_setting(task, name) for name in _types(task)]
     return TrainForm(

@@ -7,9 +7,10 @@ from app.failures import Conflict, NotFound
 from app.jobs.records import JobRecord
 from app.services.checkpoints.measures import kernel_errors
 from app.services.services import Services
-from app.services.training.progress import collapsed, looks_of
-from models.training.labs import LABS, SOUND, TASK, Lab, changed
-from models.training.looks import Looks
+from app.services.training.progress import collapsed, validation_log
+from models.counting.labs import LABS, SOUND, TASK, Lab
+from models.recipes import differences
+from models.training.validation_log import ValidationLog
 
 MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
 RECIPES = (SOUND, *(lab.recipe for lab in LABS))
@@ -80,13 +81,14 @@ class LabsView:
 
 def labs_view(services: Services, gallery: str | None) -> LabsView:
     """The labs on `gallery`; where none is named, on the one with the newest lab run, else the newest of all."""
-    galleries = tuple(item.slug for item in services.galleries.list(limit=100).galleries if item.rows)
+    galleries = tuple(item.slug for item in services.galleries.filled())
     jobs = [job for job in services.jobs.list(kinds=("train",), limit=MOST_JOBS).jobs if _recipe(job) in RECIPES]
     if gallery is None:
         used = (str(job.spec["gallery"]) for job in jobs)
         gallery = next((slug for slug in used if slug in galleries), galleries[0] if galleries else None)
     elif gallery not in galleries:
-        raise NotFound("unknown_gallery", f"There is no gallery {gallery[:100]!r} with images.")
+        known = services.galleries.get(gallery)
+        raise NotFound("unknown_gallery", f"There is no gallery {known.slug!r} with images.")
     newest: dict[str, JobRecord] = {}
     for job in jobs:
         if job.spec["gallery"] == gallery:
@@ -94,7 +96,8 @@ def labs_view(services: Services, gallery: str | None) -> LabsView:
     runs = {recipe: _run(services, job) for recipe, job in newest.items()}
     sound = runs.get(SOUND)
     labs = tuple(
-        LabView(lab, changed(lab.recipe), runs.get(lab.recipe), sentence(runs.get(lab.recipe), sound)) for lab in LABS
+        LabView(lab, differences(TASK, SOUND, lab.recipe), runs.get(lab.recipe), sentence(runs.get(lab.recipe), sound))
+        for lab in LABS
     )
     return LabsView(gallery, galleries, sound, labs)
 
@@ -167,18 +170,18 @@ def _recipe(job: JobRecord) -> str:
 
 
 def _run(services: Services, job: JobRecord) -> LabRun:
-    looks = looks_of(job, services.jobs.folder(job)) or Looks(0, 0)
+    log = validation_log(job, services.jobs.folder(job)) or ValidationLog(0, 0)
     dead = [
-        look.step
-        for look in looks.looks
-        if collapsed(look.measures.get("held_out_pull"), look.measures.get("held_out_push"))
+        point.step
+        for point in log.points
+        if collapsed(point.measures.get("held_out_pull"), point.measures.get("held_out_push"))
     ]
     return LabRun(
         recipe=_recipe(job),
         job=job,
-        step=looks.looks[-1].step if looks.looks else None,
-        measures=looks.looks[-1].measures if looks.looks else {},
-        loss=looks.curves["held_out_loss"],
+        step=log.points[-1].step if log.points else None,
+        measures=log.points[-1].measures if log.points else {},
+        loss=log.curve("held_out_loss"),
         collapsed_at=dead[0] if dead else None,
         unseen_error=_unseen_error(services, job),
     )
@@ -189,7 +192,7 @@ def _unseen_error(services: Services, job: JobRecord) -> float | None:
     if job.state != "done" or job.output is None:
         return None
     try:
-        card = services.checkpoints.card(job.output.slug)
+        card = services.checkpoints.open(job.output.slug).card
     except (NotFound, Conflict):
         return None
     errors = {error.name: error.cell.value for error in kernel_errors(card, card.measures)}

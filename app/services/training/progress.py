@@ -6,7 +6,8 @@ from pathlib import Path
 
 from app.failures import NotFound
 from app.jobs.records import JobRecord
-from models.training.looks import VIEWS, Look, Looks, picture_path, read_looks
+from models.counting.training_views import VIEWS, tiles_total, whole_over_tiles
+from models.training.validation_log import ValidationLog, ValidationPoint, picture_path, read_validation_log
 
 STATE = "state"  # of a job's folder
 MARGIN = 10.0  # of the paper's loss, which held-out images are scored by whatever a run minimises
@@ -14,7 +15,7 @@ NAMES = ("Dx", "T₁", "T₂", "T₃", "T₄")
 
 
 @dataclass(frozen=True)
-class View:
+class ImageView:
     """One input of the fixed image: its name, the name of its picture, and what is counted in it where it counts."""
 
     name: str
@@ -32,8 +33,8 @@ class LookView:
     gallery: str
     row: int
     images: int
-    looks: tuple[Look, ...]
-    views: tuple[View, ...]
+    looks: tuple[ValidationPoint, ...]
+    views: tuple[ImageView, ...]
     history: Mapping[str, list[tuple[int, float]]]
     question: str = ""
     guessed: Mapping[str, float] = field(default_factory=dict)
@@ -44,12 +45,32 @@ class LookView:
         return bool(self.latest.totals)
 
     @property
-    def first(self) -> Look:
+    def first(self) -> ValidationPoint:
         return self.looks[0]
 
     @property
-    def latest(self) -> Look:
+    def latest(self) -> ValidationPoint:
         return self.looks[-1]
+
+    @property
+    def whole(self) -> float:
+        """What is counted in the whole image now."""
+        return self.latest.totals[0]
+
+    @property
+    def tiles(self) -> float:
+        """What is counted in its four tiles together."""
+        return tiles_total(self.latest.totals)
+
+    @property
+    def ratio(self) -> float | None:
+        """Whole over tiles now; None where the tiles count nothing."""
+        return whole_over_tiles(self.latest.totals)
+
+    @property
+    def first_ratio(self) -> float | None:
+        """Whole over tiles at the first step."""
+        return whole_over_tiles(self.first.totals)
 
     @property
     def collapsed(self) -> bool:
@@ -63,47 +84,47 @@ def collapsed(pull: float | None, push: float | None) -> bool:
 
 def look_view(job: JobRecord, folder: Path) -> LookView | None:
     """What a training has seen so far; None where it has not looked yet, or is no training."""
-    looks = looks_of(job, folder)
-    if looks is None or not looks.looks:
+    log = validation_log(job, folder)
+    if log is None or not log.points:
         return None
     return LookView(
         gallery=str(job.spec.get("gallery", "")),
-        row=looks.row,
-        images=looks.images,
-        looks=looks.looks,
-        views=_views(looks),
-        history=_history(looks),
-        question=looks.question,
-        guessed=looks.chance,
+        row=log.row,
+        images=log.images,
+        looks=log.points,
+        views=_views(log),
+        history=_history(log),
+        question=log.question,
+        guessed=log.chance,
     )
 
 
-def _views(looks: Looks) -> tuple[View, ...]:
-    totals = looks.looks[-1].totals
+def _views(log: ValidationLog) -> tuple[ImageView, ...]:
+    totals = log.points[-1].totals
     if totals:
-        return tuple(View(*about) for about in zip(NAMES, VIEWS, totals, strict=True))
-    return tuple(View(name, picture, None) for name, picture in zip(looks.captions, looks.pictures, strict=True))
+        return tuple(ImageView(*about) for about in zip(NAMES, VIEWS, totals, strict=True))
+    return tuple(ImageView(name, picture, None) for name, picture in zip(log.captions, log.pictures, strict=True))
 
 
-def _history(looks: Looks) -> dict[str, list[tuple[int, float]]]:
+def _history(log: ValidationLog) -> dict[str, list[tuple[int, float]]]:
     """The fixed image over the steps: whole and tiles."""
-    if not looks.looks[-1].totals:
+    if not log.points[-1].totals:
         return {}
     return {
-        "φ(Dx)": [(look.step, look.whole) for look in looks.looks],
-        "Σ φ(Tⱼx)": [(look.step, look.tiles) for look in looks.looks],
+        "φ(Dx)": [(point.step, point.totals[0]) for point in log.points],
+        "Σ φ(Tⱼx)": [(point.step, tiles_total(point.totals)) for point in log.points],
     }
 
 
-def looks_of(job: JobRecord, folder: Path) -> Looks | None:
-    """All looks of the job in `folder`."""
-    return read_looks(folder / STATE) if job.kind == "train" else None
+def validation_log(job: JobRecord, folder: Path) -> ValidationLog | None:
+    """What the training in `folder` has found on held-out images so far; None for another kind of job."""
+    return read_validation_log(folder / STATE) if job.kind == "train" else None
 
 
 def view_picture(folder: Path, view: str) -> bytes:
     """The PNG of one of the views. Raises NotFound."""
-    looks = read_looks(folder / STATE)
-    known = VIEWS if looks is None else looks.pictures
+    log = read_validation_log(folder / STATE)
+    known = VIEWS if log is None else log.pictures or VIEWS
     if view not in known:
         raise NotFound("unknown_view", f"There is no view {view[:40]!r}; there are {', '.join(known)}.")
     try:

@@ -2,10 +2,8 @@
 
 import io
 import random
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -13,21 +11,22 @@ from PIL import Image
 from app.failures import BadQuery, Conflict, NotFound
 from app.predictor.client import Predictor
 from app.predictor.messages import NetworkRef
+from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.galleries.service import GalleriesService
+from app.services.networks import checkpoint_network
 from app.services.uploads import UploadsService
-from models.puzzles import Picture, Pose, Posed
+from models.puzzles import Pose, Posed, PuzzlePicture
 from models.recipes import RECIPES
 
 PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
 KEPT = 64  # puzzles: the pictures of a page are asked for right after it
 GAP = 4  # pixels between the pictures of a sheet
-LISTED = 200
 GLANCED = 8  # photos of which the most colourful is taken where nobody chose one
 
 
 @dataclass(frozen=True)
-class Asked:
+class PuzzleRequest:
     """Which image, and which puzzle of it: `seed` draws the views and picks one where there are several."""
 
     gallery: str | None = None
@@ -51,8 +50,7 @@ class PuzzlesService:
         self._galleries = galleries
         self._uploads = uploads
         self._predictor = predictor
-        self._lock = Lock()
-        self._kept: OrderedDict[tuple[object, ...], Posed] = OrderedDict()
+        self._posed = Recent[tuple[str, PuzzleRequest, NetworkRef | None], Posed](KEPT)
 
     @property
     def ready(self) -> bool:
@@ -61,7 +59,7 @@ class PuzzlesService:
 
     def solvers(self, task: str) -> list[CheckpointRecord]:
         """The checkpoints that were trained on a task, newest first."""
-        return [record for record in self._checkpoints.list(limit=LISTED).checkpoints if record.task == task]
+        return self._checkpoints.of_task(task)
 
     def photo(self, gallery: str, seed: int) -> int | None:
         """A row by chance, of several the most colourful: gray walls make poor puzzles. Raises NotFound."""
@@ -69,7 +67,7 @@ class PuzzlesService:
         rows = random.Random(seed).sample(range(len(pack)), min(GLANCED, len(pack)))
         return max(rows, key=lambda row: colourfulness(pack.thumb(row)), default=None)
 
-    def pose(self, task: str, asked: Asked) -> Posed:
+    def pose(self, task: str, asked: PuzzleRequest) -> Posed:
         """The puzzle and, with a checkpoint, its answer.
 
         Raises NotFound for a task, image or checkpoint that is not there, Conflict for a checkpoint of another task,
@@ -78,25 +76,18 @@ class PuzzlesService:
         if task not in RECIPES:
             raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
         network = None if asked.checkpoint is None else self._network(task, asked.checkpoint)
-        key = (task, asked, network)
-        with self._lock:
-            known = self._kept.get(key)
-        if known is None:
-            known = self._predictor.pose(task, network, self._images(asked), self._how(task, asked))
-        with self._lock:
-            self._kept[key] = known
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return known
+        return self._posed.get(
+            (task, asked, network),
+            lambda: self._predictor.pose(task, network, self._images(asked), self._how(task, asked)),
+        )
 
     def _network(self, task: str, checkpoint: str) -> NetworkRef:
         record = self._checkpoints.get(checkpoint)
         if record.task != task:
             raise Conflict("other_task", f"{record.name} was trained on {record.task or 'no task'}, not on {task}.")
-        return NetworkRef(str(record.folder), record.sha256)
+        return checkpoint_network(record)
 
-    def _images(self, asked: Asked) -> tuple[bytes, ...]:
+    def _images(self, asked: PuzzleRequest) -> tuple[bytes, ...]:
         """The asked image first, then others of its gallery."""
         if asked.upload is not None:
             mine = self._uploads.open(asked.upload).jpeg
@@ -111,7 +102,7 @@ class PuzzlesService:
         partners = [self._galleries.jpeg(gallery, row) for row in chosen] if gallery is not None else []
         return (mine, *(partners or [mine]))
 
-    def _how(self, task: str, asked: Asked) -> Pose:
+    def _how(self, task: str, asked: PuzzleRequest) -> Pose:
         if RECIPES[task]["paper"].labels != "gallery" or asked.gallery is None:
             return Pose(asked.seed, asked.seed)
         names = tuple(self._galleries.facets(asked.gallery).labels)
@@ -129,7 +120,7 @@ def colourfulness(picture: bytes) -> float:
     return float(np.hypot((red - green).std(), ((red + green) / 2 - blue).std()))
 
 
-def sheet(pictures: Sequence[Picture], columns: int) -> bytes:
+def sheet(pictures: Sequence[PuzzlePicture], columns: int) -> bytes:
     """Pictures side by side and below each other, as PNG."""
     height, width = (max(item.pixels.shape[side] for item in pictures) for side in (0, 1))
     rows = -(-len(pictures) // columns)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.services.checkpoints.measures import MeasureCell, measure_cell
 from app.services.checkpoints.service import CheckpointRecord
-from models.galleries.packs import Pack
+from app.services.scans.service import OpenScan
 from models.scans import timelines
 from models.training import snapshots
 
@@ -29,16 +29,17 @@ class UnitGrowth:
     chance: float | None
 
 
-def unit_growth(
-    record: CheckpointRecord, pack: Pack, gallery: str, layer: str, unit: int, at: int | None
-) -> UnitGrowth | None:
+def unit_growth(scan: OpenScan, layer: str, unit: int, at: int | None) -> UnitGrowth | None:
     """From the checkpoint's timeline on the gallery; None where there is none of these very weights and images.
 
     Without a step, or with one that was not kept, the last.
     """
-    found = timelines.read(timelines.place(record.folder, gallery))
-    same = found is not None and found.weights_sha256 == record.sha256 and found.gallery_fingerprint == pack.fingerprint
-    if found is None or not same or layer not in found.rows or unit >= found.rows[layer].shape[1]:
+    trained = scan.checkpoint
+    found = timelines.read(timelines.place(trained.folder, scan.gallery))
+    if found is None:
+        return None
+    same = (found.weights_sha256, found.gallery_fingerprint) == (trained.sha256, scan.pack.fingerprint)
+    if not same or layer not in found.rows or unit >= found.rows[layer].shape[1]:
         return None
     place = found.steps.index(at) if at in found.steps else len(found.steps) - 1
     rows, values = found.rows[layer][place, unit], found.values[layer][place, unit]

@@ -13,7 +13,7 @@ from models.card import LayerCard
 from models.galleries.packs import Pack, PackRow
 from models.geometry import Box
 from models.scans.files import ScanReader
-from models.scans.maxima import Firing
+from models.scans.maxima import UnitMaxima
 from models.scans.unit_tables import UnitTable
 
 Sources = NDArray[np.int32]
@@ -52,7 +52,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class UnitRow:
+class UnitImageRow:
     """Some images out of the `among` that a row is about; `level` is the value that p90 and median stand for."""
 
     name: RowName
@@ -62,7 +62,7 @@ class UnitRow:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PickedRows:
     """Rows of the gallery for one row of the page."""
 
     name: RowName
@@ -74,7 +74,9 @@ class Chosen:
 class UnitAnswers:
     """One unit's values over all images, exact where the top list has them, and the order of those that are allowed."""
 
-    def __init__(self, firing: Firing, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self, firing: UnitMaxima, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None
+    ) -> None:
         self._firing = firing
         self.values = firing.values.copy()
         kept = table.values[unit] > 0
@@ -88,7 +90,7 @@ class UnitAnswers:
     def answer(self, row: int) -> Answer:
         return Answer(row, float(self.values[row]), self._firing.cell(row))
 
-    def choose(self, name: RowName, *, sources: NDArray[np.int32] | None, count: int, seed: int) -> Chosen:
+    def choose(self, name: RowName, *, sources: NDArray[np.int32] | None, count: int, seed: int) -> PickedRows:
         """The images of one row; `sources` given: at most one from each."""
         rng = np.random.default_rng([seed, NAMES.index(name)])
         level = None
@@ -106,7 +108,7 @@ class UnitAnswers:
         rows = one_per_source((int(row) for row in order), sources, count)
         if name in QUANTILES:
             rows.sort(key=lambda row: -self.values[row])
-        return Chosen(name, tuple(self.answer(row) for row in rows), among, level)
+        return PickedRows(name, tuple(self.answer(row) for row in rows), among, level)
 
 
 class UnitPictures:
@@ -134,14 +136,16 @@ class UnitPictures:
         known = self._known([answer.row for answers in found for answer in answers])
         return [self._images(unit, answers, known) for unit, answers in zip(units, found, strict=True)]
 
-    def rows(self, unit: int, sources: Sources | None, *, seed: int) -> tuple[UnitRow, ...]:
+    def rows(self, unit: int, sources: Sources | None, *, seed: int) -> tuple[UnitImageRow, ...]:
         """Images of a unit's whole range; none where the scan kept its top images only."""
         answers = self._answers(unit)
         if answers is None:
             return ()
         chosen = [answers.choose(name, sources=sources, count=SHOWN, seed=seed) for name in NAMES]
         known = self._known([answer.row for row in chosen for answer in row.answers])
-        return tuple(UnitRow(row.name, self._images(unit, row.answers, known), row.among, row.level) for row in chosen)
+        return tuple(
+            UnitImageRow(row.name, self._images(unit, row.answers, known), row.among, row.level) for row in chosen
+        )
 
     def _best(self, unit: int, count: int, sources: Sources | None) -> list[Answer]:
         """The first of a unit's top list; where that holds too few sources, of all images that fire it."""

@@ -7,12 +7,13 @@ import numpy as np
 
 from app.failures import NotFound
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
-from app.services.checkpoints.service import CheckpointsService
-from app.services.scans.service import ScansService, guarded
+from app.services.checkpoints.service import OpenCheckpoint
+from app.services.networks import checkpoint_network, scanned_network
+from app.services.scans.service import OpenScan, guarded
 from app.services.units.images import TopImage
 from app.services.units.service import UnitsService, UnitSummary
 from models.answers import Floats
+from models.card import last_conv
 from models.scans.files import ScanReader
 
 UNITS, CROPS = 3, 6
@@ -40,25 +41,21 @@ class StandOut:
 class ResponsesService:
     """What one image does inside a network, beside what images usually do there."""
 
-    def __init__(
-        self, scans: ScansService, units: UnitsService, checkpoints: CheckpointsService, predictor: Predictor
-    ) -> None:
-        self._scans = scans
+    def __init__(self, units: UnitsService, predictor: Predictor) -> None:
         self._units = units
-        self._checkpoints = checkpoints
         self._predictor = predictor
 
     def standing_out(
-        self, scan: str, jpeg: bytes, *, row: int | None = None, seed: int = 0
+        self, scan: OpenScan, jpeg: bytes, *, row: int | None = None, seed: int = 0
     ) -> tuple[str, tuple[StandOut, ...]]:
         """The last convolution; three of its units that the image drives most above their usual response, three others.
 
         A scanned `row` needs no network. Raises NotFound, Conflict, Busy.
         """
-        reader = self._scans.reader(scan)
-        layer = last_conv(reader)
+        reader = scan.reader
+        layer = _shown_layer(reader)
         dead = np.asarray(guarded(reader.units, layer).dead)
-        vector = guarded(reader.embedding, layer, row) if row is not None else self._vector(reader, layer, jpeg)
+        vector = guarded(reader.embedding, layer, row) if row is not None else self._vector(scan, layer, jpeg)
         scores = _scores(guarded(_usual, reader, layer), vector)
         alive = np.flatnonzero(~dead)
         best = alive[np.argsort(-scores[alive], kind="stable")][:UNITS].tolist()
@@ -69,26 +66,22 @@ class ResponsesService:
             for place, unit in enumerate(found)
         )
 
-    def filters(self, checkpoint: str, jpeg: bytes) -> tuple[int, ...]:
-        """First-layer filters, those first that the image drives most on average. Raises NotFound, Conflict, Busy."""
-        record = self._checkpoints.get(checkpoint)
-        layer = self._checkpoints.read_card(record).first_layer.name
-        answer = self._predictor.embed(NetworkRef(str(record.folder), record.sha256), jpeg, layer)
+    def filters(self, checkpoint: OpenCheckpoint, jpeg: bytes) -> tuple[int, ...]:
+        """First-layer filters, those first that the image drives most on average. Raises Conflict, Busy."""
+        layer = checkpoint.card.first_layer.name
+        answer = self._predictor.embed(checkpoint_network(checkpoint.record), jpeg, layer)
         return tuple(np.argsort(-answer.vector, kind="stable").tolist())
 
-    def _vector(self, reader: ScanReader, layer: str, jpeg: bytes) -> Floats:
-        record = self._checkpoints.get(reader.info.checkpoint)
-        precision: Literal["fp32", "bf16"] = "bf16" if reader.info.precision == "bf16" else "fp32"
-        network = NetworkRef(str(record.folder), reader.info.checkpoint_sha256, precision)
-        return self._predictor.embed(network, jpeg, layer).vector
+    def _vector(self, scan: OpenScan, layer: str, jpeg: bytes) -> Floats:
+        return self._predictor.embed(scanned_network(scan.checkpoint, scan.info, layer), jpeg, layer).vector
 
 
-def last_conv(reader: ScanReader) -> str:
+def _shown_layer(reader: ScanReader) -> str:
     """The layer whose units are shown. Raises NotFound where the scan holds no convolution."""
-    names = [layer.name for layer in reader.info.layers if layer.kind == "conv"]
-    if not names:
+    layer = last_conv(reader.info.layers)
+    if layer is None:
         raise NotFound("unknown_layer", "This scan holds no convolution.")
-    return names[-1]
+    return layer.name
 
 
 def _usual(reader: ScanReader, layer: str) -> Floats:

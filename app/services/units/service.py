@@ -1,34 +1,30 @@
 """Units of a scan: the grid of a layer's units, one unit with its images and boxes, heat maps."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.failures import BadQuery, NotFound
+from app.failures import NotFound
 from app.predictor.client import Predictor
-from app.predictor.messages import NetworkRef
-from app.services.checkpoints.service import CheckpointsService
+from app.recent import Recent
+from app.services.cursors import position
 from app.services.galleries.seen import SeenService, Which
-from app.services.galleries.service import GalleriesService
-from app.services.scans.overview import ACTIVE_SHARE
-from app.services.scans.service import ScansService, guarded
-from app.services.units.images import TopImage, UnitPictures, UnitRow
+from app.services.galleries.service import stored
+from app.services.networks import scanned_network
+from app.services.scans.service import OpenScan, guarded
+from app.services.units.images import TopImage, UnitImageRow, UnitPictures
 from app.services.units.neighbours import Overlaps, SimilarUnit, columns, overlaps, similar
+from models.active_units import active
 from models.answers import HeatMap
 from models.card import LayerCard
 from models.galleries.packs import Shard
-from models.scans.files import ScanReader
 from models.scans.unit_tables import EDGES, UnitTable
 
 Sort = Literal["unit", "mean", "max", "share_active"]
-SORTS: tuple[Sort, ...] = ("unit", "mean", "max", "share_active")
 KEPT_LAYERS = 4
-PANEL = 3  # units of a panel by activity, and as many at random
 
 
 @dataclass(frozen=True)
@@ -77,16 +73,6 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class PanelUnit:
-    """A unit of a small panel, why it was chosen, and its best images, at most one from each source picture."""
-
-    unit: int
-    chosen: Literal["activity", "random"]
-    statistics: Statistics
-    top: tuple[TopImage, ...]
-
-
-@dataclass(frozen=True)
 class UnitDetail:
     """One unit: statistics, histogram over `edges`, images of its whole range, and the units that fire alike.
 
@@ -102,7 +88,7 @@ class UnitDetail:
     edges: NDArray[np.float64]
     counts: NDArray[np.int32]
     top: tuple[TopImage, ...]
-    rows: tuple[UnitRow, ...]
+    rows: tuple[UnitImageRow, ...]
     similar: tuple[SimilarUnit, ...]
     overlaps: Overlaps
     has_sources: bool
@@ -130,25 +116,14 @@ class RowHeat:
 class UnitsService:
     """What scans know about units; heat maps are computed by the predictor when asked for."""
 
-    def __init__(
-        self,
-        scans: ScansService,
-        galleries: GalleriesService,
-        checkpoints: CheckpointsService,
-        predictor: Predictor,
-        seen: SeenService,
-    ) -> None:
-        self._scans = scans
-        self._galleries = galleries
-        self._checkpoints = checkpoints
+    def __init__(self, predictor: Predictor, seen: SeenService) -> None:
         self._predictor = predictor
         self._seen = seen
-        self._lock = Lock()
-        self._columns: OrderedDict[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]] = OrderedDict()
+        self._columns = Recent[tuple[str, tuple[Shard, ...], str], NDArray[np.float32]](KEPT_LAYERS)
 
     def page(
         self,
-        scan: str,
+        scan: OpenScan,
         layer: str,
         *,
         sort: Sort = "unit",
@@ -159,13 +134,13 @@ class UnitsService:
         which: Which = "unseen",
     ) -> UnitsPage:
         """Units by number, or the largest statistic first; the cursor counts places. Raises NotFound, BadQuery."""
-        reader, card, table = self._open(scan, layer)
-        start = _place(cursor)
+        card, table = _read(scan, layer)
+        start = 0 if cursor is None else position(cursor)
         units = [int(unit) for unit in _order(table, sort)[start : start + limit]]
         return UnitsPage(
             layer=card,
-            gallery=reader.info.gallery,
-            units=self._summaries(reader, table, layer, units, best, per_source=per_source, which=which),
+            gallery=scan.gallery,
+            units=self._summaries(scan, table, layer, units, best, per_source=per_source, which=which),
             total=table.units,
             dead=int(table.dead.sum()),
             next=str(start + limit) if start + limit < table.units else None,
@@ -173,7 +148,7 @@ class UnitsService:
 
     def some(
         self,
-        scan: str,
+        scan: OpenScan,
         layer: str,
         units: Sequence[int],
         *,
@@ -182,31 +157,14 @@ class UnitsService:
         which: Which = "unseen",
     ) -> tuple[UnitSummary, ...]:
         """These units of a layer, each with its best images. Raises NotFound."""
-        reader, card, table = self._open(scan, layer)
+        card, table = _read(scan, layer)
         for unit in units:
             _check_unit(card, unit)
-        return self._summaries(reader, table, layer, units, best, per_source=per_source, which=which)
+        return self._summaries(scan, table, layer, units, best, per_source=per_source, which=which)
 
-    def panel(self, scan: str, layer: str, *, seed: int = 0, crops: int = 6) -> tuple[PanelUnit, ...]:
-        """Three units by activity (their mean) and three at random among the other live ones. Raises NotFound."""
-        _, _, table = self._open(scan, layer)
-        alive = [int(unit) for unit in _order(table, "mean") if not table.dead[unit]]
-        first, rest = alive[:PANEL], np.array(alive[PANEL:], dtype=np.int64)
-        drawn = np.random.default_rng(seed).permutation(rest)[:PANEL].tolist()
-        found = self.some(scan, layer, [*first, *drawn], best=crops)
-        return tuple(
-            PanelUnit(
-                item.unit,
-                "activity" if place < len(first) else "random",
-                item.statistics,
-                tuple(image for image in item.top if image.value > 0),
-            )
-            for place, item in enumerate(found)
-        )
-
-    def walk(self, scan: str, layer: str, unit: int, sort: Sort) -> Walk:
+    def walk(self, scan: OpenScan, layer: str, unit: int, sort: Sort) -> Walk:
         """Where a unit stands in its layer in this order, and its neighbours there. Raises NotFound."""
-        _, card, table = self._open(scan, layer)
+        card, table = _read(scan, layer)
         _check_unit(card, unit)
         order = _order(table, sort)
         place = int(np.flatnonzero(order == unit)[0])
@@ -216,7 +174,7 @@ class UnitsService:
 
     def unit(
         self,
-        scan: str,
+        scan: OpenScan,
         layer: str,
         unit: int,
         *,
@@ -228,16 +186,16 @@ class UnitsService:
 
         `which` "unseen" leaves out images seen in training where there are others. Raises NotFound.
         """
-        reader, card, table = self._open(scan, layer)
+        card, table = _read(scan, layer)
         _check_unit(card, unit)
-        pictures = self._pictures(reader, table, layer, which)
+        pictures = self._pictures(scan, table, layer, which)
         sources = pictures.sources()
         kept = sources if per_source and (sources >= 0).any() else None
         (top,) = pictures.tops([unit], table.values.shape[1], kept)
         return UnitDetail(
-            scan=scan,
-            checkpoint=reader.info.checkpoint,
-            gallery=reader.info.gallery,
+            scan=scan.slug,
+            checkpoint=scan.record.checkpoint,
+            gallery=scan.gallery,
             layer=card,
             unit=unit,
             statistics=_statistics(table, unit),
@@ -245,44 +203,24 @@ class UnitsService:
             counts=table.histogram[unit],
             top=top,
             rows=pictures.rows(unit, kept, seed=seed),
-            similar=similar(self._standardised(scan, reader, layer), unit),
+            similar=similar(self._standardised(scan, layer), unit),
             overlaps=overlaps(table, unit),
             has_sources=bool((sources >= 0).any()),
         )
 
-    def heatmap(self, scan: str, layer: str, unit: int, row: int) -> RowHeat:
+    def heatmap(self, scan: OpenScan, layer: str, unit: int, row: int) -> RowHeat:
         """The unit's map on an image of the gallery, after its ReLU. Raises NotFound, Conflict, Busy."""
-        reader, card, table = self._open(scan, layer)
+        card, table = _read(scan, layer)
         _check_unit(card, unit)
-        info = reader.info
-        jpeg, known = self._galleries.jpeg(info.gallery, row), self._galleries.image(info.gallery, row)
-        record = self._checkpoints.get(info.checkpoint)
-        precision = info.precision if card.on_trunk else info.count_precision
-        network = NetworkRef(str(record.folder), record.sha256, "bf16" if precision == "bf16" else "fp32")
-        heat = self._predictor.heatmap(network, jpeg, layer, unit)
+        known, jpeg = stored(scan.gallery, scan.pack, row)
+        heat = self._predictor.heatmap(scanned_network(scan.checkpoint, scan.info, layer), jpeg, layer, unit)
         width, height = known.jpeg_width, known.jpeg_height
-        side = info.trunk.side(width, height)
+        side = scan.info.trunk.side(width, height)
         return RowHeat(card, unit, row, heat, side, width, height, float(table.maximum[unit]))
-
-    def has_sources(self, scan: str) -> bool:
-        """Whether images of the scanned gallery are known to share source pictures. Raises NotFound, Conflict."""
-        pack = self._galleries.pack(self._scans.reader(scan).info.gallery)
-        return bool((guarded(pack.sources) >= 0).any())
-
-    def reader(self, scan: str, layer: str) -> ScanReader:
-        """The scan, which holds this layer. Raises NotFound, Conflict."""
-        reader = self._scans.reader(scan)
-        if layer not in reader.layers:
-            raise NotFound("unknown_layer", f"This scan has no layer {layer[:80]!r}: {', '.join(reader.layers)}.")
-        return reader
-
-    def _open(self, scan: str, layer: str) -> tuple[ScanReader, LayerCard, UnitTable]:
-        reader = self.reader(scan, layer)
-        return reader, reader.layer(layer), guarded(reader.units, layer)
 
     def _summaries(
         self,
-        reader: ScanReader,
+        scan: OpenScan,
         table: UnitTable,
         layer: str,
         units: Sequence[int],
@@ -291,26 +229,28 @@ class UnitsService:
         per_source: bool,
         which: Which,
     ) -> tuple[UnitSummary, ...]:
-        pictures = self._pictures(reader, table, layer, which)
+        pictures = self._pictures(scan, table, layer, which)
         sources = pictures.sources() if per_source else None
         tops = pictures.tops(units, best, sources)
         return tuple(UnitSummary(unit, _statistics(table, unit), top) for unit, top in zip(units, tops, strict=True))
 
-    def _pictures(self, reader: ScanReader, table: UnitTable, layer: str, which: Which) -> UnitPictures:
-        seen = self._seen.find(reader.info.checkpoint, reader.info.gallery).first(reader.rows)
-        return UnitPictures(reader, self._galleries.pack(reader.info.gallery), table, layer, seen, which)
+    def _pictures(self, scan: OpenScan, table: UnitTable, layer: str, which: Which) -> UnitPictures:
+        seen = self._seen.find(scan.checkpoint, scan.pack).first(scan.reader.rows)
+        return UnitPictures(scan.reader, scan.pack, table, layer, seen, which)
 
-    def _standardised(self, scan: str, reader: ScanReader, layer: str) -> NDArray[np.float32]:
-        key = (scan, reader.info.shards, layer)
-        with self._lock:
-            found = self._columns.get(key)
-        if found is None:
-            found = guarded(columns, reader, layer)
-            with self._lock:
-                self._columns[key] = found
-                while len(self._columns) > KEPT_LAYERS:
-                    self._columns.popitem(last=False)
-        return found
+    def _standardised(self, scan: OpenScan, layer: str) -> NDArray[np.float32]:
+        key = (scan.slug, scan.info.shards, layer)
+        return self._columns.get(key, lambda: guarded(columns, scan.reader, layer))
+
+
+def has_sources(scan: OpenScan) -> bool:
+    """Whether images of the scanned gallery are known to share source pictures. Raises Conflict."""
+    return bool((guarded(scan.pack.sources) >= 0).any())
+
+
+def _read(scan: OpenScan, layer: str) -> tuple[LayerCard, UnitTable]:
+    """A layer and what is known of its units. Raises NotFound, Conflict."""
+    return scan.layer(layer), guarded(scan.reader.units, layer)
 
 
 def _statistics(table: UnitTable, unit: int) -> Statistics:
@@ -318,7 +258,7 @@ def _statistics(table: UnitTable, unit: int) -> Statistics:
         mean=float(table.mean[unit]),
         max=float(table.maximum[unit]),
         share_active=float(table.share_active[unit]),
-        active=bool(table.mean[unit] > ACTIVE_SHARE * table.mean.max() > 0),
+        active=bool(active(table.mean)[unit]),
         dead=bool(table.dead[unit]),
     )
 
@@ -328,14 +268,6 @@ def _order(table: UnitTable, sort: Sort) -> NDArray[np.intp]:
         return np.arange(table.units)
     values = np.asarray({"mean": table.mean, "max": table.maximum, "share_active": table.share_active}[sort])
     return np.argsort(-values, kind="stable")
-
-
-def _place(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 9):
-        raise BadQuery("bad_cursor", "This cursor is not one of ours: leave it out to begin at the start.")
-    return int(cursor)
 
 
 def _check_unit(card: LayerCard, unit: int) -> None:

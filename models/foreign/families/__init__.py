@@ -10,7 +10,9 @@ from models.foreign.report import Guess
 
 @dataclass(frozen=True)
 class Family:
-    """A line of the table of what is recognised: what it is, by which names, and the function that looks."""
+    """One row of the table of recognised families: its title, the names that give it away, and the function that
+    decides.
+    """
 
     name: str
     clue: str

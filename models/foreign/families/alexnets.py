@@ -252,7 +252,9 @@ def _linear(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _pools_first(names: Names) -> bool:
-    """Whether the layers that a Caffe file lists pool before they normalise: as in CaffeNet, where nothing is said."""
+    """Whether the layers of a Caffe file pool before they normalise; assumed as in CaffeNet where the file does not
+    say.
+    """
     listed = [layer["name"] for layer in caffe_layers(names)]
     return "pool1" not in listed or "norm1" not in listed or listed.index("pool1") < listed.index("norm1")
 
@@ -263,7 +265,7 @@ def _as(guess: Guess, title: str, change: Mapping[str, Any], assumed: tuple[str,
 
 
 def _plausible(channels: int, first: PreprocessChoice, *, side: int) -> tuple[PreprocessChoice, ...]:
-    """What may have been shown to a first layer of so many channels, the likeliest first."""
+    """The likely inputs of a first layer with so many channels, the likeliest first."""
     if channels == 1:
         return (lightness(side), gray(side))
     bgr = "bgr" in first.preprocess.colour

@@ -1,4 +1,4 @@
-"""Other networks of torchvision, known by a tensor or two of each that no other network has."""
+"""Other networks of torchvision, recognised by one or two tensors that no other network has."""
 
 from collections.abc import Iterator
 
@@ -52,7 +52,7 @@ TOPS = ("fc.weight", "head.weight", "head.fc.weight", "heads.head.weight")
 
 
 def by_clues(names: Names) -> Iterator[Guess]:
-    """The networks of torchvision whose clues the file has; what fits is then told tensor by tensor."""
+    """The networks of torchvision whose characteristic tensors the file has; a tensor-by-tensor comparison decides."""
     for model, clues in CLUES.items():
         if all(_has(names, name, shape) for name, shape in clues):
             yield _guess(names, model)

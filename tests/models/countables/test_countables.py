@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from models.countables import Drawn, coin, critter, draw
-from models.countables.grounds import BY_NAME, GROUNDS, Laid, lay, of
-from models.countables.layout import Layout, Placed, place
+from models.countables.grounds import BY_NAME, GROUNDS, LaidGround, lay, of
+from models.countables.layout import Placed, SceneLayout, place
 from models.countables.masks import mask
 from models.countables.picture import render
-from models.countables.scenes import GROUND, LIGHT, Actor, Plan, finish, mixed, sprite, stream
+from models.countables.scenes import GROUND, LIGHT, Actor, ScenePlan, finish, mixed, sprite, stream
 from models.countables.source import CountablesSource, scene_seed
 from models.countables.sweeps import LEVELS, SEEDS, Cell, cells, plan_of
 from models.countables.values import KINDS, Light, Split, reduced
@@ -27,7 +27,7 @@ def swept(sweep: str, level: float | str, repeat: int = 1) -> Drawn:
     return finish(plan(sweep, level, repeat))
 
 
-def plan(sweep: str, level: float | str, repeat: int = 1) -> Plan:
+def plan(sweep: str, level: float | str, repeat: int = 1) -> ScenePlan:
     return plan_of(Cell(sweep, level, repeat), lambda number: scene_seed("sweeps", 0, number))
 
 
@@ -122,8 +122,8 @@ def test_objects_are_drawn_across_the_lines_between_tiles_on_purpose(scenes: lis
 
 def test_one_cameras_noise_lies_over_object_and_ground_alike() -> None:
     light = Light.drawn(stream(1, LIGHT))
-    ground = Laid(np.full((2 * SIDE, 2 * SIDE, 3), 0.5, np.float32), None)
-    empty = Plan(1, "train", "flat", ())
+    ground = LaidGround(np.full((2 * SIDE, 2 * SIDE, 3), 0.5, np.float32), None)
+    empty = ScenePlan(1, "train", "flat", ())
     lying = place(sprite(empty, 0, Actor("ball", 0.45), light), 0.5, 0.5)
     pictures = [render(ground, [lying], light, 1, np.random.default_rng(2)) for _ in range(2)]
     assert np.array_equal(*pictures)
@@ -136,7 +136,7 @@ def test_one_cameras_noise_lies_over_object_and_ground_alike() -> None:
     assert noise[inside & fair].std() > 1
 
 
-def _without_noise(ground: Laid, lying: Placed, light: Light) -> np.ndarray:
+def _without_noise(ground: LaidGround, lying: Placed, light: Light) -> np.ndarray:
     many = [render(ground, [lying], light, 1, np.random.default_rng(seed)).astype(float) for seed in range(3, 43)]
     return np.mean(many, axis=0)
 
@@ -183,12 +183,12 @@ def test_an_item_tells_of_its_scene_once_it_is_drawn() -> None:
     source = CountablesSource(0, 3, "train", sweeps=False)
     item = list(source.items())[1]
     assert isinstance(item, Item)
-    told = source.load(item).told(item)
-    assert told.scene is not None
-    assert told.truth is not None
-    assert json.loads(told.scene)["seed"] == scene_seed("train", 0, 1)
-    assert told.split == json.loads(told.scene)["split"] == "train"
-    assert len(json.loads(told.truth)["objects"]) == json.loads(told.scene)["number"]
+    completed = source.load(item).completed(item)
+    assert completed.scene is not None
+    assert completed.truth is not None
+    assert json.loads(completed.scene)["seed"] == scene_seed("train", 0, 1)
+    assert completed.split == json.loads(completed.scene)["split"] == "train"
+    assert len(json.loads(completed.truth)["objects"]) == json.loads(completed.scene)["number"]
 
 
 def test_number_at_fixed_size_only_adds_objects() -> None:
@@ -296,8 +296,8 @@ def test_area_reduction_sums_each_block_as_numpy_does() -> None:
 
 def test_a_nearer_object_takes_the_pixels_of_a_farther_one() -> None:
     light = Light.drawn(stream(1, LIGHT))
-    ball = sprite(Plan(1, "train", "flat", ()), 0, Actor("ball", 0.2), light)
-    layout = Layout()
+    ball = sprite(ScenePlan(1, "train", "flat", ()), 0, Actor("ball", 0.2), light)
+    layout = SceneLayout()
     layout.add(place(ball, 0.5, 0.5))
     same_place = place(ball, 0.5, 0.5)
     assert not layout.fits(same_place)

@@ -8,7 +8,7 @@ import torch
 
 from models.checkpoints import storage as checkpoints
 from models.counting.evaluation import score
-from models.counting.gates import GATES, Result, judge, sentence
+from models.counting.gates import GATES, GateResult, judge, sentence
 from models.counting.measures import Sides, measure
 from models.network import Network
 from models.recipes import build_config
@@ -18,7 +18,7 @@ from models.tasks.counting import Counting
 EQUATION = ("additivity", "adds", "adds_not_averages", "knows_its_image")
 
 
-def verdicts(results: tuple[Result, ...]) -> dict[str, str]:
+def verdicts(results: tuple[GateResult, ...]) -> dict[str, str]:
     return {result.gate.name: result.verdict for result in results}
 
 

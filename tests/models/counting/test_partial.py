@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.counting.partial import correlations
+from models.counting.partial import rank_correlations
 
 RNG = np.random.default_rng(0)
 NUMBER, AREA = RNG.normal(size=(2, 4000))
@@ -12,7 +12,7 @@ PREDICTORS = {"number": NUMBER, "area": AREA, "edges": EDGES}
 
 
 def column(values: np.ndarray) -> dict[str, tuple[float, float]]:
-    (found,) = correlations(values[:, None], PREDICTORS)
+    (found,) = rank_correlations(values[:, None], PREDICTORS)
     assert all(one.alone is not None and one.partial is not None for one in found.values())
     return {name: (one.alone.value, one.partial.value) for name, one in found.items()}  # type: ignore[union-attr]
 
@@ -35,7 +35,7 @@ def test_two_predictors_by_the_textbook() -> None:
     value, first, second = (
         np.array(numbers, dtype=float) for numbers in ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], [1, 3, 2, 5, 4])
     )
-    (found,) = correlations(value[:, None], {"first": first, "second": second})
+    (found,) = rank_correlations(value[:, None], {"first": first, "second": second})
     xy, xz, yz = (np.corrcoef(pair)[0, 1] for pair in ((value, first), (value, second), (first, second)))
     assert found["first"].alone is not None and found["first"].alone.value == pytest.approx(xy) == pytest.approx(0.8)
     partial = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
@@ -43,30 +43,30 @@ def test_two_predictors_by_the_textbook() -> None:
 
 
 def test_only_the_order_counts() -> None:
-    (found,) = correlations(np.exp(3 * NUMBER)[:, None], {"number": NUMBER})
+    (found,) = rank_correlations(np.exp(3 * NUMBER)[:, None], {"number": NUMBER})
     assert found["number"].alone is not None and found["number"].alone.value == pytest.approx(1)
 
 
 def test_what_is_a_predictor_itself_leaves_nothing_to_hold_fixed() -> None:
-    (found,) = correlations(NUMBER[:, None], PREDICTORS)
+    (found,) = rank_correlations(NUMBER[:, None], PREDICTORS)
     assert found["number"].alone is not None and found["number"].partial is None
 
 
 def test_a_silent_unit_follows_nothing_and_breaks_nothing() -> None:
-    (found,) = correlations(np.zeros((4000, 1)), PREDICTORS)
+    (found,) = rank_correlations(np.zeros((4000, 1)), PREDICTORS)
     assert all(one.alone is None and one.partial is None for one in found.values())
 
 
 def test_a_predictor_that_never_moves_leaves_the_others_as_they_are() -> None:
     with_constant = {"number": NUMBER, "area": AREA, "flat": np.ones(4000)}
-    (found,) = correlations((NUMBER + AREA)[:, None], with_constant)
-    (without,) = correlations((NUMBER + AREA)[:, None], {"number": NUMBER, "area": AREA})
+    (found,) = rank_correlations((NUMBER + AREA)[:, None], with_constant)
+    (without,) = rank_correlations((NUMBER + AREA)[:, None], {"number": NUMBER, "area": AREA})
     assert found["flat"].alone is None and found["number"].partial is not None and without["number"].partial is not None
     assert found["number"].partial.value == pytest.approx(without["number"].partial.value)
 
 
 def test_the_interval_is_that_of_fishers_z() -> None:
     """r = 0 and n = 4000, nothing held: 1.96 x 1.03 / sqrt(3997) = .0319."""
-    (found,) = correlations(RNG.normal(size=(4000, 1)), {"number": NUMBER})
+    (found,) = rank_correlations(RNG.normal(size=(4000, 1)), {"number": NUMBER})
     alone = found["number"].alone
     assert alone is not None and alone.high - alone.value == pytest.approx(0.0319, abs=0.0005)

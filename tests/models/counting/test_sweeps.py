@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.counting.sweeps import curves, elasticity, explained, follows, means_of, ranks, sweeps_of
+from models.counting.sweeps import curves, elasticity, explained, follows, means_of, sweeps_of
+from models.statistics import ranks
 
 LEVELS = np.array([1.0, 2.0, 4.0, 8.0])
 
@@ -101,4 +102,4 @@ def test_the_level_explains_all_of_a_shared_curve_and_nothing_of_noise() -> None
 
 def test_equal_values_share_their_mean_rank() -> None:
     values = np.array([[3.0, 1.0], [1.0, 1.0], [3.0, 1.0], [2.0, 0.0]])
-    assert ranks(values).T.tolist() == [[3.5, 1.0, 3.5, 2.0], [3.0, 3.0, 3.0, 1.0]]
+    assert ranks(values).T.tolist() == [[2.5, 0.0, 2.5, 1.0], [2.0, 2.0, 2.0, 0.0]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.counting.sweeps import Estimate, Sweep, means_of
+from models.counting.sweeps import Sweep, means_of
 from models.counting.tuning import (
     CONTRAST,
     EMPTY,
@@ -17,6 +17,7 @@ from models.counting.tuning import (
     responses,
 )
 from models.counting.tuning_words import beside, more, sentence
+from models.statistics import Estimate
 
 SEEDS = 12
 COUNTS = (1.0, 2.0, 3.0, 5.0, 8.0)

@@ -9,7 +9,14 @@ from torchvision.models import ConvNeXt, ResNet, mobilenet_v2, mobilenet_v3_smal
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from models.encoders.receptive_field import Field, UnknownGeometry, fields, is_chain, known_fields, reach, smallest_side
+from models.encoders.receptive_field import (
+    ReceptiveField,
+    UnknownGeometry,
+    fields,
+    is_chain,
+    known_fields,
+    reach,
+)
 
 TAIL = [(5, 1, 2, "conv"), (3, 2, 0, "pool"), (3, 1, 1, "conv")]
 CHAINS = {
@@ -87,7 +94,7 @@ def test_alexnet_on_small_crops_has_the_published_fields() -> None:
 
 def test_dilation_widens_the_field() -> None:
     net = nn.Sequential(nn.Conv2d(3, 2, 3, dilation=2))
-    assert fields(net, ["0"])["0"] == Field(stride=1, receptive_field=5, offset=2.5)
+    assert fields(net, ["0"])["0"] == ReceptiveField(stride=1, receptive_field=5, offset=2.5)
 
 
 def test_a_module_without_a_window_is_named() -> None:
@@ -108,7 +115,7 @@ def test_an_unknown_name_is_told() -> None:
 
 def test_an_input_one_pixel_smaller_than_the_smallest_side_leaves_a_layer_empty() -> None:
     net = chain(CHAINS["alexnet, caffe pooling"])
-    side = smallest_side(net, ["conv4"])
+    side = next(side for side in range(1, 1000) if reach(net, ["conv4"], side)["conv4"])
     assert net(torch.zeros(1, 3, side, side)).shape[2] == 1
     assert reach(net, ["conv4"], side - 1) == {"conv4": 0}
 
@@ -148,7 +155,7 @@ def test_a_residual_block_sees_what_its_longest_path_sees(case: str) -> None:
 
 def test_a_gate_over_the_whole_map_ends_what_is_exact() -> None:
     found = known_fields(mobilenet_v3_small(), ["features.0.2", "features.1", "features.12"])
-    assert found["features.0.2"] == (Field(2, 3, 0.5), True)
+    assert found["features.0.2"] == (ReceptiveField(2, 3, 0.5), True)
     assert not found["features.1"][1]
     assert found["features.12"][0].stride == 32
 

@@ -11,14 +11,16 @@ from torch import nn
 from models.card import first_layer_filters, write_card
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.exporting import export
+from models.checkpoints.scanned import open_for_scan
 from models.encoders import layers
 from models.encoders.vgg import VGG16
 from models.filters.measures import measure
-from models.probes.eyes import NetworkEye, Shown
+from models.probes.feature_sources import NetworkFeatures, ProbeCrops
 from models.recipes import build_config
 from models.recipes.base import BadConfig
 from models.scans.files import ScanReader
-from models.scans.scanning import Plan, scan
+from models.scans.plans import ScanPlan
+from models.scans.scanning import scan
 from models.seeds import generator
 from models.tasks.jigsaw_pp import JigsawPP
 from tests.models.packing import pack_of
@@ -114,10 +116,10 @@ def test_its_checkpoint_is_scanned_probed_exported_and_its_first_filters_are_mea
     assert filters.shape == (8, 3, 3, 3)
     assert np.isfinite(measure(filters).medians()["tv_ratio"])
     with pack_of(tmp_path / "pack", 5) as pack:
-        plan = Plan("teacher", "photos", layers=("conv1_1", "conv4_3"), precision="fp32")
-        scan(pack, folder, tmp_path / "scan", plan, device="cpu", tick=lambda _: None)
+        plan = ScanPlan("teacher", "photos", layers=("conv1_1", "conv4_3"), precision="fp32")
+        scan(pack, open_for_scan(folder, plan, device="cpu"), tmp_path / "scan", plan, tick=lambda _: None)
     scanned = ScanReader(tmp_path / "scan")
     assert [layer.name for layer in scanned.info.layers] == ["conv1_1", "conv4_3"]
-    look = NetworkEye(network, ["conv4_3"]).look(Shown(images, list(images)))["conv4_3"]
+    look = NetworkFeatures(network, ["conv4_3"]).features(ProbeCrops(images, list(images)))["conv4_3"]
     assert look.maps.shape[:2] == (2, 64)
     assert export(folder, "pth").difference == 0

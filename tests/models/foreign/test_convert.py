@@ -11,8 +11,9 @@ from torch import Tensor
 from models.card import Card, Preprocess, first_layer_filters, read_card, read_report
 from models.checkpoints import inference
 from models.checkpoints import storage as checkpoints
+from models.checkpoints.scanned import open_for_scan
 from models.encoders.vit import VisionTransformer
-from models.foreign.convert import BadPreprocess, NonFiniteWeights, Source, check, convert_file
+from models.foreign.convert import BadPreprocess, NonFiniteWeights, WeightsOrigin, check, convert_file
 from models.foreign.inspecting import inspect
 from models.foreign.mapping import best
 from models.foreign.preparations import fixed
@@ -21,7 +22,8 @@ from models.galleries.loading import decode
 from models.galleries.packs import Pack
 from models.preprocessing import normalise
 from models.scans.files import ScanReader
-from models.scans.scanning import Plan, scan
+from models.scans.plans import ScanPlan
+from models.scans.scanning import scan
 from tests.models.foreign.networks import CifarNet, RotNet
 from tests.models.packing import pack_of
 
@@ -42,7 +44,7 @@ def imported(path: Path, folder: Path, preprocess: Preprocess | None = None, **o
     (candidate,) = inspection.candidates
     found = best(candidate, recognise(candidate, inspection.metadata))
     assert found is not None
-    source = Source(path.name, inspection, candidate)
+    source = WeightsOrigin(path.name, inspection, candidate)
     how = preprocess or found.guess.preprocess[0].preprocess
     return convert_file(path, source, found, how, folder, name=path.stem, **options)
 
@@ -90,8 +92,8 @@ def test_a_loaded_checkpoint_answers_as_the_network_of_the_file(folder: Path, ci
 
 
 def test_a_scan_of_it_finds_what_a_loop_finds(folder: Path, pack: Pack, tmp_path: Path) -> None:
-    plan = Plan("resnet8", "photos", precision="fp32")
-    info = scan(pack, folder, tmp_path, plan, device="cpu", tick=lambda _: None)
+    plan = ScanPlan("resnet8", "photos", precision="fp32")
+    info = scan(pack, open_for_scan(folder, plan, device="cpu"), tmp_path, plan, tick=lambda _: None)
     assert (info.residual, info.counts, info.trunk.size, info.trunk.resize) == (False, None, 32, 32)
     reader = ScanReader(tmp_path)
     network = checkpoints.load(folder)
@@ -186,8 +188,8 @@ def test_the_patches_of_a_transformer_are_a_map(pack: Pack, tmp_path: Path) -> N
     assert torch.allclose(seen["norm"], answer)  # the class token is what the network answers
     assert seen["blocks.1"].shape == (2, 64, 4, 4)
     assert torch.allclose(seen["blocks.1"][0, :, 1, 2], tokens[0, 3 + 4 + 2], atol=1e-5)
-    plan = Plan("vit", "photos", precision="fp32")
-    scan(pack, tmp_path / "checkpoint", tmp_path / "scan", plan, device="cpu", tick=lambda _: None)
+    plan = ScanPlan("vit", "photos", precision="fp32")
+    scan(pack, open_for_scan(tmp_path / "checkpoint", plan, device="cpu"), tmp_path / "scan", plan, tick=lambda _: None)
     reader = ScanReader(tmp_path / "scan")
     assert reader.info.pooling == "mean over the map"
     assert reader.box("blocks.1", 2, 3, width=96, height=80) == reader.crop("norm", width=96, height=80)

@@ -20,7 +20,7 @@ from models.foreign.mapping import DoesNotFit, best, build, report, require_fit,
 from models.foreign.named import named
 from models.foreign.recognise import recognise
 from models.foreign.report import LoadReport
-from models.foreign.weights import Candidate, TensorInfo
+from models.foreign.weights import TensorInfo, WeightsCandidate
 from tests.models.foreign.networks import CaffeNet, CifarNet, ContextFree, DeepCluster, Nin, RotNet
 
 Tensors = Mapping[str, Tensor]
@@ -40,12 +40,12 @@ def lively(make: Callable[[], nn.Module]) -> nn.Module:
     return network
 
 
-def candidate(tensors: Tensors, prefix: str = "") -> Candidate:
+def candidate(tensors: Tensors, prefix: str = "") -> WeightsCandidate:
     """The candidate that the reader of files finds in such a state dict."""
     infos = {
         name: TensorInfo(tuple(value.shape), str(value.dtype).removeprefix("torch.")) for name, value in tensors.items()
     }
-    return Candidate("weights", prefix, infos)
+    return WeightsCandidate("weights", prefix, infos)
 
 
 def found_in(tensors: Tensors, prefix: str = "") -> LoadReport:
@@ -196,7 +196,7 @@ def test_tesseras_own_weights_are_not_taken_for_caffes() -> None:
 def test_heads_outside_the_prefix_are_named() -> None:
     infos = candidate(CifarNet().state_dict()).tensors
     outside = candidate({"queue": torch.zeros(8, 4), "head.mlp.0.weight": torch.zeros(16, 64), "scale": torch.zeros(1)})
-    file = Candidate("state_dict", "module.encoder_q.", infos, beside=outside.tensors)
+    file = WeightsCandidate("state_dict", "module.encoder_q.", infos, beside=outside.tensors)
     found = report(file, recognise(file)[0])
     assert found.fits
     assert {(head.kind, head.outputs) for head in found.beside} == {
@@ -331,7 +331,7 @@ def test_weights_that_no_training_gives_are_flagged() -> None:
     infos["conv1.weight"] = TensorInfo((16, 3, 3, 3), "float32", finite=False, bad=2)
     infos["linear.weight"] = TensorInfo((10, 64), "float32", finite=True, constant=True, low=0.5, high=0.5)
     infos["linear.bias"] = TensorInfo((10,), "float32", finite=True, low=-1.0, high=1e9)
-    file = Candidate("weights", "", infos)
+    file = WeightsCandidate("weights", "", infos)
     found = report(file, recognise(file)[0])
     assert {(doubt.name, doubt.what) for doubt in found.doubts} == {
         ("conv1.weight", "not finite"),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.foreign.finding import Found, find
+from models.foreign.finding import FoundWeights, find
 from models.foreign.weights import UnreadableWeights
 
 
@@ -19,7 +19,7 @@ def heads(prefix: str, *shape: int) -> dict[str, Any]:
     return {f"{prefix}weight": np.zeros(shape, np.float32)}
 
 
-def named(content: Any) -> dict[str, Found]:
+def named(content: Any) -> dict[str, FoundWeights]:
     return {found.name: found for found in find(content)}
 
 

@@ -1,5 +1,6 @@
 """Honest files of every format give the tensors they were made of; real ones of other people are read as they are."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 
 from models.foreign import leaves
 from models.foreign.inspecting import inspect
+from models.foreign.opening import opened
 from models.foreign.reading import read_tensors
 from models.foreign.weights import UnreadableWeights
 from tests.models.foreign.files import ARTEFACTS, arrays, caffemodel, saved, small_state
@@ -28,6 +30,15 @@ def test_a_state_dict_comes_back_as_it_was_saved(tmp_path: Path, legacy: bool) -
     assert found.metadata == {"epoch": 5}
     candidate = found.candidate("state_dict")
     assert candidate.prefix == "module." and candidate.parameters == 4 * 27 + 4 + 20
+
+
+def test_a_reader_begins_at_the_first_byte_wherever_another_one_stopped(tmp_path: Path) -> None:
+    """What opens /dev/fd/N on macOS shares its position with everyone who opened it before."""
+    path = saved(tmp_path / "x.pth", small_state())
+    with opened(path) as file, os.fdopen(os.dup(file.descriptor), "rb") as other:
+        other.read(100)
+        assert os.lseek(file.descriptor, 0, os.SEEK_CUR) > 0
+        assert file.path and os.lseek(file.descriptor, 0, os.SEEK_CUR) == 0
 
 
 def test_safetensors_come_back_with_their_text(tmp_path: Path) -> None:

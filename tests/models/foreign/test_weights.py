@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.foreign.weights import Candidate, Inspection, TensorInfo
+from models.foreign.weights import Inspection, TensorInfo, WeightsCandidate
 
 KERNEL = TensorInfo((16, 3, 3, 3), "float32", finite=True, low=-1.0, high=1.5, std=0.2)
 COUNTER = TensorInfo((), "int64", constant=True)
@@ -14,14 +14,14 @@ FOUND = Inspection(
     sha256="0" * 64,
     bytes=4096,
     candidates=(
-        Candidate(
+        WeightsCandidate(
             "state_dict/encoder_q",
             "module.encoder_q.",
             {"conv1.weight": KERNEL, "bn1.num_batches_tracked": COUNTER},
             inner=("features.module.",),
             beside={"queue": TensorInfo((128, 65536), "float32", finite=True)},
         ),
-        Candidate("state_dict/encoder_k", "module.encoder_k.", {"conv1.weight": KERNEL}),
+        WeightsCandidate("state_dict/encoder_k", "module.encoder_k.", {"conv1.weight": KERNEL}),
     ),
     metadata={"epoch": 200, "arch": "resnet50"},
     warnings=("float64 becomes float32",),
@@ -37,7 +37,7 @@ def test_only_floating_point_values_are_parameters() -> None:
 
 
 def test_a_user_may_mean_what_has_filters() -> None:
-    head = Candidate("head", "", {"fc.weight": TensorInfo((10, 8), "float32")})
+    head = WeightsCandidate("head", "", {"fc.weight": TensorInfo((10, 8), "float32")})
     both = replace(FOUND, candidates=(*FOUND.candidates, head))
     assert both.plausible == FOUND.candidates
     assert replace(FOUND, candidates=(head,)).plausible == (head,)

@@ -15,7 +15,7 @@ from models.galleries.images import store_image
 from models.galleries.intake import stored
 from models.galleries.manifests import BadManifest, ManifestSource, check_manifest
 from models.galleries.places import Unreadable, inside
-from models.galleries.sources import FolderSource, Item, Skipped, UploadSource, shown
+from models.galleries.sources import FolderSource, Item, Skipped, UploadSource, display_name
 from models.samples.photos import PHOTOS, SampleSource
 
 
@@ -168,7 +168,7 @@ def test_a_name_that_is_not_utf8_is_shown_percent_encoded_and_loads(tmp_path: Pa
     item = Item.from_json(listed(source)[0].to_json())
     assert item.path == "caf%E9 50%25.png"
     assert source.load(item) == picture()
-    assert shown("50%.png") == "50%.png"
+    assert display_name("50%.png") == "50%.png"
 
 
 def test_an_unreadable_image_is_skipped_with_its_reason_and_the_order_is_kept(tmp_path: Path) -> None:

@@ -11,9 +11,16 @@ from models.card import Card, Preprocess
 from models.encoders import layers
 from models.encoders.alexnet import AlexNet
 from models.galleries.loading import decode_rows
-from models.probes.bench import Bench, Told, measure
-from models.probes.eyes import Look, NetworkEye, PictureEye, Shown, random_twin, show
-from models.probes.features import Layout, Moments, extract
+from models.probes.bench import ProbeBench, ProbeReports, measure
+from models.probes.feature_sources import (
+    LayerFeatures,
+    NetworkFeatures,
+    PictureFeatures,
+    ProbeCrops,
+    probe_crops,
+    random_twin,
+)
+from models.probes.features import Moments, StoredLayer, extract
 from models.probes.linear import LinearProbe, loss_of, train
 from models.probes.protocol import Protocol, cells, rate, short_for, side_for
 from tests.models.packing import pack_of
@@ -28,22 +35,22 @@ def card(widths: tuple[int, ...] = (8, 8, 8, 8, 8)) -> Card:
     return Card("tiny", "alexnet", encoder, None, None, None, {}, found, how, "", "fp32")
 
 
-def shown(count: int, side: int) -> Shown:
+def shown(count: int, side: int) -> ProbeCrops:
     rng = np.random.default_rng(0)
     images = [torch.from_numpy(rng.integers(0, 256, (3, side, side), dtype=np.uint8)) for _ in range(count)]
-    return Shown(torch.stack(images), images)
+    return ProbeCrops(torch.stack(images), images)
 
 
-def told() -> Told:
-    return Told(lambda _: None, lambda *_: None)
+def reports() -> ProbeReports:
+    return ProbeReports(lambda _: None, lambda *_: None)
 
 
 def test_features_at_227_px_have_the_papers_sizes() -> None:
     """Check T1 of the method's own table."""
     known = card(widths=(96, 256, 384, 384, 256))
-    looks = NetworkEye(random_twin(known, 0, "cpu"), list(PAPER)).look(shown(1, 227))
-    assert {name: look.maps[0].numel() for name, look in looks.items()} == PAPER
-    assert [look.means.shape[1] for look in looks.values()] == [96, 256, 384, 384, 256]
+    layers = NetworkFeatures(random_twin(known, 0, "cpu"), list(PAPER)).features(shown(1, 227))
+    assert {name: look.maps[0].numel() for name, look in layers.items()} == PAPER
+    assert [look.means.shape[1] for look in layers.values()] == [96, 256, 384, 384, 256]
 
 
 def test_a_small_map_is_not_blown_up_and_wide_layers_stay_near_9000() -> None:
@@ -63,15 +70,15 @@ def test_the_rate_drops_where_the_papers_does() -> None:
 
 def test_the_first_view_is_the_middle_and_others_are_drawn_once_for_all() -> None:
     image = torch.arange(160 * 160, dtype=torch.int32).remainder(256).to(torch.uint8).view(1, 160, 160).repeat(3, 1, 1)
-    middle = show([image], [5], 0, 142).squares[0]
+    middle = probe_crops([image], [5], 0, 142).squares[0]
     assert torch.equal(middle, image[:, 9:151, 9:151])
-    one, same, other = (show([image], [row], 1, 142).squares for row in (5, 5, 6))
+    one, same, other = (probe_crops([image], [row], 1, 142).squares for row in (5, 5, 6))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 def test_normalising_inside_the_linear_map_is_normalising_first() -> None:
     rng = torch.Generator().manual_seed(0)
-    layout = Layout("layer", 3, 4, 3, 1.0)
+    layout = StoredLayer("layer", 3, 4, 3, 1.0)
     maps = torch.randn(50, 12, generator=rng) * 3 + 2
     moments = Moments([layout])
     moments.add("layer", maps.view(50, 3, 4))
@@ -95,23 +102,26 @@ class Seer:
     def __init__(self) -> None:
         self.looked = 0
 
-    def look(self, batch: Shown) -> Mapping[str, Look]:
+    def features(self, batch: ProbeCrops) -> Mapping[str, LayerFeatures]:
         self.looked += len(batch.squares)
         bright = batch.squares.float().mean(dim=(1, 2, 3)) / 255
         rng = torch.Generator().manual_seed(self.looked)
         clear = torch.stack([bright > 0.5, bright <= 0.5], dim=1).float()
         noise = torch.randn(len(bright), 2, generator=rng)
-        return {name: Look(values[:, :, None], values) for name, values in (("clear", clear), ("noise", noise))}
+        return {
+            name: LayerFeatures(values[:, :, None], values) for name, values in (("clear", clear), ("noise", noise))
+        }
 
     def trunk_hash(self) -> str:
         return "none"
 
 
-def bright_rows(tmp_path: Path) -> tuple[Bench, Seer]:
+def bright_rows(tmp_path: Path) -> tuple[ProbeBench, Seer]:
     """Forty photos, called after the brightness of their middle."""
     scratch = pack_of(tmp_path / "look", 48)
     means = [
-        show([image], [row], 0, 64).squares.float().mean().item() for row, image in decode_rows(scratch, range(48))
+        probe_crops([image], [row], 0, 64).squares.float().mean().item()
+        for row, image in decode_rows(scratch, range(48))
     ]
 
     def label(row: int) -> str:
@@ -119,7 +129,9 @@ def bright_rows(tmp_path: Path) -> tuple[Bench, Seer]:
 
     pack = pack_of(tmp_path / "pack", 48, label=label, split=lambda row: "test" if row >= 32 else "train")
     protocol = Protocol(side=64, views=1, steps=60, k=3, batch=16)
-    bench = Bench.open(pack, "g", protocol, device="cpu", place=tmp_path / "out", state=tmp_path / "state", told=told())
+    bench = ProbeBench.open(
+        pack, "g", protocol, device="cpu", place=tmp_path / "out", state=tmp_path / "state", reports=reports()
+    )
     return bench, Seer()
 
 
@@ -145,7 +157,7 @@ def test_the_trunk_is_the_same_before_and_after(tmp_path: Path) -> None:
     """Check T2: weights and batch-norm statistics; a forward pass in training mode would change the latter."""
     network = random_twin(card(), 0, "cpu")
     network.encoder.append(torch.nn.BatchNorm2d(8)).eval()
-    eye = NetworkEye(network, ["conv1", "conv5"])
+    eye = NetworkFeatures(network, ["conv1", "conv5"])
     before = eye.trunk_hash()
     bench, _ = bright_rows(tmp_path)
     found, _ = measure(bench, eye, "row", "row")
@@ -156,14 +168,18 @@ def test_the_trunk_is_the_same_before_and_after(tmp_path: Path) -> None:
 
 
 def test_a_twin_depends_on_its_seed_only() -> None:
-    first, same, other = (NetworkEye(random_twin(card(), seed, "cpu"), []).trunk_hash() for seed in (0, 0, 1))
+    first, same, other = (NetworkFeatures(random_twin(card(), seed, "cpu"), []).trunk_hash() for seed in (0, 0, 1))
     assert first == same != other
 
 
 def test_pictures_have_their_dimensions_and_see_what_a_network_sees() -> None:
-    looks = PictureEye().look(shown(2, 142))
-    assert {name: look.maps[0].numel() for name, look in looks.items()} == {"pixels": 9075, "colours": 256, "hog": 9216}
-    assert {name: look.means.shape[1] for name, look in looks.items()} == {"pixels": 768, "colours": 256, "hog": 9216}
+    layers = PictureFeatures().features(shown(2, 142))
+    assert {name: look.maps[0].numel() for name, look in layers.items()} == {
+        "pixels": 9075,
+        "colours": 256,
+        "hog": 9216,
+    }
+    assert {name: look.means.shape[1] for name, look in layers.items()} == {"pixels": 768, "colours": 256, "hog": 9216}
 
 
 def test_an_interrupted_look_goes_on_after_its_last_shard(tmp_path: Path) -> None:

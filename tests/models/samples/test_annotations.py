@@ -74,11 +74,11 @@ def test_the_sample_carries_them_into_its_gallery() -> None:
     source = SampleSource()
     items = [item for item in source.items() if isinstance(item, Item)]
     coin = next(item for item in items if item.label == "coins")
-    told = source.load(coin).told(coin)
-    assert told.truth is not None
-    assert json.loads(told.truth)["made"] == "annotated"
-    assert told.counts is not None
-    assert told.counts["coin"] > 0
-    assert told.source == "coins"
+    completed = source.load(coin).completed(coin)
+    assert completed.truth is not None
+    assert json.loads(completed.truth)["made"] == "annotated"
+    assert completed.counts is not None
+    assert completed.counts["coin"] > 0
+    assert completed.source == "coins"
     rocket = next(item for item in items if item.label == "rocket")
-    assert source.load(rocket).told(rocket).truth is None
+    assert source.load(rocket).completed(rocket).truth is None

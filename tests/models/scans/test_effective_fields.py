@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.card import LayerCard
-from models.scans.effective_fields import Firing, LayerGradient, blur, half_maximum
+from models.scans.effective_fields import FiringCell, LayerGradient, blur, half_maximum
 
 LAYER = LayerCard("conv1", 2, "conv", "1", stride=2, receptive_field=11, offset=5.5)
 
@@ -26,7 +26,7 @@ def block_reader(top: int, left: int) -> nn.Sequential:
 def regions(encoder: nn.Module, *cells: tuple[int, int]) -> Any:
     layer = LayerGradient(encoder, LAYER, torch.device("cpu"))
     for y, x in cells:
-        layer.add(torch.rand(3, 31, 31), Firing("conv1", 0, y, x))
+        layer.add(torch.rand(3, 31, 31), FiringCell("conv1", 0, y, x))
     return layer.boxes()
 
 
@@ -42,8 +42,8 @@ def test_a_unit_that_nothing_fires_has_no_region() -> None:
 def test_pixels_outside_of_the_image_are_not_counted_as_silent() -> None:
     padded = LayerCard("conv1", 2, "conv", "1", stride=2, receptive_field=11, offset=0.5)
     layer = LayerGradient(block_reader(4, 4), padded, torch.device("cpu"))
-    layer.add(torch.rand(3, 31, 31), Firing("conv1", 0, 0, 0))  # its field begins five pixels before the image
-    layer.add(torch.rand(3, 31, 31), Firing("conv1", 0, 7, 7))
+    layer.add(torch.rand(3, 31, 31), FiringCell("conv1", 0, 0, 0))  # its field begins five pixels before the image
+    layer.add(torch.rand(3, 31, 31), FiringCell("conv1", 0, 7, 7))
     assert layer.boxes()[0].tolist() == [4 - 5.5, 4 - 5.5, 7 - 5.5, 7 - 5.5]
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from models.checkpoints.scanned import open_for_scan
 from models.galleries.packs import Pack
 from models.network import bf16_on_amd, native_bf16, scan_precision
 from models.scans.files import ScanReader
-from models.scans.scanning import Eyes, scan
+from models.scans.scanning import scan
 from tests.models.scans.test_scanning import counting, pack, plan, run  # noqa: F401 - two are fixtures
 
 LAYERS = ("conv1", "conv2", "counts")
@@ -28,10 +29,12 @@ def test_images_that_stay_resident_are_decoded_once_and_give_the_very_same_files
     assert len(arrays(streamed)) > 15
     shutil.copytree(pack.folder, copied)
     with Pack.open(copied) as copy:
-        images = Eyes.open(counting, plan(layers=LAYERS), device="cpu").images(copy, resident=True)
+        wanted = plan(layers=LAYERS)
+        networks = open_for_scan(counting, wanted, device="cpu")
+        images = networks.images(copy, resident=True)
         assert images.size() == 3 * (sum(side**2 for side in (64, 64, 64, 66, 64, 40, 64)) + 7 * 64**2)
         for name in ("first", "again"):
-            scan(pack, counting, tmp_path / name, plan(layers=LAYERS), device="cpu", tick=lambda _: None, images=images)
+            scan(pack, networks, tmp_path / name, wanted, tick=lambda _: None, images=images)
             assert arrays(tmp_path / name) == arrays(streamed)
             for path in arrays(streamed):
                 assert (tmp_path / name / path).read_bytes() == (streamed / path).read_bytes()

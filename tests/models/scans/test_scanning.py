@@ -14,6 +14,7 @@ import torch
 
 from models.card import Card, Preprocess, write_card
 from models.checkpoints import storage as checkpoints
+from models.checkpoints.scanned import open_for_scan
 from models.counting.equation import count_crops
 from models.crops import count_view, trunk_square
 from models.encoders import AlexNet, layers
@@ -27,7 +28,8 @@ from models.scans.effective_fields import answers, steps_to
 from models.scans.files import ScanReader, ScanUnreadable, ScanWriter, covers_start
 from models.scans.geometry import Trunk, receptive_box
 from models.scans.maxima import storable
-from models.scans.scanning import BadPlan, Eyes, Plan, scan
+from models.scans.plans import BadPlan, ScanPlan
+from models.scans.scanning import scan
 from models.scans.unit_tables import UnitTable
 from models.tasks.counting import Counting
 from tests.making import CHANNELS, TINY, photo
@@ -77,8 +79,8 @@ def scanned(pack: Pack, counting: Path, tmp_path_factory: pytest.TempPathFactory
     return ScanReader(folder)
 
 
-def plan(**changes: object) -> Plan:
-    return replace(Plan("tiny", "photos", precision="fp32"), **changes)  # type: ignore[arg-type]
+def plan(**changes: object) -> ScanPlan:
+    return replace(ScanPlan("tiny", "photos", precision="fp32"), **changes)  # type: ignore[arg-type]
 
 
 def run(pack: Pack, checkpoint: Path, folder: Path, *, stop_at: int | None = None, **changes: object) -> list[int]:
@@ -89,7 +91,8 @@ def run(pack: Pack, checkpoint: Path, folder: Path, *, stop_at: int | None = Non
         if done == stop_at:
             raise Halt
 
-    scan(pack, checkpoint, folder, plan(**changes), device="cpu", tick=tick)
+    wanted = plan(**changes).extending(folder)
+    scan(pack, open_for_scan(checkpoint, wanted, device="cpu"), folder, wanted, tick=tick)
     return seen
 
 
@@ -202,10 +205,10 @@ def test_an_unknown_layer_is_told_with_those_there_are(pack: Pack, counting: Pat
         run(pack, counting, tmp_path, layers=("conv9",))
 
 
-def test_no_hook_outlives_a_look(counting: Path) -> None:
-    eyes = Eyes.open(counting, plan(), device="cpu")
-    eyes.look(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
-    assert not any(module._forward_hooks for module in eyes.trunk.encoder.modules())
+def test_no_hook_outlives_a_pass(counting: Path) -> None:
+    networks = open_for_scan(counting, plan(), device="cpu")
+    networks.trunk_numbers(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
+    assert not any(module._forward_hooks for module in networks.trunk.encoder.modules())
 
 
 def test_a_network_without_a_counting_head_has_no_residual(pack: Pack, tmp_path: Path) -> None:

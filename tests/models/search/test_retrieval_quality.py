@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from models.search.retrieval_facets import questions
-from models.search.retrieval_quality import Facet, Quality, Task, measure
+from models.search.retrieval_quality import Facet, Quality, RetrievalQueries, measure
 from tests.models.packing import pack_of
 
 N = 120
 
 
-def task(codes: np.ndarray, **changes: object) -> Task:
+def task(codes: np.ndarray, **changes: object) -> RetrievalQueries:
     hashes = np.random.default_rng(9).integers(1, 2**63, len(codes)).astype(np.uint64)
     given: dict[str, object] = {"allowed": np.ones(len(codes), dtype=bool), "sources": None, "hashes": hashes}
-    return Task((Facet("label", codes),), **{**given, **changes})  # type: ignore[arg-type]
+    return RetrievalQueries((Facet("label", codes),), **{**given, **changes})  # type: ignore[arg-type]
 
 
 def scored(quality: Quality | None, space: str) -> float:

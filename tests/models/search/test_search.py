@@ -1,13 +1,14 @@
 """Nearest neighbours agree with comparing every pair by hand, and survive what should not be asked."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from models.search.graphs import Graph, load_graph, save_graph
-from models.search.index import METRICS, BadVector, EmbeddingIndex, Metric, build_graph, recall
+from models.search.index import BadVector, EmbeddingIndex, Metric, build_graph, recall
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +28,7 @@ def by_hand(embeddings: Floats, query: Floats, metric: Metric) -> NDArray[np.flo
     return 1 - rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", get_args(Metric))
 def test_neighbours_are_those_of_comparing_every_pair(embeddings: Floats, metric: Metric) -> None:
     index = EmbeddingIndex(embeddings, metric)
     near = index.search(embeddings[7], 10, exclude=7)
@@ -38,7 +39,7 @@ def test_neighbours_are_those_of_comparing_every_pair(embeddings: Floats, metric
     assert (np.diff(near.distances) >= 0).all()
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", get_args(Metric))
 def test_a_row_finds_itself_at_distance_zero_unless_it_is_left_out(embeddings: Floats, metric: Metric) -> None:
     index = EmbeddingIndex(embeddings, metric)
     assert index.search(embeddings[3], 1).rows.tolist() == [3]
@@ -101,7 +102,7 @@ def test_an_empty_index_finds_nothing() -> None:
     assert index.search(np.ones(4, dtype=np.float32), 5).rows.tolist() == []
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", get_args(Metric))
 def test_a_graph_says_how_much_it_finds(embeddings: Floats, metric: Metric) -> None:
     exact = EmbeddingIndex(embeddings, metric)
     graph = build_graph(exact)

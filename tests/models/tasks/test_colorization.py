@@ -20,8 +20,8 @@ from models.tasks import maps
 from models.tasks.base import Epoch
 from models.tasks.colorization import Colorization
 from models.tasks.lab import rebalancing, smoothed, to_rgb
+from models.tasks.scoring import held_out
 from models.training.batches import ResidentRegions
-from models.training.pretext import held_out
 
 TINY: dict[str, Any] = {"crop": 33, "region": 40, "hidden": 8, "flip": False}
 

@@ -1,6 +1,5 @@
 """Training goes on from its own state, draws what (seed, step) says, and learns."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.cores import usable_cores
 from models.crops import region
 from models.recipes import build_config
 from models.recipes.base import BadConfig
@@ -67,7 +67,7 @@ def test_a_run_goes_on_with_no_more_threads_than_there_are_cores(tmp_path: Path)
     before = torch.get_num_threads()
     try:
         run(new_task(), tmp_path, steps=3)
-        assert torch.get_num_threads() == len(os.sched_getaffinity(0))
+        assert torch.get_num_threads() == usable_cores()
     finally:
         torch.set_num_threads(before)
 
@@ -152,12 +152,12 @@ def test_a_start_norm_is_reached_by_scaling_conv1_alone() -> None:
         wanted = build_config("counting", "small", {**TINY, "start_norm": 10.0, "head_init": head_init})
         task = TASKS["counting"].build(wanted, generator(3))
         views = task.views(crops, generator(1)).inputs
-        assert plain.begin(views) == 1.0
-        factor = task.begin(views)
+        assert plain.begin(views) == {"conv1_scale": 1.0}
+        found = task.begin(views)
         with torch.no_grad():
             norm = task(views)[:, 0].square().sum(dim=1).mean()
         assert float(norm) == pytest.approx(10, rel=1e-3)
-        plain.rescale(factor)
+        plain.begin_like(found)
         changed = [
             name for name, value in plain.state_dict().items() if not torch.equal(value, task.state_dict()[name])
         ]

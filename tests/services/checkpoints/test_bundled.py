@@ -7,7 +7,6 @@ import pytest
 
 from app.services.checkpoints.bundled import bundled_folders, ensure_random_init, register_bundled, twin
 from app.services.checkpoints.service import CheckpointsService
-from app.settings import Settings
 from app.store.engine import Store
 from models.card import WEIGHTS, read_card, verify_weights
 
@@ -17,7 +16,7 @@ MOST_BYTES = {"counting-photos": 16_000_000, "counting-countables": 8_000_000}  
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> Iterator[CheckpointsService]:
     store = Store.open(tmp_path / "workspace")
-    yield CheckpointsService(store, Settings(workspace=tmp_path / "workspace"))
+    yield CheckpointsService(store)
     store.close()
 
 
@@ -39,12 +38,13 @@ def test_random_init_is_made_from_its_seed_where_it_is_missing(checkpoints: Chec
     made = ensure_random_init(checkpoints)
     assert (made.slug, made.task, made.job_id) == ("random-init", "counting", None)
     assert ensure_random_init(checkpoints) == made
-    card = checkpoints.card("random-init")
+    checkpoint = checkpoints.open("random-init")
+    card = checkpoint.card
     config, _ = twin()
     assert card.has_counts and card.provenance["images_trained"] == 0
     assert (card.preprocess.crop, card.encoder["stride"]) == (config.crop, config.stride)
     verify_weights(made.folder, card)
-    assert checkpoints.first_layer("random-init").trained.smoothness.smoother is False
+    assert checkpoints.first_layer(checkpoint).trained.smoothness.smoother is False
 
 
 def test_what_one_may_be_compared_with_begins_with_random_init(checkpoints: CheckpointsService) -> None:

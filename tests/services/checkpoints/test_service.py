@@ -9,8 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from app.failures import BadQuery, Conflict, NotFound
-from app.services.checkpoints.service import CheckpointsService
-from app.settings import Settings
+from app.services.checkpoints.service import CheckpointsService, OpenCheckpoint
 from app.store.engine import Store
 from models.card import (
     STEP0,
@@ -63,8 +62,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def service(store: Store, tmp_path: Path) -> CheckpointsService:
-    return CheckpointsService(store, Settings(workspace=tmp_path / "workspace"))
+def service(store: Store) -> CheckpointsService:
+    return CheckpointsService(store)
+
+
+def opened(service: CheckpointsService, folder: Path) -> OpenCheckpoint:
+    """The folder's checkpoint, registered and opened."""
+    return service.open(service.register_folder(folder).slug)
 
 
 def test_a_folder_is_copied_whole_and_known_by_its_name(service: CheckpointsService, tmp_path: Path) -> None:
@@ -72,7 +76,7 @@ def test_a_folder_is_copied_whole_and_known_by_its_name(service: CheckpointsServ
     record = service.register_folder(source)
     assert (record.slug, record.name, record.task) == ("counting-photos", "Counting photos", "counting")
     assert sorted(path.name for path in record.folder.iterdir()) == sorted(path.name for path in source.iterdir())
-    assert service.card("counting-photos") == read_card(source)
+    assert service.open("counting-photos").card == read_card(source)
     assert [path.name for path in record.folder.parent.iterdir()] == ["counting-photos"]  # no temporary folder is left
 
 
@@ -117,19 +121,19 @@ def test_a_cursor_that_is_not_ours_is_a_bad_query(service: CheckpointsService, c
 
 def test_an_unknown_checkpoint_is_not_found(service: CheckpointsService) -> None:
     with pytest.raises(NotFound):
-        service.card("nothing")
+        service.open("nothing")
 
 
 def test_a_damaged_card_is_said_without_a_path(service: CheckpointsService, tmp_path: Path) -> None:
     record = service.register_folder(write_checkpoint(tmp_path / "source"))
     (record.folder / "checkpoint.json").write_text("{")
     with pytest.raises(Conflict) as caught:
-        service.card(record.slug)
+        service.open(record.slug)
     assert str(tmp_path) not in caught.value.message
 
 
 def test_both_panels_share_one_scale_and_one_order(service: CheckpointsService, tmp_path: Path) -> None:
-    layer = service.first_layer(service.register_folder(write_checkpoint(tmp_path / "source")).slug)
+    layer = service.first_layer(opened(service, write_checkpoint(tmp_path / "source")))
     trained, before = layer.pixels("trained", "common"), layer.pixels("step0", "common")
     assert trained is not None and before is not None
     strong, weak = np.abs(trained.astype(int) - 128), np.abs(before.astype(int) - 128)
@@ -139,12 +143,13 @@ def test_both_panels_share_one_scale_and_one_order(service: CheckpointsService, 
 
 
 def test_a_checkpoint_without_its_step_0_says_so(service: CheckpointsService, tmp_path: Path) -> None:
-    slug = service.register_folder(write_checkpoint(tmp_path / "source", step0=False)).slug
-    assert service.first_layer(slug).step0 is None
+    checkpoint = opened(service, write_checkpoint(tmp_path / "source", step0=False))
+    assert service.first_layer(checkpoint).step0 is None
     with pytest.raises(NotFound):
-        service.filters_png(slug, panel="step0", scale="common", sort="norm")
+        service.filters_png(checkpoint, panel="step0", scale="common", sort="norm")
 
 
 def test_the_picture_of_the_filters_is_a_png(service: CheckpointsService, tmp_path: Path) -> None:
-    slug = service.register_folder(write_checkpoint(tmp_path / "source")).slug
-    assert service.filters_png(slug, panel="trained", scale="own", sort="smoothness").startswith(b"\x89PNG")
+    checkpoint = opened(service, write_checkpoint(tmp_path / "source"))
+    picture = service.filters_png(checkpoint, panel="trained", scale="own", sort="smoothness")
+    assert picture.startswith(b"\x89PNG")

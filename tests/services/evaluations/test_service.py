@@ -72,7 +72,7 @@ def test_an_evaluation_is_shown_beside_the_cards_own_measures(
     services: Services, record: CheckpointRecord, workspace: Workspace
 ) -> None:
     keep(record, evaluation(services, record, workspace.gallery))
-    own, other = services.evaluations.sources(record, services.checkpoints.read_card(record))
+    own, other = services.evaluations.sources(services.checkpoints.open(record.slug))
     assert (own.key, other.key, other.freshness) == ("own", workspace.gallery, "same")
     assert other.note == "test split, 40 images, 2 left out because smaller than the crop"
     assert chosen([own, other], None) is other  # it says something about two gates, the card about none
@@ -84,7 +84,7 @@ def test_what_was_measured_on_other_images_says_so(
     services: Services, record: CheckpointRecord, workspace: Workspace, change: str, freshness: str
 ) -> None:
     keep(record, replace(evaluation(services, record, workspace.gallery), **{change: "another"}))
-    source = services.evaluations.sources(record, services.checkpoints.read_card(record))[-1]
+    source = services.evaluations.sources(services.checkpoints.open(record.slug))[-1]
     assert source.freshness == freshness and source.warning.startswith("measured on")
 
 
@@ -99,7 +99,7 @@ def test_the_table_has_every_checkpoint_and_random_init_last(
     services: Services, record: CheckpointRecord, workspace: Workspace
 ) -> None:
     keep(record, evaluation(services, record, workspace.gallery, 0.9))
-    table = services.evaluations.table()
+    table = services.evaluations.tables().tested
     place = [slug for slug, _, here in table.galleries if here].index(workspace.gallery)
     rows = {row.slug: row for row in table.rows}
     assert table.rows[-1].slug == "random-init" and rows["random-init"].trained_on == "nothing"

@@ -117,7 +117,7 @@ def test_weights_are_fetched_once_and_prepared_as_their_library_says(
     assert named["guess"]["preprocess"][0]["preprocess"]["trunk_size"] == 40
     assert json.loads(json.dumps(inspection_json(record, settings)))["library"]["name"] == NAME
     store = Store.open(settings.workspace, None)
-    added = ForeignCheckpoints(settings, CheckpointsService(store, settings), service).add(NewCheckpoint(record.id))
+    added = ForeignCheckpoints(settings, CheckpointsService(store), service).add(NewCheckpoint(record.id))
     store.close()
     how = read_card(added.checkpoint.folder).preprocess
     assert (how.trunk_size, how.resize, how.mean) == (40, 48, HALF)

@@ -11,23 +11,23 @@ from tests.making import photo
 
 def test_the_training_gallery_was_seen_but_for_what_was_held_out(server: Server) -> None:
     workspace, services = server.workspace, server.services
-    seen = services.seen.find(workspace.checkpoint, workspace.gallery)
-    provenance = services.checkpoints.card(workspace.checkpoint).provenance
+    checkpoint = services.checkpoints.open(workspace.checkpoint)
+    seen = services.seen.find(checkpoint.record, services.galleries.pack(workspace.gallery))
+    provenance = checkpoint.card.provenance
     assert len(seen.rows) == workspace.rows
     assert workspace.rows - seen.count == provenance["images_held_out"] + provenance["images_too_small"] > 0
-    assert (services.seen.rows(workspace.checkpoint, workspace.gallery) == seen.rows).all()
 
 
 def test_an_image_from_elsewhere_is_matched_by_its_file_or_by_its_looks(server: Server) -> None:
     workspace, services = server.workspace, server.services
-    flags = services.seen.rows(workspace.checkpoint, workspace.gallery)
-    pack = services.galleries.pack(workspace.gallery)
+    record, pack = services.checkpoints.get(workspace.checkpoint), services.galleries.pack(workspace.gallery)
+    flags = services.seen.find(record, pack).rows
     for row in (int(np.flatnonzero(flags)[0]), int(np.flatnonzero(~flags)[0])):
-        assert services.seen.image(workspace.checkpoint, pack.jpeg(row)) == flags[row]
-        assert services.seen.image(workspace.checkpoint, pack.jpeg(row), sha256=pack.sha256s()[row]) == flags[row]
+        assert services.seen.image(record, pack.jpeg(row)) == flags[row]
+        assert services.seen.image(record, pack.jpeg(row), sha256=pack.sha256s()[row]) == flags[row]
     sink = BytesIO()
     photo(999).save(sink, "JPEG")
-    assert services.seen.image(workspace.checkpoint, sink.getvalue()) is False
+    assert services.seen.image(record, sink.getvalue()) is False
 
 
 def test_unseen_rows_are_chosen_only_where_there_is_a_choice() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from app.services.units.images import UnitAnswers, at_quantile, one_per_source
 from app.services.units.neighbours import overlaps
-from models.scans.maxima import Firing
+from models.scans.maxima import UnitMaxima
 from models.scans.unit_tables import UnitTable
 
 VALUES = np.array([0, 5, 1, 0, 9, 3, 7, 0, 2, 4, 6, 8, 10, 11], dtype=np.float32)  # eleven above zero
@@ -22,7 +22,7 @@ def table_of(rows: np.ndarray, values: np.ndarray) -> UnitTable:
 
 def answers(values: np.ndarray = VALUES) -> UnitAnswers:
     cells = np.stack((np.arange(len(values)), np.arange(len(values))), axis=1)
-    return UnitAnswers(Firing(values, cells), table_of(np.array([[13]]), np.array([[11.0]])), 0)
+    return UnitAnswers(UnitMaxima(values, cells), table_of(np.array([[13]]), np.array([[11.0]])), 0)
 
 
 def rows(name: str, *, count: int = 3, sources: np.ndarray | None = None, seed: int = 0) -> list[int]:
@@ -69,7 +69,7 @@ def test_a_quantile_of_one_image_is_that_image() -> None:
 
 
 def test_a_unit_that_nothing_fires_has_only_random_and_silent_images() -> None:
-    silent = UnitAnswers(Firing(np.zeros(4, np.float32), None), table_of(np.array([[0]]), np.array([[0.0]])), 0)
+    silent = UnitAnswers(UnitMaxima(np.zeros(4, np.float32), None), table_of(np.array([[0]]), np.array([[0.0]])), 0)
     found = {name: silent.choose(name, sources=None, count=8, seed=0) for name in ("top", "p90", "median", "zero")}
     assert [len(found[name].answers) for name in found] == [0, 0, 0, 4] and found["median"].level is None
 

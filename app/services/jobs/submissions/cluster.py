@@ -7,11 +7,11 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
-from app.jobs.spec import Output
+from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.inputs import Input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
+from app.services.unknown import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow, GalleryRow, JobRow, ScanRow
@@ -53,7 +53,7 @@ class ClusterSpec(BaseModel):
         return self
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a clustering. Raises BadQuery (k too large, unknown layer), NotFound, Conflict."""
     asked = validated(ClusterSpec, spec)
     with store.read() as session:
@@ -70,10 +70,10 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     waits = [scan.job, None if centres is None else centres.job]
     prints = {"scan": scan.fingerprint} | ({} if centres is None else {"centres": centres.fingerprint})
     slug = _slug(asked)
-    return Prepared(
+    return PreparedJob(
         spec=asked.model_dump(mode="json"),
-        output=Output("clustering", slug, f"clusters/{slug}"),
-        lane="device",
+        slug=slug,
+        path=f"clusters/{slug}",
         inputs=inputs if centres is None else {**inputs, "centres": centres.folder},
         needs=tuple(job for job in waits if job is not None),
         fingerprints=prints,
@@ -87,7 +87,7 @@ def clustering_input(session: Session, slug: str) -> Input:
         return Input(row.folder, f"job-{row.job_id}")
     job = _promised(session, "clustering", slug)
     if job is None or job.output_path is None:
-        raise NotFound("unknown_clustering", f"There is no clustering {slug[:100]!r}.")
+        raise unknown(session, ClusteringRow, slug)
     return Input(job.output_path, f"job-{job.id}", job.id)
 
 
@@ -99,7 +99,7 @@ def _scan_input(session: Session, slug: str) -> tuple[Input, tuple[str, ...], st
         return Input(job.output_path, f"job-{job.id}", job.id), tuple(layers), str(job.spec["gallery"])
     row = session.scalar(select(ScanRow).where(ScanRow.slug == slug, ScanRow.done))
     if row is None:
-        raise NotFound("unknown_scan", f"There is no scan {slug[:100]!r}.")
+        raise unknown(session, ScanRow, slug)
     return Input(row.folder, f"job-{row.job_id}"), tuple(row.layers), row.gallery
 
 

@@ -2,51 +2,28 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
-from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.inputs import validated
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
-from models.card import NotACheckpoint, read_card
 from models.counting import evaluations
 
 
-class EvaluateSpec(BaseModel):
+class EvaluateSpec(PairSpec):
     """What an evaluation can be told: how many images for the equation, to search in, and to ask with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    checkpoint: str = Field(min_length=1, max_length=200)
-    gallery: str = Field(min_length=1, max_length=200)
     images: int = Field(512, ge=2, le=10_000)
     database: int = Field(3500, ge=20, le=100_000)
     queries: int = Field(1300, ge=2, le=100_000)
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of an evaluation and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(EvaluateSpec, spec)
-    with store.read() as session:
-        checkpoint = checkpoint_input(session, asked.checkpoint)
-        gallery = gallery_input(session, asked.gallery)
-    if checkpoint.job is None:
-        try:
-            card = read_card(store.path(checkpoint.folder))
-        except NotACheckpoint as error:
-            raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
-        if not card.has_counts:
-            raise BadQuery("no_counts", "This checkpoint has no counting head, so there is nothing to evaluate.")
-    path = f"{checkpoint.folder}/{evaluations.FOLDER}/{asked.gallery}.json"
-    return Prepared(
-        spec=asked.model_dump(mode="json"),
-        output=Output("evaluation", asked.checkpoint, path),
-        lane="device",
-        inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
-        needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
-        fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
-        keep_slug=True,
-    )
+    pair = CheckpointAndGallery.find(store, asked)
+    pair.must_count(store, "evaluate")
+    return pair.beside(asked, evaluations.FOLDER)

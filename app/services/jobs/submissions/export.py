@@ -5,12 +5,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.failures import Conflict
-from app.jobs.spec import Output
-from app.services.jobs.submissions.inputs import checkpoint_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.inputs import card_of, checkpoint_input, prepared_from, validated
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
-from models.card import NotACheckpoint, read_card
 from models.checkpoints.exports import Format, path_of
 
 
@@ -23,29 +21,16 @@ class ExportSpec(BaseModel):
     format: Format
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of an export. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ExportSpec, spec)
     with store.read() as session:
         checkpoint = checkpoint_input(session, asked.checkpoint)
     folder = store.path(checkpoint.folder)
-    if checkpoint.job is None and asked.format != "pth":
-        try:
-            card = read_card(folder)
-        except NotACheckpoint as error:
-            raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
-        if card.filters_only:
-            message = (
-                f"Of {card.name} only the first filters are known: there is no network to write as {asked.format}."
-            )
-            raise Conflict("filters_only", message)
+    card = None if asked.format == "pth" else card_of(store, checkpoint)
+    if card is not None and card.filters_only:
+        message = f"Of {card.name} only the first filters are known: there is no network to write as {asked.format}."
+        raise Conflict("filters_only", message)
     described = path_of(folder, asked.format).relative_to(folder)
-    return Prepared(
-        spec=asked.model_dump(mode="json"),
-        output=Output("export", asked.checkpoint, f"{checkpoint.folder}/{described}"),
-        lane="light",
-        inputs={"checkpoint": checkpoint.folder},
-        needs=() if checkpoint.job is None else (checkpoint.job,),
-        fingerprints={"checkpoint": checkpoint.fingerprint},
-        keep_slug=True,
-    )
+    path = f"{checkpoint.folder}/{described}"
+    return prepared_from({"checkpoint": checkpoint}, asked, slug=asked.checkpoint, path=path, keep_slug=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Conflict, Forbidden, NotFound
 from app.jobs.spec import Output
 from app.services.addresses import slug_of
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.services.server_paths import allowed
 from app.settings import Settings
 from app.store.engine import Store
@@ -24,11 +24,11 @@ MAX_PATH = 4096
 UPLOADS = "inputs"  # folder of the workspace where uploaded files wait for their import
 
 
-class _Strict(BaseModel):
+class _StrictSource(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FolderFrom(_Strict):
+class FolderFrom(_StrictSource):
     """A folder of images: flat, nested or with class folders."""
 
     kind: Literal["folder"]
@@ -36,20 +36,20 @@ class FolderFrom(_Strict):
     labels: Literal["auto", "folders", "none"] = "auto"
 
 
-class ManifestFrom(_Strict):
+class ManifestFrom(_StrictSource):
     """A CSV or Parquet file with a column path, relative to the file, and optionally label, split, counts, source."""
 
     kind: Literal["manifest"]
     path: str = Field(max_length=MAX_PATH, description="absolute path on the server, below TESSERA_ROOTS")
 
 
-class SampleFrom(_Strict):
+class SampleFrom(_StrictSource):
     """The built-in sample: about 600 crops of scikit-image's natural photos."""
 
     kind: Literal["sample"]
 
 
-class CountablesFrom(_Strict):
+class CountablesFrom(_StrictSource):
     """Generated scenes of things to count, with their truth; each split draws its seeds from a stream of its own."""
 
     kind: Literal["countables"]
@@ -66,7 +66,7 @@ class CountablesFrom(_Strict):
         return self
 
 
-class UploadFrom(_Strict):
+class UploadFrom(_StrictSource):
     """Files that are uploaded to `/images` afterwards; `batch` names files that the server has received already."""
 
     kind: Literal["upload"]
@@ -78,14 +78,14 @@ GallerySource = Annotated[
 ]
 
 
-class NewGallery(_Strict):
+class NewGallery(_StrictSource):
     """A gallery to be made."""
 
     name: str = Field(min_length=1, max_length=100)
     source: GallerySource
 
 
-class Growth(_Strict):
+class MoreImagesSpec(_StrictSource):
     """Images to be added to a gallery that exists; `gallery` is its slug."""
 
     gallery: str = Field(min_length=1, max_length=120)
@@ -93,10 +93,10 @@ class Growth(_Strict):
 
 
 _NEW: TypeAdapter[NewGallery] = TypeAdapter(NewGallery)
-_GROWTH: TypeAdapter[Growth] = TypeAdapter(Growth)
+_GROWTH: TypeAdapter[MoreImagesSpec] = TypeAdapter(MoreImagesSpec)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:
     """Check the spec of an import: `{"name", "source"}` makes a gallery, `{"gallery", "source"}` adds to one."""
     try:
         if "gallery" in spec:
@@ -108,7 +108,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
         raise BadQuery("invalid_value", f"`{name}`: {first['msg']}.", {"field": name}) from None
 
 
-def _create(settings: Settings, new: NewGallery) -> Prepared:
+def _create(settings: Settings, new: NewGallery) -> PreparedJob:
     slug = slug_of(new.name)
     source = checked(settings, new.source)
 
@@ -119,18 +119,18 @@ def _create(settings: Settings, new: NewGallery) -> Prepared:
         row.source = source.model_dump(exclude_none=True)
         session.add(row)
 
-    return Prepared(
+    return PreparedJob(
         spec={"name": new.name.strip(), "source": _public(source)},
         fingerprints=_fingerprints(source),
-        output=Output("gallery", slug, f"galleries/{slug}"),
-        lane="light",
+        slug=slug,
+        path=f"galleries/{slug}",
         inputs=_inputs(settings, slug, source),
         keep_slug=True,
         on_submit=register,
     )
 
 
-def _grow(store: Store, settings: Settings, growth: Growth) -> Prepared:
+def _grow(store: Store, settings: Settings, growth: MoreImagesSpec) -> PreparedJob:
     source = checked(settings, growth.source)
     with store.read() as session:
         row = session.scalar(select(GalleryRow).where(GalleryRow.slug == growth.gallery))
@@ -143,11 +143,11 @@ def _grow(store: Store, settings: Settings, growth: Growth) -> Prepared:
         if held is not None:
             held.job_id = job_id
 
-    return Prepared(
+    return PreparedJob(
         spec={"gallery": row.slug, "source": _public(source)},
         fingerprints=_fingerprints(source),
-        output=Output("gallery", row.slug, row.folder),
-        lane="light",
+        slug=row.slug,
+        path=row.folder,
         inputs=_inputs(settings, row.slug, source),
         needs=() if job is None or job.state == "done" else (job.id,),  # rows of two imports must not interleave
         keep_slug=True,

@@ -1,6 +1,7 @@
 """What a submitted job works on: the folders it will read, and the jobs that have yet to fill them."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,9 +9,13 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.failures import BadQuery, Conflict, NotFound
+from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
+from app.services.jobs.submissions.prepared import PreparedJob
+from app.services.unknown import unknown
+from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
+from models.card import Card, NotACheckpoint, read_card
 from models.galleries.packs import Shard
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -44,15 +49,40 @@ def checkpoint_input(session: Session, slug: str) -> Input:
     promised = select(JobRow).where(JobRow.output_kind == "checkpoint", JobRow.output_slug == slug)
     job = session.scalar(promised.where(JobRow.state.not_in(ENDED)))
     if job is None or job.output_path is None:
-        raise NotFound("unknown_checkpoint", f"There is no checkpoint {slug[:100]!r}.")
+        raise unknown(session, CheckpointRow, slug)
     return Input(job.output_path, f"job-{job.id}", job.id)
+
+
+def card_of(store: Store, checkpoint: Input) -> Card | None:
+    """The checkpoint's card; None while a job has yet to make it. Raises Conflict where the files are damaged."""
+    if checkpoint.job is not None:
+        return None
+    try:
+        return read_card(store.path(checkpoint.folder))
+    except NotACheckpoint as error:
+        raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
+
+
+def prepared_from(
+    inputs: Mapping[str, Input], spec: BaseModel, *, slug: str, path: str, keep_slug: bool = False
+) -> PreparedJob:
+    """The submission of a job that reads all of `inputs` and waits for the jobs that have yet to fill them."""
+    return PreparedJob(
+        spec=spec.model_dump(mode="json"),
+        slug=slug,
+        path=path,
+        inputs={name: item.folder for name, item in inputs.items()},
+        needs=tuple(item.job for item in inputs.values() if item.job is not None),
+        fingerprints={name: item.fingerprint for name, item in inputs.items()},
+        keep_slug=keep_slug,
+    )
 
 
 def gallery_input(session: Session, slug: str) -> Input:
     """The gallery, and the import that still fills it."""
     row = session.scalar(select(GalleryRow).where(GalleryRow.slug == slug))
     if row is None:
-        raise NotFound("unknown_gallery", f"There is no gallery {slug[:100]!r}.")
+        raise unknown(session, GalleryRow, slug)
     job = None if row.job_id is None else session.get(JobRow, row.job_id)
     shards = tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards)
     if job is not None and job.state not in ("failed", "cancelled", "blocked"):

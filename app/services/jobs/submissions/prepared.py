@@ -2,31 +2,35 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.jobs.spec import Output
-
-Lane = Literal["device", "light"]
+from app.settings import Settings
+from app.store.engine import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedJob:
     """A valid submission.
 
-    `spec` has every default filled in. `inputs` names folders, relative to the workspace or absolute. The slug of
-    `output` is a wish: where it is taken, "-2", "-3" ... is added to it and to the last part of its path, unless
-    `keep_slug` says that the job works on something that exists already. `fingerprints` are of the inputs; with kind
-    and spec they make the identity. `needs` are jobs that have to be done first. `on_submit` runs in the transaction
-    that adds the job, with its id and the final output, and only when a new row is added.
+    `spec` has every default filled in. `inputs` names folders, relative to the workspace or absolute. `slug` and
+    `path` are those of the artefact. They are a wish: where the slug is taken, "-2", "-3" ... is added to it and to the
+    last part of the path, unless `keep_slug` says that the job works on something that exists already. `fingerprints`
+    are of the inputs; with kind and spec they make the identity. `needs` are jobs that have to be done first.
+    `on_submit` runs in the transaction that adds the job, with its id and the final output, and only when a new row is
+    added.
     """
 
     spec: Mapping[str, Any]
-    output: Output
-    lane: Lane
+    slug: str
+    path: str
     inputs: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[int, ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     keep_slug: bool = False
     on_submit: Callable[[Session, int, Output], None] | None = None
+
+
+Prepare = Callable[[Store, Settings, dict[str, Any]], PreparedJob]

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
-from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.inputs import card_of, validated
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
-from models.card import Card, NotACheckpoint, read_card
+from models.card import Card
 from models.galleries.packs import Pack, PackDamaged
 from models.probes.knn import TEMPERATURE, K
 from models.probes.protocol import BATCH, LEAST_SIDE, LR, Protocol
@@ -22,16 +22,12 @@ from models.probes.rows import Target, Unlabelled, choose
 LEAST_SEEDS = 3
 
 
-class ProbeSpec(BaseModel):
+class ProbeSpec(PairSpec):
     """What a probe can be told. `layers` None: all; `side` None: the paper's 227 px, or less for small images.
 
     `target`: what is to be told apart: the label, labels of several words, or what is counted; None: as it looks.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    checkpoint: str = Field(min_length=1, max_length=200)
-    gallery: str = Field(min_length=1, max_length=200)
     layers: tuple[str, ...] | None = Field(None, min_length=1, max_length=200)
     controls: bool = True
     side: int | None = Field(None, ge=LEAST_SIDE, le=512)
@@ -55,37 +51,20 @@ class ProbeSpec(BaseModel):
         return seeds
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a probe and fill in its defaults. Raises BadQuery, NotFound, Conflict.
 
     The labels of a gallery that is there are looked at now, so that nothing is queued that cannot be measured.
     """
     asked = validated(ProbeSpec, spec)
-    with store.read() as session:
-        checkpoint = checkpoint_input(session, asked.checkpoint)
-        gallery = gallery_input(session, asked.gallery)
-    if checkpoint.job is None:
-        asked = _fill(asked, _card(store.path(checkpoint.folder)))
-    raw = asked.model_dump(mode="json")
-    protocol = Protocol.of(raw)
-    if gallery.job is None:
-        _check_labels(store.path(gallery.folder), protocol)
-    return Prepared(
-        spec=raw,
-        output=Output("probe", asked.checkpoint, f"{FOLDER}/{asked.gallery}/{protocol.key}/{asked.checkpoint}"),
-        lane="device",
-        inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
-        needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
-        fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
-        keep_slug=True,
-    )
-
-
-def _card(folder: Path) -> Card:
-    try:
-        return read_card(folder)
-    except NotACheckpoint as error:
-        raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
+    pair = CheckpointAndGallery.find(store, asked)
+    card = card_of(store, pair.checkpoint)
+    if card is not None:
+        asked = _fill(asked, card)
+    protocol = Protocol.of(asked.model_dump(mode="json"))
+    if pair.gallery.job is None:
+        _check_labels(store.path(pair.gallery.folder), protocol)
+    return pair.prepared(asked, f"{FOLDER}/{asked.gallery}/{protocol.key}/{asked.checkpoint}")
 
 
 def _fill(asked: ProbeSpec, card: Card) -> ProbeSpec:

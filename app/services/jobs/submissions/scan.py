@@ -2,37 +2,33 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
 from app.jobs.records import JobRecord, record
-from app.jobs.spec import Output
 from app.jobs.states import ENDED
 from app.services.checkpoints.bundled import ensure_descriptor
 from app.services.checkpoints.service import CheckpointsService
-from app.services.jobs.submissions.inputs import Input, checkpoint_input, gallery_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.inputs import Input, card_of, checkpoint_input, gallery_input, validated
+from app.services.jobs.submissions.pairs import PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import JobRow, ScanRow
-from models.card import Card, NotACheckpoint, read_card
+from models.card import Card
 from models.descriptors import DESCRIPTORS
 from models.scans.files import ScanInfo, ScanUnreadable, covers_start, read_info
 from models.scans.unit_tables import TOP_K
 
 
-class ScanSpec(BaseModel):
+class ScanSpec(PairSpec):
     """What a scan can be told. `layers` None: all; `residual` None: wherever there is a counting head.
 
     `start`: scan what there is of a gallery that is still growing; a scan without it waits, and extends that one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    checkpoint: str = Field(min_length=1, max_length=200)
-    gallery: str = Field(min_length=1, max_length=200)
     layers: tuple[str, ...] | None = Field(None, min_length=1, max_length=200)
     residual: bool | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -40,30 +36,31 @@ class ScanSpec(BaseModel):
     start: bool = False
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a scan and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(ScanSpec, spec)
     if asked.checkpoint in DESCRIPTORS:
-        ensure_descriptor(CheckpointsService(store, settings), asked.checkpoint)
+        ensure_descriptor(CheckpointsService(store), asked.checkpoint)
     with store.read() as session:
         checkpoint = checkpoint_input(session, asked.checkpoint)
         gallery = gallery_input(session, asked.gallery)
         query = select(ScanRow).where(ScanRow.checkpoint == asked.checkpoint, ScanRow.gallery == asked.gallery)
         earlier = list(session.scalars(query.where(ScanRow.done).order_by(ScanRow.id.desc())))
         begun = None if asked.start else _begun(session, asked)
-    filled = asked if checkpoint.job else _fill(asked, _card(store, checkpoint))
+    card = card_of(store, checkpoint)
+    filled = asked if card is None else _fill(asked, card)
     slug = f"{asked.checkpoint}-on-{asked.gallery}"
     grown = next((row for row in earlier if _extends(store, row, filled, checkpoint, gallery)), None)
-    output = Output("scan", slug, f"scans/{slug}")
+    path = f"scans/{slug}"
     if grown is not None:
-        output = Output("scan", grown.slug, grown.folder)
+        slug, path = grown.slug, grown.folder
     elif begun is not None and begun.output is not None:
-        output = begun.output
+        slug, path = begun.output.slug, begun.output.path
     waits = [checkpoint.job, None if asked.start else gallery.job, None if begun is None else begun.id]
-    return Prepared(
+    return PreparedJob(
         spec=filled.model_dump(mode="json", exclude=None if asked.start else {"start"}),
-        output=output,
-        lane="device",
+        slug=slug,
+        path=path,
         inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
         needs=tuple(job for job in waits if job is not None),
         fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
@@ -76,13 +73,6 @@ def _begun(session: Session, asked: ScanSpec) -> JobRecord | None:
     query = select(JobRow).where(JobRow.kind == "scan", JobRow.state.not_in(ENDED)).order_by(JobRow.id.desc())
     wanted = asked.model_dump(mode="json", include={"checkpoint", "gallery"}) | {"start": True}
     return next((record(row) for row in session.scalars(query) if wanted.items() <= dict(row.spec).items()), None)
-
-
-def _card(store: Store, checkpoint: Input) -> Card:
-    try:
-        return read_card(store.path(checkpoint.folder))
-    except NotACheckpoint as error:
-        raise Conflict(error.code, f"The checkpoint's files are damaged: {error}.") from error
 
 
 def _fill(asked: ScanSpec, card: Card) -> ScanSpec:

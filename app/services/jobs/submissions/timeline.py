@@ -2,42 +2,28 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.failures import BadQuery
-from app.jobs.spec import Output
-from app.services.jobs.submissions.inputs import checkpoint_input, gallery_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.inputs import validated
+from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from models.scans import timelines
 from models.training import snapshots
 
 
-class TimelineSpec(BaseModel):
+class TimelineSpec(PairSpec):
     """What a timeline can be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    checkpoint: str = Field(min_length=1, max_length=200)
-    gallery: str = Field(min_length=1, max_length=200)
     images: int = Field(400, ge=timelines.TOP, le=10_000)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a timeline and fill in its defaults. Raises BadQuery, NotFound, Conflict."""
     asked = validated(TimelineSpec, spec)
-    with store.read() as session:
-        checkpoint = checkpoint_input(session, asked.checkpoint)
-        gallery = gallery_input(session, asked.gallery)
-    if checkpoint.job is None and not snapshots.kept(store.path(checkpoint.folder)):
+    pair = CheckpointAndGallery.find(store, asked)
+    if pair.checkpoint.job is None and not snapshots.kept(store.path(pair.checkpoint.folder)):
         raise BadQuery("no_snapshots", "This checkpoint kept no snapshots, so it cannot be seen growing.")
-    return Prepared(
-        spec=asked.model_dump(mode="json"),
-        output=Output("timeline", asked.checkpoint, f"{checkpoint.folder}/{timelines.FOLDER}/{asked.gallery}.npz"),
-        lane="device",
-        inputs={"checkpoint": checkpoint.folder, "gallery": gallery.folder},
-        needs=tuple(job for job in (checkpoint.job, gallery.job) if job is not None),
-        fingerprints={"checkpoint": checkpoint.fingerprint, "gallery": gallery.fingerprint},
-        keep_slug=True,
-    )
+    return pair.beside(asked, timelines.FOLDER, ".npz")

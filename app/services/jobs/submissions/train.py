@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict
-from app.jobs.spec import Output
 from app.services.jobs.submissions.cluster import clustering_input
 from app.services.jobs.submissions.inputs import Input, gallery_input, validated
-from app.services.jobs.submissions.prepared import Prepared
+from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
@@ -35,7 +34,7 @@ class TrainSpec(BaseModel):
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 
-def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:  # noqa: ARG001 - the kinds' interface
+def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a training and fill in the recipe. Raises BadQuery, NotFound, Conflict."""
     asked = validated(TrainSpec, spec)
     try:
@@ -50,10 +49,10 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> Prepared:
     if gallery.job is None:
         check_size(store, gallery.folder, config)
     slug = f"{asked.task}-{asked.gallery}"
-    return Prepared(
+    return PreparedJob(
         spec={**asked.model_dump(mode="json"), "config": config_dict(config)},
-        output=Output("checkpoint", slug, f"checkpoints/{slug}"),
-        lane="device",
+        slug=slug,
+        path=f"checkpoints/{slug}",
         inputs={"gallery": gallery.folder, **({} if clustering is None else {"clustering": clustering.folder})},
         needs=tuple(made.job for made in (gallery, clustering) if made is not None and made.job is not None),
         fingerprints={

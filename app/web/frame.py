@@ -1,0 +1,96 @@
+"""What frames every page, and what the context of each page is.
+
+The context of a page is a frozen dataclass in the `pages.py` of its room. It names its template, and its fields are the
+template's variables:
+
+    @dataclass(frozen=True)
+    class GalleriesContext(PageContext):
+        template: ClassVar[str] = "galleries.html"
+        entries: tuple[Entry, ...]
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from app.settings import Settings
+
+NAVIGATION = (
+    ("Galleries", "/galleries"),
+    ("Checkpoints", "/checkpoints"),
+    ("Scans", "/scans"),
+    ("Clusters", "/clusters"),
+    ("Tasks", "/tasks"),
+    ("Transfer", "/transfer"),
+    ("Results", "/results"),
+    ("Jobs", "/jobs"),
+    ("API", "/docs"),
+)
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """The variables of one template."""
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Links:
+    """What builds addresses; templates and their macros see it everywhere."""
+
+    url: Callable[[str], str]  # of a path of this application, with the base path
+    static: Callable[[str], str]  # of a file in static/, with its version
+
+
+@dataclass(frozen=True)
+class NavigationLink:
+    """A link in the head of the page; `current` is the value of aria-current, empty for other parts of the site."""
+
+    name: str
+    address: str
+    current: str
+
+
+@dataclass(frozen=True)
+class OwnPhoto:
+    """The form that takes a visitor's own photo."""
+
+    action: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The variables of base.html."""
+
+    navigation: tuple[NavigationLink, ...]
+    own_photo: OwnPhoto | None
+    sign_out: bool
+
+
+def frame(settings: Settings, path: str) -> Frame:
+    """The frame of the page at `path`, which is without the base path."""
+    signing_in = path == "/login"
+    return Frame(
+        navigation=tuple(NavigationLink(name, settings.url(to), _current(path, to)) for name, to in NAVIGATION),
+        own_photo=None if signing_in else _own_photo(settings, path),
+        sign_out=settings.token is not None and not signing_in,
+    )
+
+
+def variables(given: PageContext | Frame | Links) -> dict[str, object]:
+    """The fields of `given` by name; their values are not copied."""
+    return {field.name: getattr(given, field.name) for field in fields(given)}
+
+
+def _current(path: str, address: str) -> str:
+    if path == address:
+        return "page"
+    return "true" if path.startswith(f"{address}/") else ""
+
+
+def _own_photo(settings: Settings, path: str) -> OwnPhoto:
+    if path == "/":
+        return OwnPhoto(settings.url("/photo?to=home"), "See your own photo through all four panels")
+    return OwnPhoto(settings.url("/photo"), "Count in your own photo")
