@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.jobs.folders import job_folder
 from app.jobs.spec import Output
 from app.store.tables import GalleryRow
-from tests.jobs.conftest import Queue, is_alive
+from tests.jobs.conftest import PATIENCE, Queue, is_alive
 
 
 def test_a_job_runs_to_its_end_and_its_artefact_is_registered(supervised: Queue) -> None:
@@ -94,7 +94,7 @@ def test_when_the_supervisor_is_killed_its_jobs_leave_and_the_next_one_brings_th
     pid = queue.until(number, lambda job: job.pid is not None).pid
     assert pid is not None
     first.kill()
-    deadline = monotonic() + 10
+    deadline = monotonic() + PATIENCE
     while is_alive(pid):
         assert monotonic() < deadline
         sleep(0.02)
@@ -109,7 +109,7 @@ def test_a_supervisor_that_is_asked_to_leave_puts_its_jobs_back_without_counting
     first = queue.supervise()
     queue.step(number, 3)
     first.terminate()
-    assert first.wait(20) == 0
+    assert first.wait(PATIENCE) == 0
     job = queue.job(number)
     assert (job.state, job.max_attempts - job.attempt) == ("queued", 3)
 
@@ -119,7 +119,7 @@ def test_a_supervisor_leaves_when_its_parent_does(queue: Queue) -> None:
     process = queue.supervise()
     queue.step(number, 3)
     queue.lifelines[process.pid].close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     assert queue.job(number).state == "queued"
 
 

@@ -41,7 +41,7 @@ def write_scan(folder: Path, *, seed: int = 0) -> ScanReader:
 
 
 def wait_for_graph(indexes: Indexes, reader: ScanReader) -> float:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (found := indexes.get("s", reader, "counts", "l2").recall) is None:
         assert time.monotonic() < end
         time.sleep(0.02)
