@@ -26,7 +26,7 @@ OWN = {
     "/clusters/{clustering}/0": 4,
     "/checkpoints": 1,
     "/checkpoints/{checkpoint}": 10,
-    "/checkpoints/{checkpoint}/filters": 4,
+    "/checkpoints/{checkpoint}/filters": 5,
     "/checkpoints/{checkpoint}/count?gallery={gallery}&row=2": 10,
     "/compare?a={checkpoint}&b=random-init": 7,
 }
