@@ -1,6 +1,9 @@
 # `make` checks everything. `make demo` and `make test` install what they need first; a second call installs nothing.
 PYTHON ?= python3
 BIN := .venv/bin
+# The files of tests are divided among so many processes.
+WORKERS ?= 2
+SHARED = -n $(WORKERS) --dist loadfile
 # What the caller's Python was told is none of ours: .venv stands alone, and only uv itself is found in .bootstrap.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 UV := PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv
@@ -21,10 +24,10 @@ types: .venv/.dev
 
 # What needs no torch, no browser and no processes of its own: for between two edits.
 quick: .venv/.dev
-	$(BIN)/python -m pytest --quick $(ARGS)
+	$(BIN)/python -m pytest --quick -p no:schemathesis $(SHARED) $(ARGS)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 wheel: .bootstrap/.stamp
 	PYTHONPATH=.bootstrap UV_PYTHON_DOWNLOADS=never $(PYTHON) -m tests.wheel

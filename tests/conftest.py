@@ -1,16 +1,16 @@
 """Fixtures: an application on an empty workspace, and one server over a workspace that was used."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 from app.serving import bind
 from app.settings import Settings
 from tests.applications import application
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from app.inspector.client import Inspector
@@ -41,6 +42,15 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(workspace=tmp_path / "workspace", roots=(tmp_path,))
 
 
+Found = TypeVar("Found")
+
+
+def completed(work: Coroutine[Any, Any, Found]) -> Found:
+    """What a coroutine returns, run in a thread: Chromium's driver keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 class Client:
     """Asks an application directly, without a network; every request gets a loop of its own."""
 
@@ -48,8 +58,7 @@ class Client:
         self.app = app
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        with ThreadPoolExecutor(1) as thread:  # Chromium's driver keeps a loop running in this one
-            return thread.submit(lambda: asyncio.run(self._request(method, url, **options))).result()
+        return completed(self._request(method, url, **options))
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)
@@ -88,10 +97,20 @@ def client(settings: Settings, client_for: Clients) -> Client:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty small photos in four class folders."""
+    """Forty small photos in four class folders; no test changes them."""
     from tests.making import write_photos
 
-    return write_photos(tmp_path_factory.mktemp("source") / "photos")
+    source = shared(tmp_path_factory) / "source"
+    source.mkdir(exist_ok=True)
+    with (source / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return source / "photos" if (source / "photos").exists() else write_photos(source / "photos")
+
+
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run see, where pytest-xdist divides it among several."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @dataclass(frozen=True)
@@ -115,16 +134,15 @@ def filling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     from tests.making import Filling
 
-    filling = Filling(tmp_path_factory.mktemp("used"), request.getfixturevalue("photos"))
+    filling = Filling(shared(tmp_path_factory), request.getfixturevalue("photos"))
     yield filling
-    filling.process.kill()
-    filling.process.wait()
+    filling.close()
 
 
 @pytest.fixture(scope="session")
-def server(photos: Path, filling: "Filling") -> Iterator[Server]:
+def server(photos: Path, filling: "Filling", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the whole run; no supervisor, and a predictor only where `predictor` is asked for."""
-    workspace = filling.wait()
+    workspace = filling.copy(tmp_path_factory.mktemp("used") / "workspace")
     listener = bind("127.0.0.1", 0)
     settings = Settings(workspace=workspace.path, roots=(photos.parent,), port=listener.getsockname()[1])
     app = application(settings)
@@ -138,7 +156,7 @@ def live(app: FastAPI, listener: socket.socket) -> Iterator[str]:
     uvicorn_server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    _wait_until(lambda: uvicorn_server.started, 30)
+    wait_until(lambda: uvicorn_server.started, 30)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     app.state.stopping = uvicorn_server.should_exit = True
     thread.join(20)
@@ -208,10 +226,3 @@ def tab(browser: Browser, server: Server) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""`python -m tests.filling WORKSPACE PHOTOS` fills a workspace and tells what is in it; torch stays in this process."""
+"""`python -m tests.filling FOLDER PHOTOS` fills `workspace` in a folder and writes `found.json` when it is complete."""
 
 import json
 import sys
@@ -10,6 +10,8 @@ from app.settings import Settings
 from tests.making import fill
 
 if __name__ == "__main__":
-    path, photos = Path(sys.argv[1]), Path(sys.argv[2])
-    with opened(Settings(workspace=path, roots=(photos.parent,))) as services:
-        sys.stdout.write(json.dumps(asdict(fill(services, photos)), default=str))
+    folder, photos = Path(sys.argv[1]), Path(sys.argv[2])
+    with opened(Settings(workspace=folder / "workspace", roots=(photos.parent,))) as services:
+        found = json.dumps(asdict(fill(services, photos)), default=str)
+    (folder / "found.tmp").write_text(found)
+    (folder / "found.tmp").rename(folder / "found.json")

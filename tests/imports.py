@@ -33,6 +33,12 @@ def tree(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module's tree, in no order."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
 def imports(path: Path, *, anywhere: bool = True) -> set[str]:
     """Dotted names a module imports; type-checking blocks and, unless `anywhere`, functions are left out."""
     found: set[str] = set()

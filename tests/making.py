@@ -1,6 +1,7 @@
 """Makes what tests look at: photos, and a workspace whose jobs run in this process, one after the other."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from app.jobs.spec import JobSpec
 from app.services.checkpoints.bundled import ensure_random_init
 from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.services.services import Services
+from tests.waiting import wait_until
 
+FILLED = 300.0  # seconds that the used workspace may take
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("beach", "forest", "night", "street")
 CHANNELS = (24, 64, 96, 96, 64)  # of conv1 to conv5 in a quarter of AlexNet
@@ -92,16 +95,36 @@ def fill(services: Services, photos: Path) -> Workspace:
 
 
 class Filling:
-    """What `fill` makes, by a process of its own: the caller needs no torch, and can do something else meanwhile."""
+    """What `fill` makes, by a process of its own: the caller needs no torch, and can do something else meanwhile.
 
-    def __init__(self, path: Path, photos: Path) -> None:
-        command = [sys.executable, "-m", "tests.filling", str(path), str(photos)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    Several processes of tests may share the folder: the first one fills a workspace, and each takes a copy of it.
+    """
 
-    def wait(self) -> Workspace:
-        told, log = self.process.communicate()
-        assert self.process.returncode == 0, log
-        return Workspace.told(json.loads(told))
+    def __init__(self, shared: Path, photos: Path) -> None:
+        self.folder = shared / "filled"
+        self.process: subprocess.Popen[bytes] | None = None
+        try:
+            self.folder.mkdir()
+        except FileExistsError:
+            return  # another process is at it
+        command = [sys.executable, "-m", "tests.filling", str(self.folder), str(photos)]
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    def copy(self, to: Path) -> Workspace:
+        """The filled workspace, copied to a folder that is not there yet."""
+        found = self.folder / "found.json"
+        wait_until(lambda: found.exists() or self._failed(), FILLED)
+        assert found.exists(), (self.folder / "log").read_text()
+        shutil.copytree(self.folder / "workspace", to)
+        return Workspace.told({**json.loads(found.read_text()), "path": to})
+
+    def _failed(self) -> bool:
+        return self.process is not None and bool(self.process.poll())
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.wait()  # other processes may be waiting for it as well
 
 
 PROBE = {"layers": ["conv1", "counts"], "side": 64, "views": 2, "steps": 4, "batch": 16}

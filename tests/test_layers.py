@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.jobs.catalogue import KINDS
-from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, name_of, named, reached, source, tree
+from tests.imports import CODE, HEAVY, ROOT, WRITTEN, imports, is_heavy, name_of, named, nodes, reached, source, tree
 
 MAX_FILE, MAX_FUNCTION = 400, 60
 LINUX_ONLY = {
@@ -111,7 +111,7 @@ def test_a_class_name_means_one_thing() -> None:
     names = Counter(
         node.name
         for path in CODE
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, times in names.items() if times > 1] == []
@@ -144,7 +144,7 @@ def test_a_function_fits_a_screen() -> None:
     long = [
         f"{named(path)}: {node.name} ({lines} lines)"
         for path in WRITTEN
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION
     ]
@@ -166,7 +166,7 @@ def test_only_the_command_line_prints() -> None:
     printing = {
         named(path)
         for path in CODE
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert printing <= PRINTERS
@@ -181,19 +181,19 @@ def test_one_module_knows_where_the_program_lies_and_one_starts_its_processes() 
 
 def test_what_only_linux_has_is_used_in_one_place_each_that_knows_another_way() -> None:
     """Tessera runs on macOS as well; whoever needs one of these asks the module that is named, or adds another way."""
-    mentions: dict[str, set[str]] = {name: set() for name in (*LINUX_ONLY, *NEVER)}
+    mentions: dict[str, set[str]] = {name: set() for name in LINUX_ONLY}
+    names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, (*LINUX_ONLY, *NEVER)))})\b")
     for path in CODE:
-        for name in mentions:
-            if re.search(rf"(?<!\w){re.escape(name)}\b", source(path)):
-                mentions[name].add(named(path))
-    assert mentions == {**LINUX_ONLY, **{name: set[str]() for name in NEVER}}
+        for name in set(names.findall(source(path))):
+            mentions.setdefault(name, set()).add(named(path))
+    assert mentions == LINUX_ONLY
 
 
 def test_handlers_are_plain_functions_and_short() -> None:
     """Parse, one call, shape: 12 lines of body at most, and `def` unless they stream."""
     long = []
     for path in sorted((ROOT / "app" / "routes").rglob("*.py")):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef) and any(
                 "router." in ast.unparse(item) for item in node.decorator_list
             ):

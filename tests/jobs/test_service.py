@@ -23,6 +23,7 @@ from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import NoteRow
+from tests.conftest import completed
 
 
 def prepare(_store: Store, _settings: Settings, spec: dict[str, Any]) -> PreparedJob:
@@ -177,7 +178,7 @@ def listen(jobs: JobsService, job: JobRecord, offset: int = 0, *, leave_after: i
             messages.append(message)
         return messages
 
-    return asyncio.run(asyncio.wait_for(collect(), 10))
+    return completed(asyncio.wait_for(collect(), 10))
 
 
 def test_the_stream_of_an_ended_job_is_all_its_events_and_then_ends(jobs: JobsService) -> None:
@@ -231,6 +232,6 @@ def test_a_stream_tells_what_is_written_while_it_is_listened_to_and_no_half_line
             out.write('lf"}\n{"type":"state","time":2,"state":"done"}\n')
         end(jobs, job, "done")
 
-    messages = asyncio.run(asyncio.wait_for(follow(), 10))
+    messages = completed(asyncio.wait_for(follow(), 10))
     assert [message.split("event: ")[-1].split("\n")[0] for message in messages[1:]] == ["log", "state", "end"]
     assert '"message":"half"' in messages[1]

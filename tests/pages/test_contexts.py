@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
 import pytest
@@ -37,6 +38,7 @@ def pages() -> Pages:
     return Pages(Settings())
 
 
+@cache
 def reading(context: type[PageContext], pages: Pages) -> Reading:
     frame = {} if context.template.startswith("_") else typed(Frame)
     return Reading(pages.environment, context.template, {**frame, **typed(context)}, typed(Links))
