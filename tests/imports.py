@@ -4,11 +4,13 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted(path for folder in ("app", "models", "tessera") for path in (ROOT / folder).rglob("*.py"))
 WRITTEN = [*CODE, *sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])]
 HEAVY = {"torch", "torchvision"}
+READ: dict[str, Any] = {}  # what files import, with what they are known by; `tests/marks.py` keeps it between runs
 
 
 def named(path: Path) -> str:
@@ -41,13 +43,22 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 @cache
 def imports(path: Path, *, anywhere: bool = True) -> set[str]:
     """Dotted names a module imports; type-checking blocks and, unless `anywhere`, functions are left out."""
+    written, key = _written(path), f"{path} {anywhere}"
+    if key in READ and READ[key][0] == written:
+        return set(READ[key][1])
     found: set[str] = set()
     for node in walk(tree(path), into_functions=anywhere):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    READ[key] = [written, sorted(found)]
     return found
+
+
+def _written(path: Path) -> list[int]:
+    """By what a file is known to be the same as before; this one decides what is found in it."""
+    return [number for one in (path, Path(__file__)) for number in (one.stat().st_mtime_ns, one.stat().st_size)]
 
 
 def walk(node: ast.AST, *, into_functions: bool) -> Iterator[ast.stmt]:

@@ -5,6 +5,7 @@ Chromium, or starts processes of the application. What cannot be seen that way, 
 test says by a mark of its own; in a quick run it fails where that was forgotten.
 """
 
+import atexit
 import gc
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.imports import HEAVY, reaches_torch, source
+from tests.imports import HEAVY, READ, reaches_torch, source
 
+KEPT = "tessera/imports"  # in the cache of pytest: what each file imports, so that most need not be parsed
 MARKS = ("browser", "jobs", "torch")
 BY_FIXTURE = {"browser": {"browser"}, "jobs": {"queue", "supervised", "predictor", "inspector"}}
 PROCESSES = ("app.jobs.", "app.predictor.", "app.inspector.", "tests.jobs.")
@@ -24,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    READ.update(config.cache.get(KEPT, {}) if config.cache else {})
     if config.getoption("quick"):
         sys.meta_path.insert(0, RefuseTorch())
         sys.addaudithook(refuse_processes)
@@ -51,10 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: "server" in getattr(item, "fixturenames", ()))  # its workspace is filled meanwhile
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What was imported and read stays to the end: the garbage collector need not go through it after each test."""
+    if session.config.cache:
+        session.config.cache.set(KEPT, READ)
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # compiled libraries complain of what is never freed
 
 
 def _is_marked(path: Path) -> bool:

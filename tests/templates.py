@@ -131,6 +131,12 @@ def _of_mapping(inner: tuple[object, ...], name: str) -> Type:
     return frozenset({Method(type_of(views[name]))}) if name in views else type_of(value)
 
 
+@functools.cache
+def _parsed(environment: Environment, name: str) -> nodes.Template:
+    assert environment.loader is not None
+    return environment.parse(environment.loader.get_source(environment, name)[0])
+
+
 class Reading:
     """One context with its template: what the template uses, and what it uses that is not there."""
 
@@ -151,12 +157,8 @@ class Reading:
     def _template(self, name: str, scope: Scope) -> None:
         before, self._at = self._at, name
         self.templates.add(name)
-        self._body(self._parse(name).body, scope)
+        self._body(_parsed(self.environment, name).body, scope)
         self._at = before
-
-    def _parse(self, name: str) -> nodes.Template:
-        assert self.environment.loader is not None
-        return self.environment.parse(self.environment.loader.get_source(self.environment, name)[0])
 
     def _body(self, body: Iterable[nodes.Node], scope: Scope) -> None:
         for node in body:

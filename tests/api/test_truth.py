@@ -139,9 +139,10 @@ class Ongoing:
     def kill(self) -> None: ...
 
 
-def test_the_first_64_scenes_are_there_while_the_rest_is_drawn(tmp_path: Path) -> None:
+def test_the_first_scenes_are_there_while_the_rest_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_images, "FIRST_ROWS", 4)
     services: Services = application(Settings(workspace=tmp_path)).state.services
-    wanted = CountablesFrom(kind="countables", scenes=70, sweeps=False)
+    wanted = CountablesFrom(kind="countables", scenes=10, sweeps=False)
     submitted = services.galleries.create(NewGallery(name="scenes", source=wanted))
     job, folder = submitted.job, tmp_path / "jobs" / str(submitted.job.id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +159,7 @@ def test_the_first_64_scenes_are_there_while_the_rest_is_drawn(tmp_path: Path) -
             grew.append(services.galleries.get("scenes").rows)
 
     import_images.run(Watched.open(folder))
-    assert grew == [64, 70]
+    assert grew == [4, 10]
     events = [json.loads(line)["type"] for line in (folder / EVENTS).read_text().splitlines()]
     assert events.index("grown") < events.index("artefact")
     assert len(services.galleries.pack("scenes").shards) == 2

@@ -18,6 +18,7 @@ from app.console.commands import explain, overrides
 from app.console.doctor import Check, database, left_over, torch_works, workspace
 from app.console.foreground import opened
 from app.failures import BadQuery, NotFound
+from app.jobs.kinds import import_images
 from app.services.checkpoints import bundled
 from app.settings import Settings
 
@@ -141,6 +142,7 @@ def test_a_clone_without_the_sample_checkpoint_still_has_a_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundled, "SAMPLES", tmp_path / "nothing")
+    monkeypatch.setattr(import_images, "FIRST_ROWS", 2)
     demo.prepare(Settings(workspace=tmp_path / "w"))
     with opened(Settings(workspace=tmp_path / "w")) as services:
         assert [job.kind for job in services.jobs.list().jobs] == ["import", "import"]
