@@ -19,7 +19,7 @@ from app.services.results.service import ResultsService
 from app.services.scans.clusterings import ClusteringsService
 from app.services.scans.service import ScansService
 from app.services.scans.tuning import TuningService
-from app.services.search.defaults import SearchAids
+from app.services.search.aids import SearchAids
 from app.services.search.quality import QualityService
 from app.services.search.service import SearchService
 from app.services.search.side_by_side import SearchPanels

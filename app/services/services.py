@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.services.scans.clusterings import ClusteringsService
     from app.services.scans.service import ScansService
     from app.services.scans.tuning import TuningService
-    from app.services.search.defaults import SearchAids
+    from app.services.search.aids import SearchAids
     from app.services.search.service import SearchService
     from app.services.search.side_by_side import SearchPanels
     from app.services.training.puzzles import PuzzlesService

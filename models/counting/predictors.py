@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.atomic import write_bytes
 from models.countables.masks import mask
-from models.counting.controls import contrast, edge_energy, gray_of, mean_intensity
+from models.counting.picture_quantities import contrast, edge_energy, gray_of, mean_intensity
 from models.galleries.packs import Pack
 from models.geometry import Box
 

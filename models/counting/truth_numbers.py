@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.active_units import active
 from models.card import Preprocess
 from models.countables.truth import count
-from models.counting.controls import edge_energy, gray_of
+from models.counting.picture_quantities import edge_energy, gray_of
 from models.galleries.packs import Pack
 from models.geometry import Box, count_crop
 from models.statistics import Doubles, bootstrapped_pairs, spearman

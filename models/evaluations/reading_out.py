@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from models.checkpoints import storage as checkpoints
-from models.counting.controls import edge_energy, gray_of
 from models.counting.evaluation import sides
+from models.counting.picture_quantities import edge_energy, gray_of
 from models.counting.predictors import inside
 from models.counting.readouts import (
     LEAST_FIT,

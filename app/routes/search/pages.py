@@ -14,7 +14,7 @@ from app.routes.search.rows import Place, neighbours, options, rows_beside
 from app.routes.search.table import table
 from app.services.galleries.seen import Seen
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import ChosenSpace, Why
+from app.services.search.aids import ChosenSpace, Why
 from app.services.search.service import Found
 from app.services.services import Services
 from app.settings import Settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from app.routes.pictures import Tile, labels, thumbnail
 from app.routes.queries import SearchParams, address
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import ChosenSpace
+from app.services.search.aids import ChosenSpace
 from app.services.search.quality import UNTRAINED_PREFIX, Measured
 from app.services.search.service import Found
 from app.services.search.side_by_side import BESIDE, Image, SpaceRow

@@ -17,7 +17,7 @@ from app.services.counting.service import Counted
 from app.services.scans.service import OpenScan, guarded
 from models.countables.truth import count
 from models.counting import predictors
-from models.counting.controls import edge_energy, gray_of
+from models.counting.picture_quantities import edge_energy, gray_of
 from models.counting.measures import Sides, r2_adding
 from models.galleries.packs import Pack
 from models.geometry import Box

@@ -12,7 +12,7 @@ from app.services.galleries.seen import Which
 from app.services.galleries.service import stored
 from app.services.networks import scanned_network
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import SearchAids
+from app.services.search.aids import SearchAids
 from app.services.search.indexes import Indexes, Loaded
 from models.answers import Floats
 from models.galleries.packs import Pack

@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.failures import Busy
 from app.services.scans.service import OpenScan
-from app.services.search.defaults import ChosenSpace, SearchAids, default_layer
+from app.services.search.aids import ChosenSpace, SearchAids, default_layer
 from app.services.search.service import Found, SearchOptions, SearchService
 from models.geometry import Box
 from models.random_init import NAME as UNTRAINED

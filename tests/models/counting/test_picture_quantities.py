@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.counting.controls import Gray, contrast, edge_energy, edge_map, gray_of, mean_intensity
+from models.counting.picture_quantities import Gray, contrast, edge_energy, edge_map, gray_of, mean_intensity
 
 
 def noise(height: int = 9, width: int = 12) -> Gray:
