@@ -28,7 +28,7 @@ from app.routes.galleries import truth
 from app.routes.home import routes as home
 from app.routes.jobs import routes as jobs
 from app.routes.results import routes as results
-from app.routes.scans import clusters, tuning
+from app.routes.scans import clusters, embeddings, tuning
 from app.routes.scans import routes as scans
 from app.routes.search import routes as search
 from app.routes.training import labs
@@ -65,6 +65,7 @@ ROUTERS = (
     clusters,
     truth,
     tuning,
+    embeddings,
     units,
     search,
     uploads,

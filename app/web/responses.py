@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 Documented = dict[int | str, dict[str, Any]]
+BINARY = "application/octet-stream"
 
 
 class Error(BaseModel):
@@ -33,6 +34,11 @@ REFUSALS: Documented = {
 def answers(*media_types: str) -> Documented:
     """`responses` of a route whose answer is not, or not always, JSON."""
     return {200: {"content": {media_type: {} for media_type in media_types}}}
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header by which a browser stores an answer as a file of that name."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def finite(value: object) -> object:

@@ -12,7 +12,7 @@ from app.routes.results.pages import ResultsRequest, results_context
 from app.routes.results.shapes import results_json
 from app.services.results.service import Results
 from app.services.services import Services
-from app.web.responses import Json, answers
+from app.web.responses import Json, answers, attachment
 from app.web.templating import page
 from models.probes.comparison import Differences
 from models.probes.results import ProbeScore
@@ -50,7 +50,7 @@ def show_results(
 def results_csv(services: ServicesDep, gallery: NameQuery = None, protocol: NameQuery = None) -> Response:
     """The same table: a line a row, and of each layer and classifier score, interval, spread over seeds."""
     found = services.results.table(gallery or None, protocol or None)
-    headers = {"Content-Disposition": 'attachment; filename="results.csv"'}
+    headers = attachment("results.csv")
     return Response(as_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 

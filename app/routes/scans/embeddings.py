@@ -1,101 +1,50 @@
-"""A layer's embeddings as one file, streamed shard by shard: NumPy's, or Parquet with what is known of each image."""
+"""A layer's embeddings to take away: as a NumPy file, one row of it, or as Parquet with what is known of each image."""
 
-from collections.abc import Iterator
 from io import BytesIO
+from typing import Annotated
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.lib import format as npy
+from fastapi import APIRouter, Query
+from fastapi.responses import Response, StreamingResponse
 
+from app.deps import MAX_ID
 from app.failures import NotFound
+from app.opened import ScanDep
 from app.services.scans.service import guarded
-from models.galleries.packs import Pack
+from app.web.responses import BINARY, answers, attachment
+from models.scans.embedding_files import npy_header, npy_pieces, parquet_pieces
 from models.scans.files import ScanReader
 
-CHUNK = 1 << 20
+router = APIRouter()
+
+RowQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
+PARQUET = "application/vnd.apache.parquet"
 
 
-def npy_header(reader: ScanReader, layer: str) -> tuple[bytes, int]:
-    """How the NumPy file begins, and its size in bytes."""
-    dtype, shape = reader.embedding_dtype(layer), (reader.rows, reader.layer(layer).units)
-    buffer = BytesIO()
-    npy.write_array_header_1_0(buffer, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
-    return buffer.getvalue(), len(buffer.getvalue()) + shape[0] * shape[1] * dtype.itemsize
+@router.get("/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=answers(BINARY))
+def embeddings(scan: ScanDep, layer: str, row: RowQuery | None = None) -> Response:
+    """A layer's embeddings as a NumPy file: of all scanned rows (rows, units), or of one (units,)."""
+    reader, layer = scan.reader, scan.layer(layer).name
+    if row is not None:
+        headers = attachment(f"{scan.slug}-{layer}-{row}.npy")
+        return Response(_row_file(reader, layer, row), media_type=BINARY, headers=headers)
+    start, size = npy_header(reader, layer)
+    headers = attachment(f"{scan.slug}-{layer}.npy") | {"Content-Length": str(size)}
+    return StreamingResponse(npy_pieces(start, reader, layer), media_type=BINARY, headers=headers)
 
 
-def npy_pieces(start: bytes, reader: ScanReader, layer: str) -> Iterator[bytes]:
-    """The NumPy file in pieces of about a megabyte."""
-    yield start
-    for part in reader.embedding_parts(layer):
-        step = max(1, CHUNK // max(1, part.itemsize * part.shape[1]))
-        for first in range(0, len(part), step):
-            yield np.ascontiguousarray(part[first : first + step]).tobytes()
+@router.get("/api/scans/{scan}/embeddings/{layer}.parquet", response_class=Response, responses=answers(PARQUET))
+def embeddings_parquet(scan: ScanDep, layer: str) -> StreamingResponse:
+    """A layer's embeddings as Parquet: row, path, label, split, and the vector, one row group a shard."""
+    pieces = parquet_pieces(scan.reader, scan.layer(layer).name, scan.pack)
+    headers = attachment(f"{scan.slug}-{layer}.parquet")
+    return StreamingResponse(pieces, media_type=PARQUET, headers=headers)
 
 
-def row_file(reader: ScanReader, layer: str, row: int) -> bytes:
-    """One row as a file of its own. Raises NotFound, Conflict."""
+def _row_file(reader: ScanReader, layer: str, row: int) -> bytes:
+    """One row as a NumPy file. Raises NotFound, Conflict."""
     if row >= reader.rows:
         raise NotFound("unknown_row", f"This scan has no row {row}; it covers {reader.rows}.")
     buffer = BytesIO()
     np.save(buffer, guarded(reader.embedding, layer, row).astype(reader.embedding_dtype(layer)), allow_pickle=False)
     return buffer.getvalue()
-
-
-class PieceBuffer:
-    """A file that is written to, and from which what was written so far is taken away."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-        self._at = 0
-        self.closed = False
-
-    def write(self, data: bytes) -> int:
-        block = bytes(data)
-        self._written.append(block)
-        self._at += len(block)
-        return len(block)
-
-    def tell(self) -> int:
-        return self._at
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        self.closed = True
-
-    def take(self) -> bytes:
-        taken, self._written = b"".join(self._written), []
-        return taken
-
-
-def parquet_pieces(reader: ScanReader, layer: str, pack: Pack) -> Iterator[bytes]:
-    """The Parquet file in pieces; the columns are row, path, label, split and embedding, a list of fixed length."""
-    units = reader.layer(layer).units
-    kind = pa.float32() if reader.embedding_dtype(layer) == np.float32 else pa.float16()
-    schema = pa.schema(
-        [
-            ("row", pa.int64()),
-            ("path", pa.string()),
-            ("label", pa.string()),
-            ("split", pa.string()),
-            ("embedding", pa.list_(kind, units)),
-        ],
-        metadata={"scan": reader.folder.name, "layer": layer, "pooling": reader.info.pooling},
-    )
-    pieces = PieceBuffer()
-    first = 0
-    with pq.ParquetWriter(pa.PythonFile(pieces, mode="w"), schema, compression="zstd") as writer:
-        for part in reader.embedding_parts(layer):
-            known = pack.metadata(range(first, first + len(part)))
-            values = pa.array(np.ascontiguousarray(part).reshape(-1), type=kind)
-            columns = [
-                pa.array(range(first, first + len(part)), pa.int64()),
-                *(pa.array([getattr(row, name) for row in known], pa.string()) for name in ("path", "label", "split")),
-                pa.FixedSizeListArray.from_arrays(values, units),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-            first += len(part)
-            yield pieces.take()
-    yield pieces.take()

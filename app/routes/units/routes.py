@@ -1,13 +1,12 @@
-"""Units of a scan: the grid of a layer, one unit, its heat maps, a layer's embeddings; pages and their JSON twins."""
+"""Units of a scan: the grid of a layer, one unit, its heat maps; pages and their JSON twins."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep, UnitPath
 from app.opened import ScanDep
-from app.routes.scans.embeddings import npy_header, npy_pieces, row_file
 from app.routes.units.pages import GridParams, show_units
 from app.routes.units.shapes import unit_json, units_json
 from app.routes.units.tiles import UnitParams
@@ -23,23 +22,6 @@ CursorQuery = Annotated[str | None, Query(max_length=64)]
 RowQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
 SeedQuery = Annotated[int, Query(ge=0, le=MAX_ID)]
 HEAT = {"Cache-Control": "private, max-age=3600"}
-
-
-@router.get(
-    "/api/scans/{scan}/embeddings/{layer}.npy", response_class=Response, responses=answers("application/octet-stream")
-)
-def embeddings(scan: ScanDep, layer: str, row: RowQuery | None = None) -> Response:
-    """A layer's embeddings as a NumPy file: of all scanned rows (rows, units), or of one (units,)."""
-    reader, layer = scan.reader, scan.layer(layer).name
-    name = f"{scan.slug}-{layer}" if row is None else f"{scan.slug}-{layer}-{row}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.npy"'}
-    if row is not None:
-        return Response(row_file(reader, layer, row), media_type="application/octet-stream", headers=headers)
-    start, size = npy_header(reader, layer)
-    body = npy_pieces(start, reader, layer)
-    return StreamingResponse(
-        body, media_type="application/octet-stream", headers={**headers, "Content-Length": str(size)}
-    )
 
 
 @router.get("/api/scans/{scan}/units/{layer}")
