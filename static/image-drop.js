@@ -1,7 +1,6 @@
-/** <image-drop>: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent at once.
- *  The one in the frame of every page (data-frame) leaves drops and pastes to the page's own, where there is one. */
-
-const LARGEST = 20 * 1024 * 1024;
+/** <image-drop data-megabytes="20">: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent
+ *  at once unless it is larger than that. The one in the frame of every page (data-frame) leaves drops and pastes to the
+ *  page's own, where there is one. */
 
 class ImageDrop extends HTMLElement {
   connectedCallback() {
@@ -57,7 +56,8 @@ class ImageDrop extends HTMLElement {
 
   #send(file) {
     if (file.type && !file.type.startsWith("image/")) return this.#fail("This is not an image. Use a JPEG, PNG or WebP file.");
-    if (file.size > LARGEST) return this.#fail("An image may have at most 20 MB.");
+    const most = Number(this.dataset.megabytes);
+    if (file.size > most * 1024 * 1024) return this.#fail(`An image may have at most ${most} MB.`);
     const transfer = new DataTransfer();
     transfer.items.add(file);
     this.querySelector("input[type=file]").files = transfer.files;

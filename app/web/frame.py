@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from app.settings import Settings
+from app.web.sizes import IMAGE_LIMIT, MEGABYTE, UPLOAD_LIMIT
 
 NAVIGATION = (
     ("Galleries", "/galleries"),
@@ -36,11 +37,13 @@ class PageContext:
 
 
 @dataclass(frozen=True)
-class Links:
-    """What builds addresses; templates and their macros see it everywhere."""
+class Globals:
+    """What templates and their macros see everywhere."""
 
-    url: Callable[[str], str]  # of a path of this application, with the base path
-    static: Callable[[str], str]  # of a file in static/, with its version
+    url: Callable[[str], str]  # the address of a path of this application, with the base path
+    static: Callable[[str], str]  # the address of a file in static/, with its version
+    image_megabytes: int = IMAGE_LIMIT // MEGABYTE  # how large one image may be
+    upload_megabytes: int = UPLOAD_LIMIT // MEGABYTE  # how large all files of one upload into a gallery may be
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def frame(settings: Settings, path: str) -> Frame:
     )
 
 
-def variables(given: PageContext | Frame | Links) -> dict[str, object]:
+def variables(given: PageContext | Frame | Globals) -> dict[str, object]:
     """The fields of `given` by name; their values are not copied."""
     return {field.name: getattr(given, field.name) for field in fields(given)}
 

@@ -7,13 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.errors import answer, route_path
-
-MEGABYTE = 1024 * 1024
-TEXT_LIMIT = MEGABYTE  # JSON and form fields
-IMAGE_LIMIT = 20 * MEGABYTE  # one image
-UPLOAD_LIMIT = 512 * MEGABYTE  # the files of one request that adds to a gallery; they go to disk as they arrive
-HEADER_LIMIT = 32 * 1024
-FORM_OVERHEAD = 64 * 1024  # boundaries and part headers
+from app.web.sizes import FORM_OVERHEAD, HEADER_LIMIT, IMAGE_LIMIT, MEGABYTE, TEXT_LIMIT, UPLOAD_LIMIT
 
 _WEIGHTS = re.compile(r"(/api)?/checkpoints/(inspect|add)/?")
 _UPLOADS = re.compile(r"(/api)?/galleries(/[^/]+/images)?/?")

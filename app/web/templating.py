@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.root import ROOT
 from app.settings import Settings
 from app.web import formats
-from app.web.frame import Links, PageContext, frame, variables
+from app.web.frame import Globals, PageContext, frame, variables
 
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
@@ -41,7 +41,7 @@ class Pages:
             coded=formats.coded,
         )
         self.environment.globals.update(
-            variables(Links(settings.url, lambda name: settings.url(f"/static/{name}?v={static_version(name)}")))
+            variables(Globals(settings.url, lambda name: settings.url(f"/static/{name}?v={static_version(name)}")))
         )
 
     def render(self, context: PageContext, path: str) -> str:

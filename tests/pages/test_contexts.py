@@ -10,7 +10,7 @@ import pytest
 
 import app.main
 from app.settings import Settings
-from app.web.frame import Frame, Links, PageContext
+from app.web.frame import Frame, Globals, PageContext
 from app.web.templating import TEMPLATES, Pages
 from tests.templates import Reading, Type, type_of
 
@@ -41,7 +41,7 @@ def pages() -> Pages:
 @cache
 def reading(context: type[PageContext], pages: Pages) -> Reading:
     frame = {} if context.template.startswith("_") else typed(Frame)
-    return Reading(pages.environment, context.template, {**frame, **typed(context)}, typed(Links))
+    return Reading(pages.environment, context.template, {**frame, **typed(context)}, typed(Globals))
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -55,7 +55,7 @@ def test_a_template_uses_what_its_context_has(context: type[PageContext], pages:
 def test_a_context_is_a_value_with_a_name_like_its_kind(context: type[PageContext]) -> None:
     assert is_dataclass(context) and context.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert context.__name__.endswith("Context") and (TEMPLATES / context.template).is_file()
-    assert not typed(context).keys() & (typed(Frame).keys() | typed(Links).keys())
+    assert not typed(context).keys() & (typed(Frame).keys() | typed(Globals).keys())
     assert inspect.getdoc(context)
 
 

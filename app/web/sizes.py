@@ -1,0 +1,10 @@
+"""How large what a request sends may be, in bytes. The limit of a file of weights is a setting (`checkpoint_mb`)."""
+
+from app.services.uploads import MAX_BYTES
+
+MEGABYTE = 1024 * 1024
+TEXT_LIMIT = MEGABYTE  # JSON and form fields
+IMAGE_LIMIT = MAX_BYTES  # one image
+UPLOAD_LIMIT = 512 * MEGABYTE  # the files of one request that adds to a gallery; they go to disk as they arrive
+HEADER_LIMIT = 32 * 1024
+FORM_OVERHEAD = 64 * 1024  # boundaries and part headers
