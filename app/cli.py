@@ -202,7 +202,10 @@ def search(
     layer: Annotated[
         str | None, typer.Option(help="A layer, pixels or colours (else the best measured layer).")
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", help="How many neighbours.", min=1, max=1000)] = 20,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", "-k", help="How many neighbours (else as on the page).", min=1, max=1000),
+    ] = None,
     metric: Annotated[str, typer.Option(help="l2 or cosine.")] = "l2",
     workspace: Workspace = None,
     device: Device = None,

@@ -13,7 +13,7 @@ from app.failures import BadQuery, DomainError
 from app.jobs.records import JobRecord
 from app.services.counting.service import Kernel
 from app.services.jobs.submissions.import_images import NewGallery
-from app.services.search.service import SearchOptions
+from app.services.search.service import NEIGHBOURS, SearchOptions
 from app.services.services import Services
 from app.settings import Settings
 from models.search.index import Metric
@@ -186,14 +186,14 @@ def show_neighbours(
     row: int | None,
     *,
     layer: str | None,
-    k: int,
+    k: int | None,
     metric: str,
     as_json: bool,
 ) -> None:
     """Nearest neighbours of a file (by the network, started here) or of a row (no network needed)."""
     if metric not in ("l2", "cosine"):
         raise BadQuery("bad_metric", f"The metric is l2 or cosine, not {metric}.")
-    asked = SearchOptions(layer=layer, k=k, metric=cast(Metric, metric))
+    asked = SearchOptions(layer=layer, k=NEIGHBOURS if k is None else k, metric=cast(Metric, metric))
     with opened(settings) if image is None else predicting(settings, lambda it: it.scans.open(scan)) as services:
         if row is not None:
             found = services.search.by_row(services.scans.open(scan), row, asked)

@@ -12,7 +12,7 @@ from app.deps import MAX_ID, MAX_NAME, box_from_text
 from app.failures import BadQuery
 from app.services.counting.service import Kernel
 from app.services.galleries.seen import Which
-from app.services.search.service import SearchOptions
+from app.services.search.service import NEIGHBOURS, SearchOptions
 from app.services.search.side_by_side import BESIDE
 from app.services.uploads import NAME
 from models.geometry import Box
@@ -60,7 +60,7 @@ class HowParams(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     layer: Name = None
-    k: Annotated[int, Field(ge=1, le=1000)] = 20
+    k: Annotated[int, Field(ge=1, le=1000)] = NEIGHBOURS
     metric: Metric = "l2"
     per_source: bool = False
     same_source: bool = False

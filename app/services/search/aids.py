@@ -74,7 +74,7 @@ class SearchAids:
         return self._seen.find(scan.checkpoint, scan.pack).first(scan.reader.rows if rows is None else rows)
 
     def hashes(self, scan: OpenScan) -> Hashes | None:
-        """What each scanned row control_spaces like."""
+        """What each scanned row looks like, as a 64-bit hash; None while they are prepared."""
         found = self._control_spaces.hashes(scan.pack)
         return None if found is None else found[: scan.reader.rows]
 

@@ -23,6 +23,7 @@ from models.search.index import BadVector, Metric
 from models.search.retrieval_facets import source_groups
 from models.search.selection import Hit, Rules, select
 
+NEIGHBOURS = 20  # of a search that does not say how many
 GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
 
 
@@ -36,7 +37,7 @@ class SearchOptions:
     """
 
     layer: str | None = None
-    k: int = 20
+    k: int = NEIGHBOURS
     metric: Metric = "l2"
     per_source: bool = False
     same_source: bool = False
