@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from models.counting.additivity import additivity
+
 VIEWS = ("whole", "tile-1", "tile-2", "tile-3", "tile-4")  # D(x), then the tiles row by row
 MEASURES = (  # on held-out images, in the order of their curves
     "held_out_loss",
@@ -22,5 +24,4 @@ def tiles_total(totals: Sequence[float]) -> float:
 
 def whole_over_tiles(totals: Sequence[float]) -> float | None:
     """The total of the whole over that of the tiles: 1 where counts add up; None where the tiles count nothing."""
-    tiles = tiles_total(totals)
-    return totals[0] / tiles if tiles > 0 else None
+    return additivity(totals[0], tiles_total(totals))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-NEAR: Final = 6  # bits of 64: measured, see docs/decisions.md
+NEAR: Final = 6  # bits of 64 that two pictures of the same may differ in
 FEATURELESS: Final = 0  # the hash of an image that shows nothing; it is a copy of no other
 FAINT: Final = 0.25  # gray levels, root mean square of the frequencies: below it there is but noise
 CHUNK: Final = 2**22  # pairs compared at a time

@@ -19,6 +19,7 @@ from app.services.uploads import QueryImage
 from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference
+from models.counting.additivity import additivity
 from models.counting.measures import MARGIN
 from models.counting.mismatch import MismatchedImages, PairLoss, Rank, mismatched_images, pair_loss
 from models.galleries.packs import Pack
@@ -72,7 +73,7 @@ class Counted:
     @property
     def additivity(self) -> float | None:
         """|phi(Dx)|_1 over |s(x)|_1: 1 for a network that counts, 1/4 for one that averages its tiles."""
-        return self.whole_total / self.tiles_total if self.tiles_total > 0 else None
+        return additivity(self.whole_total, self.tiles_total)
 
     def against(self, other: "Counted") -> PairLoss:
         """The loss of this image x with another one y."""

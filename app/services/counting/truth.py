@@ -17,8 +17,9 @@ from app.services.counting.service import Counted
 from app.services.scans.service import OpenScan, guarded
 from models.countables.truth import count
 from models.counting import predictors
-from models.counting.picture_quantities import edge_energy, gray_of
+from models.counting.additivity import additivity
 from models.counting.measures import Sides, r2_adding
+from models.counting.picture_quantities import edge_energy, gray_of
 from models.galleries.packs import Pack
 from models.geometry import Box
 from models.scans.files import ScanReader
@@ -56,7 +57,7 @@ class Counter:
 
     @property
     def ratio(self) -> float | None:
-        return self.whole / self.total if self.total > 0 else None
+        return additivity(self.whole, self.total)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from app.failures import NotFound
 from app.jobs.records import JobRecord
+from models.counting.measures import MARGIN
 from models.counting.training_views import VIEWS, tiles_total, whole_over_tiles
 from models.training.validation_log import ValidationLog, ValidationPoint, picture_path, read_validation_log
 
 STATE = "state"  # of a job's folder
-MARGIN = 10.0  # of the paper's loss, which held-out images are scored by whatever a run minimises
 NAMES = ("Dx", "T₁", "T₂", "T₃", "T₄")
 
 
