@@ -96,7 +96,7 @@ GALLERY = {
     "rows": natural,
     "skipped": natural,
     "created_at": moment,
-    "source": {"kind": one_of("folder", "manifest", "sample", "upload")},
+    "source": {"kind": one_of("folder", "manifest", "sample", "upload", "countables")},
     "links": {**LINKS, "self": path, "images": path},
 }
 IMAGE = {
