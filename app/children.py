@@ -1,8 +1,8 @@
-"""Starts every process of ours: this Python, which finds our `app` and `models` before anybody else's.
+"""Starts all further Python processes of Tessera, so that they import Tessera's own `app` and `models`.
 
-They lie on no path of an installed Python, only on that of our own processes: people have packages called `app` and
-`models` too, in the folder they work in, on their PYTHONPATH or installed. PYTHONPATH holds under PYTHONSAFEPATH as
-well, where the folder that a process starts in is not searched.
+Users may have packages called `app` and `models` as well: in the folder they work in, on their PYTHONPATH, or
+installed. So Tessera's folder is put first on the PYTHONPATH of these processes, and of no others. PYTHONPATH is also
+searched under PYTHONSAFEPATH, where the folder that a process starts in is not.
 """
 
 import os
@@ -23,7 +23,7 @@ def start(
     pass_fds: tuple[int, ...] = (),
     own_session: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start `python WORDS` with nothing to read, in the environment given or else in ours."""
+    """Start `python WORDS` with an empty standard input; `environment` None is that of this process."""
     return subprocess.Popen(
         (sys.executable, *words),
         stdin=subprocess.DEVNULL,
@@ -37,7 +37,10 @@ def start(
 
 
 def run(*words: str, timeout: float) -> "subprocess.CompletedProcess[bytes]":
-    """Start it, wait until it ends and keep what it says; one that takes longer is killed: TimeoutExpired."""
+    """Run `python WORDS` until it ends and return its output; after `timeout` seconds it is killed.
+
+    Raises TimeoutExpired.
+    """
     with start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             said, complained = process.communicate(timeout=timeout)
@@ -48,7 +51,7 @@ def run(*words: str, timeout: float) -> "subprocess.CompletedProcess[bytes]":
 
 
 def _with_our_path(environment: Mapping[str, str]) -> dict[str, str]:
-    """Our folder first, then what the user's own path names, read from the folder that this process is in."""
+    """The environment with Tessera's folder first on PYTHONPATH, followed by the user's entries as absolute paths."""
     named = [Path(part).absolute() for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
     path = [ROOT, *(folder for folder in named if folder != ROOT)]
     return {**environment, "PYTHONPATH": os.pathsep.join(map(str, path))}

@@ -1,6 +1,6 @@
-"""The command line: `tessera COMMAND`, on the same services as the web.
+"""The command line, `tessera COMMAND`, which uses the same services as the web.
 
-Each command imports what it needs when it runs, so that `tessera --help` answers at once.
+Each command imports what it needs only when it runs, so that `tessera --help` answers at once.
 """
 
 import sys
@@ -44,7 +44,7 @@ def _settings(**chosen: Any) -> "Settings":
 
 
 def _log() -> None:
-    """Long-running commands say on standard error what changes."""
+    """Write the log to standard error, for commands that run long."""
     import logging
 
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
@@ -124,7 +124,7 @@ def train(
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a network on a pretext task. Ctrl-C stops it; the same command goes on where it was."""
+    """Train a network on a pretext task. Ctrl-C stops it; the same command continues where it stopped."""
     from app.console.commands import overrides
 
     spec = {"gallery": gallery, "task": task, "recipe": recipe, "config": overrides(change or []), "seed": seed}
@@ -185,7 +185,7 @@ def probe(
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure every frozen layer: neighbours and linear classifiers, beside what needs no learning."""
+    """Measure every frozen layer by neighbours and linear classifiers, beside controls that need no learning."""
     named: dict[str, Any] = {**({"layers": layer} if layer else {}), **({"seeds": seed} if seed else {})}
     amounts = {"steps": steps, "train": train, "test": test, "views": views, "side": side, "controls": controls}
     spec = {"checkpoint": checkpoint, "gallery": gallery, **amounts, **named}
@@ -322,7 +322,7 @@ def _submit(
 
 
 def main() -> None:
-    """The `tessera` program: failures that a user can act on are one line, not a trace."""
+    """Run the program; failures that a user can act on are printed in one line, without a traceback."""
     try:
         app()
     except KeyboardInterrupt:

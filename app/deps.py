@@ -1,4 +1,4 @@
-"""What routes ask for by type: settings, services, and one image in any of its forms."""
+"""Dependencies that routes ask for by type: settings, services, and an image to ask about."""
 
 import json
 import math
@@ -40,7 +40,7 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 @dataclass(frozen=True)
 class ImageQuery:
-    """One image to ask about: exactly one of `data` (the uploaded bytes), `row` or `vector` is set.
+    """An image to ask about: exactly one of `data` (the uploaded bytes), `row` or `vector` is set.
 
     `box` is (x0, y0, x1, y1) in pixels of the image that `.../image` serves; the service clips it to the image.
     """
@@ -64,7 +64,10 @@ class ImageBody(BaseModel):
 
 
 class ImageQueryReader:
-    """A dependency that reads an `ImageQuery` from a multipart or a JSON body, whichever the Content-Type names."""
+    """A dependency that reads an `ImageQuery` from a multipart or a JSON body, as the Content-Type says.
+
+    `fields` are those that the JSON body may have.
+    """
 
     def __init__(self, *fields: ImageField) -> None:
         self.fields = fields
@@ -120,7 +123,10 @@ class ImageQueryReader:
 
 
 def parse_json(body: bytes) -> object:
-    """The JSON value of `body`; NaN, Infinity and 1e999 are values, not syntax: 422; anything unparseable 400."""
+    """The JSON value of `body`. Raises BadRequest where it cannot be parsed.
+
+    NaN, Infinity and 1e999 are parsed, so that the later check of values refuses them by BadQuery.
+    """
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -129,7 +135,7 @@ def parse_json(body: bytes) -> object:
 
 
 def box_from_text(text: object) -> tuple[float, float, float, float] | None:
-    """`x0,y0,x1,y1` or a JSON list of the same."""
+    """The box in a text `x0,y0,x1,y1` or a JSON list of these; None where it is empty. Raises BadQuery."""
     if text is None or text == "":
         return None
     if not isinstance(text, str):
@@ -166,7 +172,7 @@ _SCHEMAS: Mapping[ImageField, Mapping[str, object]] = {
 
 
 def image_openapi(*fields: ImageField) -> dict[str, object]:
-    """`openapi_extra` of a route with an `ImageQueryReader(*fields)`: declares the multipart and the JSON body."""
+    """The `openapi_extra` of a route with an `ImageQueryReader(*fields)`: describes its multipart and JSON bodies."""
     form = {"file": {"type": "string", "format": "binary"}, "box": {"type": "string", "examples": ["16,16,144,144"]}}
     body = {"type": "object", "additionalProperties": False}
     return {

@@ -1,4 +1,4 @@
-"""Failures a user can act on; services raise them, app/web/errors.py turns each into one HTTP answer.
+"""Failures that a user can act on; services raise them, and app/web/errors.py turns each into an HTTP answer.
 
 DomainError
 ├── BadRequest 400   cannot be parsed
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 
 class DomainError(Exception):
-    """`code` is for programs, `message` for people, `detail` (plain JSON data) for both."""
+    """A failure: `code` is for programs, `message` for people, `detail` (JSON data) for both."""
 
     status: ClassVar[int] = 500
 
@@ -60,7 +60,7 @@ class NoRoom(DomainError):
 
 
 class Busy(DomainError):
-    """The service cannot answer now, but will."""
+    """The service cannot answer now, but can later; `retry_after` is in seconds."""
 
     status = 503
 

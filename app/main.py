@@ -1,4 +1,4 @@
-"""The web application: `create_app(settings)` builds it, its lifespan starts the processes behind it."""
+"""The web application: `create_app(settings)` builds it, and its lifespan starts the processes that it needs."""
 
 import asyncio
 import secrets
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
     application.state.requests = requests
     application.state.instance = secrets.token_hex(8)
     application.state.routes = [route for module in ROUTERS for route in _flat(module.router)]
-    application.state.stopping = False  # streams look at it and end
+    application.state.stopping = False  # streams of events end when it is True
     application.state.predictor = predictor
     application.state.inspector = inspector
     application.state.services = build_services(settings, predictor=predictor, inspector=inspector)
@@ -111,7 +111,7 @@ def create_app(settings: Settings, *, start_children: bool = True) -> FastAPI:
 
 
 def _flat(router: APIRouter) -> Iterator[BaseRoute]:
-    """The routes of a router and of those it includes, which FastAPI keeps as routers."""
+    """The routes of a router and of the routers that it includes."""
     for route in router.routes:
         inner = getattr(route, "original_router", None)
         if inner is None:
@@ -121,7 +121,7 @@ def _flat(router: APIRouter) -> Iterator[BaseRoute]:
 
 
 def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
-    """From the outside in."""
+    """The middleware, the outermost first."""
     token = settings.token
     guard = [Middleware(Token, token=token, port=settings.port, base_path=settings.base_path)] if token else []
     return [
@@ -146,7 +146,7 @@ def _lifespan(start_children: bool) -> Callable[[FastAPI], AbstractAsyncContextM
         predictor = cast(Predictor, application.state.predictor)
         inspector = cast(Inspector, application.state.inspector)
         supervisor = SupervisorProcess(application.state.settings)
-        if start_children:  # both return at once and come up in the background
+        if start_children:  # all three start in the background
             predictor.start()
             supervisor.start()
             inspector.warm(after=predictor.wait_ready)

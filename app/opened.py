@@ -1,4 +1,4 @@
-"""What an address names, opened once a request: routes ask for a `ScanDep` or a `CheckpointDep` by type."""
+"""Dependencies that open what an address names, once a request: `ScanDep`, `CheckpointDep` and `ClusteringDep`."""
 
 from typing import Annotated
 
@@ -11,17 +11,17 @@ from app.services.scans.service import OpenScan
 
 
 def open_scan(scan: str, services: ServicesDep) -> OpenScan:
-    """The scan of the path. Raises NotFound, and Conflict where it fits its gallery or weights no longer."""
+    """The scan in the address. Raises NotFound, and Conflict where it no longer fits its gallery or weights."""
     return services.scans.open(scan)
 
 
 def open_checkpoint(checkpoint: str, services: ServicesDep) -> OpenCheckpoint:
-    """The checkpoint of the path. Raises NotFound, and Conflict where its files are damaged."""
+    """The checkpoint in the address. Raises NotFound, and Conflict where its files are damaged."""
     return services.checkpoints.open(checkpoint)
 
 
 def open_clustering(clustering: str, services: ServicesDep) -> OpenClustering:
-    """The clustering of the path. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
+    """The clustering in the address. Raises NotFound, and Conflict where it is damaged or its gallery has changed."""
     return services.clusterings.open(clustering)
 
 

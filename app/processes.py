@@ -1,4 +1,4 @@
-"""What the system tells of a process: from /proc, which Linux has, or else from `ps`, which every Unix has."""
+"""Information about processes: from /proc on Linux, and from `ps` on other systems."""
 
 import os
 import subprocess
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
-PS_WITHIN: Final = 5.0  # seconds
+PS_WITHIN: Final = 5.0  # seconds that `ps` may take
 
 
 def has_word(pid: int, word: str) -> bool:
-    """Whether the command line of the process holds that word; False where there is no such process."""
+    """Whether the process has this word in its command line; False where there is no such process."""
     if not _has_proc():
-        return f" {word} " in f" {_ps(pid, 'args')} "  # the words come joined by spaces
+        return f" {word} " in f" {_ps(pid, 'args')} "  # `ps` joins the words by spaces
     try:
         return os.fsencode(word) in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -20,7 +20,7 @@ def has_word(pid: int, word: str) -> bool:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds; 0 where the system does not tell."""
+    """The bytes of memory that this process holds; 0 where the system does not say."""
     if not _has_proc():
         kilobytes = _ps(os.getpid(), "rss")
         return int(kilobytes) * 1024 if kilobytes.isdecimal() else 0
@@ -28,7 +28,7 @@ def resident_bytes() -> int:
 
 
 def address_space() -> int:
-    """Bytes of address space that this process has; 0 where the system does not tell."""
+    """The bytes of address space that this process has; 0 where the system does not say."""
     return _pages(0)
 
 
@@ -37,7 +37,7 @@ def _has_proc() -> bool:
 
 
 def _pages(place: int) -> int:
-    """One of the numbers of /proc/self/statm, in bytes."""
+    """The number at this place of /proc/self/statm, in bytes; 0 where there is none."""
     try:
         return int((PROC / "self" / "statm").read_text().split()[place]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -45,7 +45,7 @@ def _pages(place: int) -> int:
 
 
 def _ps(pid: int, column: str) -> str:
-    """What `ps` shows of the process in that column, at full length; nothing where it does not know it."""
+    """What `ps` shows of the process in that column, in full; empty where there is no such process."""
     command = ("ps", "-ww", "-o", f"{column}=", "-p", str(pid))
     try:
         ran = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PS_WITHIN)

@@ -1,4 +1,4 @@
-"""Values kept in memory by what they were made from: the ones asked for last, at most so many of them."""
+"""A cache of values in memory, bounded in number; all of `app` uses it."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,10 +11,10 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Key, Value]):
-    """At most `limit` values, shared by all threads; the least recently used one leaves.
+    """At most `limit` values by key, shared by all threads; the least recently used one is dropped.
 
-    A missing value is made once: threads that ask for it meanwhile wait for the first one, and an error reaches them
-    all. An error is not kept, so whoever asks next tries again. Making a value must not ask for its own key.
+    A missing value is made once: threads that ask for it meanwhile wait, and an error is raised in all of them. Errors
+    are not kept, so the next call tries again. The function that makes a value must not ask for the same key.
     """
 
     def __init__(self, limit: int) -> None:
@@ -23,12 +23,12 @@ class Recent(Generic[Key, Value]):
         self._kept: OrderedDict[Key, Future[Value]] = OrderedDict()
 
     def __contains__(self, key: Key) -> bool:
-        """Whether the value is here or being made; asking so is no use of it."""
+        """Whether the value is kept or being made; this does not count as a use of it."""
         with self._lock:
             return key in self._kept
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of that key, made where it is missing. Raises what `make` raises."""
+        """The value of that key, which `make` makes where it is missing. Raises what `make` raises."""
         with self._lock:
             known = self._kept.get(key)
             future = known or self._kept.setdefault(key, Future())
@@ -38,10 +38,10 @@ class Recent(Generic[Key, Value]):
                 self._make(key, make, future)
             return future.result()
         finally:
-            del known, future  # an error holds this frame; held by it in turn, it would never let go of its memory
+            del known, future  # an error refers to this frame; a reference back would keep its memory alive
 
     def clear(self) -> None:
-        """Let go of all values."""
+        """Drop all values."""
         with self._lock:
             self._kept.clear()
 
@@ -55,6 +55,6 @@ class Recent(Generic[Key, Value]):
                     del self._kept[key]
             del future
             return
-        with self._lock:  # only now, so that what could not be made costs no other value its place
+        with self._lock:  # only after success, so that a failure drops no other value
             while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)

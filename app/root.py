@@ -1,6 +1,6 @@
-"""Where this program lies: the folder of `app`, `models`, `templates` and `static`, in a clone or installed.
+"""The folder that holds `app`, `models`, `templates` and `static`, in a clone or an installation.
 
-Nothing is ever written below it: of an installed program it may belong to somebody else.
+Nothing is ever written into it, because an installed program may belong to another user.
 """
 
 from pathlib import Path

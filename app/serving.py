@@ -1,4 +1,4 @@
-"""Serves a workspace: one server per workspace, on the port asked for or the next free one."""
+"""Runs the web server of a workspace: one for each workspace, on the wanted port or the next free one."""
 
 import contextlib
 import errno
@@ -29,19 +29,19 @@ from models.atomic import write_json
 
 RECORD, LOCK = "serve.json", "serve.lock"
 PORTS_TO_TRY = 50
-ANSWER_WITHIN = 1.0  # seconds for a /healthz
-STARTING = 10.0  # seconds that a server which holds the lock may take until it answers
-OPEN_FILES = 8192
+ANSWER_WITHIN = 1.0  # seconds in which a running server answers /healthz
+STARTING = 10.0  # seconds to wait for an answer of a server that holds the lock
+OPEN_FILES = 8192  # the wanted limit
 
 log = logging.getLogger("tessera.serve")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a workspace is served; `already` where another process does it."""
+    """The address at which a workspace is served; `already` says that another process serves it."""
 
     url: str
-    tunnel: str  # the ssh command that brings it to another machine
+    tunnel: str  # the ssh command by which another machine can reach it
     already: bool = False
 
 
@@ -49,12 +49,12 @@ Announce = Callable[[Address], None]
 
 
 def serve(settings: Settings, announce: Announce | None = None, *, start_children: bool = True) -> Address:
-    """Serve until a signal; `announce` is told the address once it answers.
+    """Serve until a signal comes; `announce` is called with the address once the server answers.
 
-    A workspace that is served already is left alone and its address returned at once. Raises Forbidden for an exposed
-    host without a token, Conflict where no port is free.
+    Where another process serves the workspace already, its address is announced and returned. Raises Forbidden for an
+    exposed host without a token, and Conflict where no port is free or the other process does not answer.
     """
-    from app.main import create_app  # `running_url` is asked by commands that need no application
+    from app.main import create_app  # imported here: users of `running_url` need no application
     from app.services.checkpoints.bundled import ensure_random_init, register_bundled
 
     tell = announce or _say
@@ -75,7 +75,7 @@ def serve(settings: Settings, announce: Announce | None = None, *, start_childre
 
 
 def running_url(workspace: Path) -> str | None:
-    """The address of the server that answers for this workspace now, if there is one."""
+    """The address of the running server of this workspace; None where none answers."""
     try:
         record = json.loads((workspace / RECORD).read_bytes())
         url, instance = str(record["url"]), str(record["instance"])
@@ -88,7 +88,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A socket that listens on `port`, or on the next free one. Raises Conflict."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + PORTS_TO_TRY, 65536)):
-        # The protocol is named because asyncio sets TCP_NODELAY only where it is; without it answers take 40 ms more.
+        # asyncio sets TCP_NODELAY only where the protocol is named; without it answers take 40 ms more.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -103,7 +103,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, which says when it answers and tells open event streams to end when it leaves."""
+    """A uvicorn server that calls `started` when it answers, and makes open event streams end when it stops."""
 
     def __init__(self, config: uvicorn.Config, application: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -121,7 +121,7 @@ class HttpServer(uvicorn.Server):
 
 
 def uvicorn_config(application: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Limits for a server that strangers may talk to; requests are counted, not logged."""
+    """The settings of uvicorn, with limits against misuse; requests are counted but not logged."""
     return uvicorn.Config(
         application,
         host=settings.host,
@@ -158,7 +158,7 @@ def _run(application: FastAPI, settings: Settings, listener: socket.socket, anno
 
 
 def _leave_quietly() -> None:
-    """uvicorn, having left in good order, raises the signal that ended it once more: let that do nothing."""
+    """Ignore the signal that uvicorn raises again after it was ended by it and has stopped in order."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
@@ -181,14 +181,17 @@ def _tunnel(port: int) -> str:
 
 @contextlib.contextmanager
 def _only_server(workspace: Path) -> Iterator[bool]:
-    """Whether we are the workspace's server; a lock, because a process id may be another program's by now."""
+    """Whether this process is the workspace's server, by a lock that is held inside the block.
+
+    A lock is more reliable than a process id in a file, which may be another program's by now.
+    """
     descriptor = os.open(workspace / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
-        except OSError:  # a file system without locks: ask whoever wrote the record
+        except OSError:  # a file system without locks
             yield running_url(workspace) is None
         else:
             yield True
@@ -210,7 +213,7 @@ def _wait_for_other(settings: Settings) -> Address:
 
 
 def _instance(url: str) -> str | None:
-    """Which run of the server answers at `url`."""
+    """The identifier of the server process that answers at `url`; None where none does."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{url}healthz", timeout=ANSWER_WITHIN) as answer:
@@ -220,7 +223,7 @@ def _instance(url: str) -> str | None:
 
 
 def _allow_many_files() -> None:
-    """A connection is an open file, and the usual limit of 1024 is soon reached."""
+    """Raise the limit of open files, because connections count and the usual limit of 1024 is soon reached."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:

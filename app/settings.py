@@ -1,4 +1,4 @@
-"""Settings: what an operator may choose, from the environment (`TESSERA_*`), `.env` or the command line."""
+"""The settings of an operator, from the environment (`TESSERA_*`), the file `.env` or the command line."""
 
 import ipaddress
 import os
@@ -15,7 +15,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Settings(BaseSettings):
-    """One value for the whole process; services get it, nobody reads the environment again."""
+    """All settings of a process; the environment is read once, and services are given this value."""
 
     model_config = SettingsConfigDict(env_prefix="TESSERA_", env_file=".env", extra="ignore", frozen=True)
 
@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         return self.checkpoint_mb << 20
 
     def url(self, path: str) -> str:
-        """The address of `path` ("/api/galleries/birds") as clients see it: with the base path, percent-encoded."""
+        """The address of a path such as "/api/galleries/birds" for clients: with the base path, percent-encoded."""
         return f"{self.base_path}{quote(path, safe=URL_SAFE)}"
 
     @property
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     @property
     def host_names(self) -> frozenset[str]:
-        """The names a request's Host header may carry, lower case, without port or brackets."""
+        """The names that a request's Host header may have, in lower case, without port or brackets."""
         names = set(LOOPBACK_NAMES) | {name.lower().strip("[]") for name in self.allowed_hosts}
         if self.beyond_loopback:
             names |= {self.host.lower().strip("[]"), socket.gethostname().lower(), socket.getfqdn().lower()}
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` names only this machine; an unknown name counts as the outside."""
+    """Whether `host` can be reached only from this machine; False for names that are not known."""
     name = host.lower().strip("[]")
     if name == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""What the commands do with the services: submit and watch jobs, search, count, list."""
+"""The work of the commands: submit and watch jobs, import, search, count, list."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from models.search.index import Metric
 
 Enter = Callable[[Services], tuple[JobRecord, bool]]
 
-FAILED = 1
-STOPPED = 130
+FAILED = 1  # exit status
+STOPPED = 130  # exit status after Ctrl-C
 MANIFESTS = (".csv", ".parquet")
 
 
 def explain(error: Exception) -> str | None:
-    """The failure in one line, or None where it is a defect of ours."""
+    """The failure in one line; None where it is a defect of the program."""
     if isinstance(error, DomainError):
         return error.message
     if isinstance(error, ValidationError):
@@ -39,7 +39,7 @@ def explain(error: Exception) -> str | None:
 
 
 class Where(NamedTuple):
-    """Where images come from, the folder that is read, and the name it goes by."""
+    """A source of images, the folder that has to be readable (None for none), and a name for the gallery."""
 
     source: Mapping[str, Any]
     root: Path | None
@@ -50,7 +50,7 @@ def import_images(
     settings: Settings, where: Where, *, name: str | None, to: str | None, detach: bool, as_json: bool
 ) -> int:
     """Make a gallery, or add to one, from a folder, a manifest, the built-in sample or generated scenes."""
-    if where.root is not None:  # whoever types the path here may read it anyway: TESSERA_ROOTS guards the web
+    if where.root is not None:  # TESSERA_ROOTS limits only requests to the server
         settings = settings.model_copy(update={"roots": (*settings.roots, where.root)})
     new = NewGallery.model_validate({"name": name or where.name, "source": where.source})
 
@@ -63,7 +63,7 @@ def import_images(
 
 
 def where(source: str, *, labels: str, changes: Sequence[str] = ()) -> Where:
-    """What the word or path means. Raises BadQuery."""
+    """The source that a text names: `sample`, `countables`, or the path of a folder or manifest. Raises BadQuery."""
     if source == "sample":
         return Where({"kind": "sample"}, None, "sample-photos")
     if source == "countables":
@@ -77,7 +77,7 @@ def where(source: str, *, labels: str, changes: Sequence[str] = ()) -> Where:
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`steps=500` and the like as a mapping; values are JSON where they can be, else text."""
+    """Settings such as `steps=500` as a mapping; values are JSON where they can be, else text. Raises BadQuery."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -91,7 +91,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def submit(settings: Settings, kind: str, spec: Mapping[str, Any], *, again: bool, detach: bool, as_json: bool) -> int:
-    """Submit a job and watch it to its end; exit status 0 where it is done (or only submitted)."""
+    """Submit a job and watch it until its end; returns the exit status, 0 where it is done or was only submitted."""
     return _run(settings, lambda services: services.jobs.submit(kind, spec, again), detach=detach, as_json=as_json)
 
 
@@ -130,7 +130,7 @@ def _report(services: Services, job: JobRecord, *, as_json: bool, ended: bool) -
 
 
 def _tell_gallery(services: Services, slug: str) -> None:
-    """How many images a gallery has, how many files were left out, and why the first of them was."""
+    """Print how many images a gallery has, how many files were left out, and why the first of them was."""
     gallery = services.galleries.get(slug)
     terminal.say(f"{gallery.rows:,} images, {gallery.skipped:,} files left out")
     for item in services.galleries.skipped(slug, limit=1).files:
@@ -144,7 +144,7 @@ def _job_json(services: Services, job: JobRecord) -> dict[str, Any]:
 
 
 def list_jobs(settings: Settings, *, limit: int, as_json: bool) -> None:
-    """The newest jobs."""
+    """Print the newest jobs."""
     with opened(settings) as services:
         found = services.jobs.list(limit=limit).jobs
         if as_json:
@@ -166,7 +166,7 @@ def _line(job: JobRecord) -> tuple[object, ...]:
 
 
 def show_job(settings: Settings, number: int, *, follow: bool, cancel: bool, resume: bool, as_json: bool) -> None:
-    """One job, after it was cancelled or queued again where that was asked for."""
+    """Print one job, or watch it; before that cancel it or queue it again where asked."""
     with opened(settings) as services:
         job = services.jobs.get(number)
         if cancel:
@@ -190,7 +190,7 @@ def show_neighbours(
     metric: str,
     as_json: bool,
 ) -> None:
-    """Nearest neighbours of a file (by the network, started here) or of a row (no network needed)."""
+    """Print the nearest neighbours of a file, for which a predictor is started, or of a row, which needs none."""
     if metric not in ("l2", "cosine"):
         raise BadQuery("bad_metric", f"The metric is l2 or cosine, not {metric}.")
     asked = SearchOptions(layer=layer, k=NEIGHBOURS if k is None else k, metric=cast(Metric, metric))
@@ -215,7 +215,7 @@ def show_neighbours(
 
 
 def show_count(settings: Settings, checkpoint: str, image: Path, *, kernel: str, as_json: bool) -> None:
-    """The counting equation of a file."""
+    """Print both sides of the counting equation for an image file."""
     if kernel not in ("area", "linear", "cubic", "lanczos"):
         raise BadQuery("bad_kernel", f"The kernel is area, linear, cubic or lanczos, not {kernel}.")
     with predicting(settings, lambda it: it.checkpoints.open(checkpoint)) as services:

@@ -1,4 +1,4 @@
-"""`tessera demo`: a workspace with something in it before the server answers for the first time."""
+"""The command `tessera demo`: fills a workspace with samples before the server starts."""
 
 import logging
 import os
@@ -24,16 +24,16 @@ from app.settings import Settings
 from app.store.tables import JobRow
 
 COUNTABLES, PHOTOS = "countables", "sample-photos"
-PATIENCE = 2.5  # seconds that the server may start later for the sake of the first scenes
+PATIENCE = 2.5  # seconds that the server waits for the first scenes
 
 log = logging.getLogger("tessera.demo")
 
 
 def prepare(settings: Settings) -> None:
-    """Register the bundled checkpoints and submit, as jobs that anyone can watch, what the first screen shows.
+    """Register the bundled checkpoints, and submit the jobs that make what the first page shows.
 
-    In the order in which it fills: the first scenes are drawn here, so that the server starts with them, and scanned
-    before the rest. A workspace that has it all already stays as it is.
+    The first scenes are drawn here, so that the server starts with them; the other work is done by jobs, of which the
+    scan of these scenes comes first. A workspace that has all of this is left as it is.
     """
     with opened(settings) as services:
         scenes = services.galleries.create(NewGallery(name=COUNTABLES, source=CountablesFrom(kind="countables")))
@@ -42,7 +42,7 @@ def prepare(settings: Settings) -> None:
             drawing = FirstScenes(services, scenes.job).start()
         services.galleries.create(NewGallery(name=PHOTOS, source=SampleFrom(kind="sample")))
         _submit_scans(services)
-        import_module("app.main")  # which takes most of a second: the scenes are drawn meanwhile
+        import_module("app.main")  # takes most of a second, in which scenes are drawn
         if drawing is not None:
             drawing.publish(PATIENCE)
 
@@ -65,9 +65,9 @@ def _submit_scans(services: Services) -> None:
 
 
 class FirstScenes:
-    """Draws what the first screen begins with while the server is being loaded; the import job goes on after that.
+    """Draws the first scenes of an import job while the server is being imported; the job then draws the others.
 
-    On a machine that is too busy for it nothing is published, and the job draws everything.
+    Where the machine is too slow nothing is published, and the job draws all scenes.
     """
 
     def __init__(self, services: Services, job: JobRecord) -> None:
@@ -86,7 +86,7 @@ class FirstScenes:
         return self
 
     def publish(self, within: float) -> bool:
-        """Register the scenes; False where they were not there in so many seconds."""
+        """Register the scenes; False where they were not finished within so many seconds."""
         self._thread.join(within)
         self._context.stop()
         self._thread.join()
@@ -105,7 +105,7 @@ class FirstScenes:
             self._drawn = True
         except Stopped:
             pass
-        except Exception:  # the job meets it again, and says what to do about it
+        except Exception:  # the job will fail in the same way, and explain it
             log.exception("the first scenes could not be drawn")
 
 
@@ -115,7 +115,10 @@ def _scan(services: Services, checkpoint: str, gallery: str, *, start: bool = Fa
 
 
 def _submitted(services: Services, checkpoint: str, gallery: str, *, whole: bool = False) -> bool:
-    """Whether a scan of the two was ever asked for: once its gallery is there, the same scan has another identity."""
+    """Whether a scan of the two was ever submitted; with `whole`, scans of a growing gallery's start do not count.
+
+    This cannot be asked by identity, because the same scan has another one once its gallery is complete.
+    """
     with services.store.read() as session:
         specs = session.scalars(select(JobRow.spec).where(JobRow.kind == "scan")).all()
     kept = [spec for spec in specs if not (whole and spec.get("start"))]
@@ -123,7 +126,7 @@ def _submitted(services: Services, checkpoint: str, gallery: str, *, whole: bool
 
 
 def browser_wanted() -> bool | None:
-    """True where somebody sits in front of a display; None leaves it to TESSERA_OPEN_BROWSER."""
+    """Whether to open a browser: only where there is a display; None leaves it to TESSERA_OPEN_BROWSER."""
     if "TESSERA_OPEN_BROWSER" in os.environ:
         return None
     if os.environ.get("SSH_CONNECTION") or not sys.stdout.isatty():

@@ -1,4 +1,4 @@
-"""What `tessera doctor` looks at: this machine, its libraries, and whether the workspace is whole. It only looks."""
+"""The checks of `tessera doctor`: this machine, its libraries, and every file of the workspace; it changes nothing."""
 
 import json
 import shutil
@@ -25,8 +25,8 @@ from models.card import WEIGHTS, file_sha256
 Status = Literal["ok", "warn", "fail"]
 LIBRARIES = ("torch", "torchvision", "faiss-cpu", "numpy", "pyarrow", "pillow", "fastapi", "starlette", "sqlalchemy")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-LEFT_OVER_AFTER = 3600.0  # seconds; a younger temporary file may still be being written
-LOW_DISK = 2_000_000_000
+LEFT_OVER_AFTER = 3600.0  # seconds; a younger temporary file may still be in use
+LOW_DISK = 2_000_000_000  # bytes
 TORCH_PROBE = """
 import io, json, torch, torchvision
 from PIL import Image
@@ -43,7 +43,7 @@ print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__versi
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: its name, how it is, and what to do where it is not well."""
+    """The result of one check; the message says what was found, and what to do about a problem."""
 
     name: str
     status: Status
@@ -51,7 +51,7 @@ class Check:
 
 
 def examine(settings: Settings, *, torch: bool = True) -> Iterator[Check]:
-    """Every check, one after another as they are done; importing torch takes seconds."""
+    """Run all checks and yield each result; with `torch` one of them imports torch, which takes seconds."""
     yield versions()
     if torch:
         yield torch_works()
@@ -61,7 +61,7 @@ def examine(settings: Settings, *, torch: bool = True) -> Iterator[Check]:
 
 
 def versions() -> Check:
-    """Python, SQLite and the libraries that matter, from their metadata."""
+    """The versions of Python, SQLite and the most important libraries, from their metadata."""
     python = ".".join(map(str, sys.version_info[:3]))
     found = [f"Python {python}", f"SQLite {sqlite3.sqlite_version}"]
     missing = []
@@ -77,7 +77,7 @@ def versions() -> Check:
 
 
 def torch_works(code: str = TORCH_PROBE) -> Check:
-    """Import torch and torchvision in a process of its own, decode a JPEG, call a compiled operator."""
+    """Whether torch and torchvision work: a process imports them, decodes a JPEG, calls a compiled operator."""
     try:
         ran = children.run("-c", code, timeout=180)
     except subprocess.TimeoutExpired:
@@ -95,7 +95,7 @@ def torch_works(code: str = TORCH_PROBE) -> Check:
 
 
 def chromium() -> Check:
-    """The browser that the tests drive; Tessera itself needs none."""
+    """Whether there is the browser that the tests use; Tessera itself needs none."""
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if found is None:
         return Check("chromium", "warn", "none found: the browser tests will skip (nothing else needs it)")
@@ -103,7 +103,7 @@ def chromium() -> Check:
 
 
 def free_disk(folder: Path) -> Check:
-    """Room where the workspace is, or will be."""
+    """The free space on the disk of the workspace."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     status: Status = "ok" if free > LOW_DISK else "warn"
@@ -111,7 +111,7 @@ def free_disk(folder: Path) -> Check:
 
 
 def workspace(settings: Settings) -> Iterator[Check]:
-    """Database, packs, checkpoints and forgotten temporary files."""
+    """The checks of the workspace: database, packs, checkpoints, and old temporary files."""
     if settings.database_url is None and not (settings.workspace / DATABASE).exists():
         yield Check("workspace", "warn", f"no workspace at {settings.workspace} yet; `tessera demo` makes one")
         return
@@ -134,7 +134,7 @@ def workspace(settings: Settings) -> Iterator[Check]:
 
 
 def database(path: Path) -> Check:
-    """SQLite's own integrity check, read-only, and whether this program knows the schema."""
+    """Whether the database is intact by SQLite's own check, and whether this program knows its schema."""
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
         try:
@@ -152,7 +152,7 @@ def database(path: Path) -> Check:
 
 
 def packs(root: Path, galleries: Iterable[GalleryRow]) -> Check:
-    """Every shard against the SHA-256 in the database."""
+    """Whether every shard has the SHA-256 that the database records."""
     wanted = [
         (f"{gallery.slug}/{shard['file']}", root / gallery.folder / shard["file"], shard["sha256"])
         for gallery in galleries
@@ -162,7 +162,7 @@ def packs(root: Path, galleries: Iterable[GalleryRow]) -> Check:
 
 
 def weights(root: Path, checkpoints: Iterable[CheckpointRow]) -> Check:
-    """Every checkpoint's weights against the SHA-256 in the database."""
+    """Whether every checkpoint's weights have the SHA-256 that the database records."""
     wanted = [(row.slug, root / row.folder / WEIGHTS, row.sha256) for row in checkpoints]
     return _hashes("checkpoints", "checkpoints", wanted, "train or register it again")
 
@@ -182,7 +182,7 @@ def _is(path: Path, sha256: str, digest: Callable[[Path], str] = file_sha256) ->
 
 
 def left_over(root: Path, *, now: float | None = None) -> Check:
-    """Temporary files and folders of writes that never finished; they are safe to delete."""
+    """Whether there are temporary files and folders of writes that never finished; they can be deleted."""
     moment = time.time() if now is None else now
     found = [
         path.relative_to(root).as_posix()

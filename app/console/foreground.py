@@ -1,4 +1,4 @@
-"""The command line's own hands: services without a server, a supervisor or a predictor for as long as one is needed."""
+"""What commands run without a server: services, and a supervisor or a predictor for as long as they need one."""
 
 import contextlib
 import time
@@ -15,14 +15,14 @@ from app.services.checkpoints.bundled import ensure_random_init
 from app.services.services import Services
 from app.settings import Settings
 
-POLL = 0.25
-PREDICTOR_START = 120.0  # seconds: a cold disk may need most of a minute to import torch
+POLL = 0.25  # seconds between two readings of a job's row
+PREDICTOR_START = 120.0  # seconds; importing torch from a slow disk may take most of a minute
 END_STATES = (*ENDED, "blocked")
 
 
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Services]:
-    """The services of a workspace, made where it is new; nothing runs behind them."""
+    """The services of a workspace, which is made where it is new; no other process is started."""
     services = build_services(settings)
     ensure_random_init(services.checkpoints)
     try:
@@ -33,7 +33,7 @@ def opened(settings: Settings) -> Iterator[Services]:
 
 @contextlib.contextmanager
 def supervised(settings: Settings) -> Iterator[None]:
-    """Somebody runs jobs while the block lasts: the supervisor that is there, and ours from the moment it leaves."""
+    """Jobs run inside the block: by a supervisor that is there already, or by one that is started here."""
     supervisor = SupervisorProcess(settings, quiet=True)
     supervisor.start()
     try:
@@ -44,7 +44,7 @@ def supervised(settings: Settings) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is, as its row says."""
+    """A job's progress as its row says: `step` of `total` units, `rate` in units a second."""
 
     state: str
     step: int
@@ -56,7 +56,7 @@ class JobProgress:
 
 
 def follow(services: Services, job_id: int, show: Callable[[JobProgress], None]) -> JobRecord:
-    """Look at a job until it has ended or is blocked; calls `show` at every look."""
+    """Wait until a job has ended or is blocked, and call `show` with its progress at every reading."""
     while True:
         job = services.jobs.get(job_id)
         show(progress_of(job))
@@ -66,7 +66,7 @@ def follow(services: Services, job_id: int, show: Callable[[JobProgress], None])
 
 
 def progress_of(job: JobRecord) -> JobProgress:
-    """The row's progress with its blanks filled in."""
+    """The progress in a job's row, with defaults for what is missing."""
     latest = job.progress
     return JobProgress(
         state=job.state,
@@ -81,7 +81,10 @@ def progress_of(job: JobRecord) -> JobProgress:
 
 @contextlib.contextmanager
 def predicting(settings: Settings, check: Callable[[Services], object]) -> Iterator[Services]:
-    """Services whose predictor runs; `check` raises what can be known before it is started. Raises Busy."""
+    """Services with a running predictor. Raises Busy where it does not start.
+
+    `check` is called before it is started, to raise the errors that can be known without it.
+    """
     predictor = Predictor(settings)
     services = build_services(settings, predictor=predictor)
     ensure_random_init(services.checkpoints)

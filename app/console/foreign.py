@@ -1,4 +1,4 @@
-"""`tessera checkpoint add`: a file from elsewhere is looked into, told about, and registered."""
+"""The command `tessera checkpoint add`: inspects a foreign file, says what is in it, and registers it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +15,17 @@ from app.settings import Settings
 from models.card import FILTERS_ONLY
 from models.foreign.published_names import is_library_name
 
-DOUBTS = 5  # that are named
+DOUBTS = 5  # how many are printed
 
 
 def add_checkpoint(settings: Settings, file: Path, new: NewCheckpoint, *, look: bool, as_json: bool) -> None:
-    """Look into a file and, unless `look` only, register what is chosen in it. Raises what the services raise.
+    """Inspect a file and, unless `look`, register the weights chosen in it. Raises what the services raise.
 
     A name like torchvision:resnet50.IMAGENET1K_V2 means published weights, unless there is a file of that name.
     """
     published = is_library_name(str(file)) and not file.exists()
     place = file.expanduser().absolute()
-    # Whoever types the path here may read it anyway: TESSERA_ROOTS guards the web.
+    # TESSERA_ROOTS limits only requests to the server: who runs this command can read the file anyway.
     settings = settings.model_copy(update={"roots": (*settings.roots, place.resolve().parent)})
     with opened(settings) as services:
         try:
@@ -41,7 +41,7 @@ def add_checkpoint(settings: Settings, file: Path, new: NewCheckpoint, *, look: 
 
 
 def _looked_up(services: Services, name: str) -> InspectionRecord:
-    """Published weights; where they cannot be fetched, the folder for them is told in full."""
+    """Inspect published weights; where they cannot be downloaded, the error names the folder to put them into."""
     try:
         return services.inspections.look_up(name)
     except NotFound as error:

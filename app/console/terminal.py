@@ -1,4 +1,4 @@
-"""What the command line shows: tables, progress bars, and errors in one line."""
+"""Output of the command line: lines, tables, progress bars and errors."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -21,22 +21,22 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 def say(text: str) -> None:
-    """A line for the reader; text from outside is never taken for markup."""
+    """Print a line; brackets in it are never taken for markup."""
     out.print(text, markup=False)
 
 
 def complain(text: str) -> None:
-    """A line on standard error."""
+    """Print an error on standard error."""
     err.print(text, markup=False, style="red")
 
 
 def data(value: object) -> None:
-    """One JSON value on standard output, for scripts."""
+    """Print one JSON value, for scripts."""
     out.file.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Plain columns; all that look like numbers go to the right."""
+    """Print a table; columns that hold only numbers are aligned to the right."""
     shown = [[str(cell) for cell in row] for row in rows]
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
@@ -48,14 +48,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def check(result: "Check") -> None:
-    """One line of the doctor's."""
+    """Print one line of `tessera doctor`."""
     out.print(f"{MARKS[result.status]}  [bold]{result.name}[/]: ", end="")
     out.print(result.message, markup=False)
 
 
 @contextmanager
 def bar(title: str, *, quiet: bool) -> "Iterator[Callable[[JobProgress], None]]":
-    """A progress bar on standard error that is told of every look at a job; nothing where `quiet`."""
+    """A progress bar on standard error; yields the function that updates it, which does nothing where `quiet`."""
     if quiet:
         yield lambda _progress: None
         return

@@ -1,4 +1,4 @@
-"""One question in a child that is thrown away: bounds first, then the work, then the answer as JSON."""
+"""The reader: a child that limits its own memory and time, answers one question about a foreign file, and ends."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ TIMES: Final = {
     "convert": 5,
     "reprepare": 5,
     "library": 0,
-}  # times the file: mapped, copied, and for writing twice more
+}  # memory allowed by kind of question, in sizes of the file: for mapping and copying it, and for writing
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ MEMORY = "Reading this file needs more memory than a file of its size should; it
 
 
 def answer(question: dict[str, Any], writing: int) -> None:
-    """Write {"answer"} or {"failure"} to the descriptor and leave the process."""
+    """Write {"answer"} or {"failure"} as JSON to the descriptor `writing`, and end the process."""
     die_with_parent()
     size = _size(question)
     confine(size, times=TIMES[question["kind"]])
@@ -34,7 +34,7 @@ def answer(question: dict[str, Any], writing: int) -> None:
         said = _failure(error.code, str(error), error.detail)
     except MemoryError:
         said = _failure("memory_limit", MEMORY)
-    except Exception as error:  # the one boundary: what a hostile file makes a library raise is not foreseen
+    except Exception as error:  # a hostile file may make libraries raise anything
         log.exception("a file could not be read")
         message = "This file is damaged, or none that Tessera can read."
         said = _failure("not_a_checkpoint", message, {"type": type(error).__name__})

@@ -1,4 +1,4 @@
-"""The server's side of the inspector: starts it when it is first needed, asks it, turns refusals into words."""
+"""The server's side of the inspector: starts the process when it is first needed, asks it, and raises its refusals."""
 
 import json
 import logging
@@ -18,8 +18,8 @@ from app import children
 from app.failures import BadQuery, Busy, Conflict, DomainError, Forbidden, NotFound, TooLarge, WrongType
 from app.inspector.limits import wall_for
 
-QUEUE: Final = 8  # questions that may wait or be answered at once
-START: Final = 120.0  # seconds that a cold machine may take to import torch
+QUEUE: Final = 8  # questions that may wait or be answered at the same time
+START: Final = 120.0  # seconds that importing torch may take
 KINDS: Final[dict[str, type[DomainError]]] = {
     "file_too_large": TooLarge,
     "unsupported_format": WrongType,
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Inspector:
-    """One subprocess that forks a reader for each question; every method may be called from any thread."""
+    """Asks the inspector's process, which forks a reader for each question; methods may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,7 +45,10 @@ class Inspector:
         self._closed = False
 
     def warm(self, after: Callable[[float], object]) -> None:
-        """Start in the background, once `after(seconds)` returns: two imports of torch at once help nobody."""
+        """Start the process in the background, once `after(START)` returns.
+
+        `after` waits for the predictor, so that two processes do not import torch at the same time.
+        """
 
         def start() -> None:
             after(START)
@@ -56,7 +59,7 @@ class Inspector:
         threading.Thread(target=start, name="inspector", daemon=True).start()
 
     def close(self) -> None:
-        """End the process and its readers; whoever waits is told."""
+        """End the process and its readers; threads that wait for an answer get Busy."""
         with self._lock:
             self._closed = True
             process = self._process
@@ -66,11 +69,11 @@ class Inspector:
 
     @property
     def pid(self) -> int | None:
-        """The process that forks, while there is one."""
+        """The id of the process that forks; None while there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def ask(self, kind: str, path: Path, **fields: Any) -> dict[str, Any]:
-        """The answer of a reader. Raises the DomainError that fits a refusal, or Busy."""
+        """A reader's answer to a question about a file. Raises the DomainError of a refusal, or Busy."""
         try:
             size = path.stat().st_size
         except OSError:
@@ -106,7 +109,7 @@ class Inspector:
             return future
 
     def _running_pipe(self) -> Connection:
-        """The pipe to a process that runs; starts one where there is none. The caller holds the lock."""
+        """The pipe to the process, which is started where none runs. The caller holds the lock."""
         if self._pipe is None or self._process is None or self._process.poll() is not None:
             ours, theirs = socket.socketpair()
             with theirs:
@@ -128,7 +131,7 @@ class Inspector:
         except (EOFError, OSError, ValueError, KeyError):
             pass
         with self._lock:
-            # The next process may run already: only what was asked of this one is lost.
+            # The next process may run already, so only questions to this one are lost.
             lost = [number for number, (asked, _) in self._pending.items() if asked is pipe]
             orphans = [self._pending.pop(number)[1] for number in lost]
             if self._pipe is pipe:
@@ -142,12 +145,12 @@ class Inspector:
 
 
 def refusal(code: str, message: str, detail: object = None) -> DomainError:
-    """The failure with the status that fits its code; 422 where none is named."""
+    """The error of a failure, by its code; BadQuery for codes that are not in KINDS."""
     return KINDS.get(code, BadQuery)(code, message, detail)
 
 
 def _killed(how: dict[str, Any]) -> DomainError:
-    """A reader that did not end by itself: too slow, or brought down by the file."""
+    """The error for a reader that was killed, because it was too slow or because the file crashed it."""
     if how["late"]:
         return BadQuery(
             "time_limit", "Reading this file takes far longer than a file of its size should; it was stopped."
@@ -165,7 +168,7 @@ def _lost() -> Busy:
 
 
 def _spawn(descriptor: int) -> "subprocess.Popen[bytes]":
-    """One thread everywhere (forking needs that), and no accelerator."""
+    """Start the process with one thread in every library, which forking needs, and without accelerators."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE")}
     environment = {**kept, **one, "CUDA_VISIBLE_DEVICES": ""}

@@ -1,7 +1,7 @@
-"""Fetches one file of published weights: `python -m app.inspector.fetching URL FILE BYTES`, a process of its own.
+"""Downloads one file of published weights: `python -m app.inspector.fetching URL FILE BYTES`, a process of its own.
 
-It streams to a name beside FILE and renames it when it is whole; its last line is JSON, {"sha256"} or
-{"failure": {"code", "message"}}. How long it may take is for its caller to say, who ends it.
+It writes to a name beside FILE and renames it when it is complete. Its last line is JSON, {"sha256"} or
+{"failure": {"code", "message"}}. It has no time limit for the whole file; its caller ends it.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 from app.inspector.limits import die_with_parent
 
 PIECE: Final = 1 << 20
-QUIET: Final = 20.0  # seconds without a byte after which a connection is given up
+QUIET: Final = 20.0  # seconds without data after which a connection is given up
 AGENT: Final = {"User-Agent": "tessera"}
 
 
 class NotFetched(Exception):
-    """The file could not be had; `code` for programs, the message for people."""
+    """The file could not be downloaded; `code` is for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class NotFetched(Exception):
 
 
 class SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows a server that points elsewhere, never from https to anything else."""
+    """Follows redirects, but never from https to another scheme."""
 
     def redirect_request(
         self,
@@ -48,7 +48,7 @@ class SameScheme(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(url: str, file: Path, *, limit: int) -> str:
-    """Write what is at `url` to `file` and give its SHA-256. Raises NotFetched."""
+    """Download `url` to `file`, at most `limit` bytes; returns the SHA-256. Raises NotFetched."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise NotFetched("not_fetched", "Only http and https addresses are fetched from.")
     part = file.with_name(f".{file.name}.part")
@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
 
 
 def main(url: str, file: str, limit: str) -> None:
-    """Fetch, and say how it went."""
+    """Download, and print the result as JSON."""
     die_with_parent()
     try:
         said: dict[str, object] = {"sha256": fetch(url, Path(file), limit=int(limit))}

@@ -1,7 +1,7 @@
-"""The process that forks readers: `python -m app.inspector.server FD`, started by the client.
+"""The inspector's process, which forks readers: `python -m app.inspector.server FD`, started by the client.
 
-It imports torch once and has one thread, so that it may fork; each question is answered by a child of its own, which
-is bounded in memory and time and thrown away. A child's answer is passed on as bytes and never interpreted here.
+It imports torch once and has only one thread, so that it can fork. Each question is answered by a child of its own,
+which is limited in memory and time. A child's answer is passed on as bytes and never interpreted here.
 """
 
 import gc
@@ -18,13 +18,16 @@ from typing import Any, Final
 
 from app.inspector.limits import RESULT, wall_for
 
-AT_ONCE: Final = 2
-PIECE: Final = 1 << 20
+AT_ONCE: Final = 2  # children at the same time
+PIECE: Final = 1 << 20  # bytes that are read at a time
 
 
 @dataclass
 class Child:
-    """A reader at work, and what it has answered so far."""
+    """A running reader and the bytes of its answer so far; `pipe` is the descriptor that it answers to.
+
+    `deadline` is in seconds of the monotonic clock; `late` says that it was killed because it passed its deadline.
+    """
 
     number: int
     pid: int
@@ -35,7 +38,7 @@ class Child:
 
 
 class InspectorServer:
-    """Questions wait in order; at most two are answered at once."""
+    """Answers questions in their order, at most two at the same time."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -43,7 +46,7 @@ class InspectorServer:
         self.children: dict[int, Child] = {}
 
     def serve(self) -> None:
-        """Answer until the pipe ends."""
+        """Answer questions until the pipe is closed, which raises EOFError or OSError."""
         while True:
             while self.waiting and len(self.children) < AT_ONCE:
                 self._fork(self.waiting.popleft())
@@ -97,12 +100,12 @@ class InspectorServer:
 
 
 def main(descriptor: int) -> None:
-    """Warm up, then fork on demand."""
+    """Import torch, then answer questions until the pipe is closed."""
     logging.basicConfig(level=logging.INFO, format="inspector: %(message)s")
-    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of every build that it tries
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when we end
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # at INFO it logs every build that it tries
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
     pipe = Connection(descriptor)
-    import app.inspector.work  # noqa: F401 (torch: the seconds that children do not spend)
+    import app.inspector.work  # noqa: F401 (imports torch before children need it)
 
     gc.freeze()
     server = InspectorServer(pipe)

@@ -1,4 +1,4 @@
-"""What the readers' children do with a question; the only part of the inspector that loads torch."""
+"""The work of the inspector's children, by kind of question; the only part of the inspector that imports torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,15 +21,15 @@ from models.foreign.report import Guess, LoadReport
 from models.foreign.repreparing import reprepared
 from models.foreign.weights import Inspection, UnreadableWeights, WeightsCandidate
 
-REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is looked into
+REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is inspected
 
 torch.set_num_threads(1)
 
 
 def look(question: Mapping[str, Any]) -> dict[str, Any]:
-    """The inspection of `path`, at most `limit` bytes, and what its weights would become.
+    """The inspection of the file `path`, of at most `limit` bytes, and what its weights would become.
 
-    Where the file is a library's published weights, `library` tells what the library says about them.
+    For weights that a library publishes, `library` has what it says about them.
     """
     found = inspect(Path(question["path"]), limit=question["limit"])
     library = _library(question)
@@ -42,7 +42,7 @@ def look(question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare(question: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights of an inspected file would become as the architecture that a person names."""
+    """What a candidate's weights would become in the architecture that a person names."""
     inspection = Inspection.from_json(question["inspection"])
     candidate = inspection.candidate(question["candidate"])
     return {"report": _report(candidate, inspection, question["architecture"], _library(question)).as_json()}
@@ -93,10 +93,11 @@ def _library(question: Mapping[str, Any]) -> LibraryWeights | None:
 
 
 def _found(candidate: WeightsCandidate, inspection: Inspection, library: LibraryWeights | None) -> LoadReport | None:
-    """The report as what fits best. A library's own weights are its own network, prepared as it says.
+    """The report for the architecture that fits best; None where there is none.
 
-    Several networks of timm have one another's shapes and compute something else, so there its name decides;
-    torchvision's are known by their shapes, and its name decides where they are not.
+    Weights that a library publishes get the library's own preprocessing. For those of timm, the name decides which
+    architecture they have, because several of its networks have the same shapes but compute something else. For those
+    of torchvision, the name decides only where the shapes do not.
     """
     found = best(candidate, recognise(candidate, inspection.metadata))
     if library is None:
@@ -110,7 +111,7 @@ def _found(candidate: WeightsCandidate, inspection: Inspection, library: Library
 
 
 def _prepared(found: LoadReport, library: LibraryWeights | None) -> LoadReport:
-    """The report with the library's preparation before all others."""
+    """The report with the library's preprocessing before the other ways to prepare images."""
     if library is None:
         return found
     return replace(found, guess=replace(found.guess, preprocess=(library.preprocess, *found.guess.preprocess)))
@@ -119,7 +120,7 @@ def _prepared(found: LoadReport, library: LibraryWeights | None) -> LoadReport:
 def _report(
     candidate: WeightsCandidate, inspection: Inspection, architecture: str | None, library: LibraryWeights | None
 ) -> LoadReport:
-    """The report as the architecture that was named, else as the one that fits best."""
+    """The report for the named architecture, or where it is None for the one that fits best."""
     guesses = recognise(candidate, inspection.metadata)
     if architecture is not None and (asked := named(candidate, architecture)) is not None:
         return _prepared(_as_named(candidate, asked), library)
@@ -142,7 +143,7 @@ def _report(
 
 
 def _as_named(candidate: WeightsCandidate, guess: Guess) -> LoadReport:
-    """The report as a network of a library, by its name there."""
+    """The report for a network of a library, which was named. Raises UnreadableWeights where it cannot be built."""
     try:
         return report(candidate, guess)
     except TimmMissing as error:
@@ -153,7 +154,7 @@ def _as_named(candidate: WeightsCandidate, guess: Guess) -> LoadReport:
 
 
 def _preprocess(guess: Guess, asked: str | Mapping[str, Any] | None) -> Preprocess:
-    """The preparation of that name or with those fields; the first that is offered where none is asked for."""
+    """The preprocessing of that name or with those fields; where none is asked for, the first that is offered."""
     if asked is None:
         return guess.preprocess[0].preprocess
     if isinstance(asked, str):

@@ -1,7 +1,7 @@
-"""The kinds of job there are, each as one value: what runs it, what checks a submission, its lane, title and artefact.
+"""The catalogue of the kinds of job, one value each: its modules, its lane, its title and its artefact.
 
-A new kind is one entry here and the two modules that the entry names. The job's own process, the supervisor and the
-server all read this file, so it imports neither torch nor the database.
+A new kind needs one entry here and the two modules that the entry names. Job processes, the supervisor and the server
+all import this file, so it imports neither torch nor the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,10 +22,10 @@ RUNS, SUBMITS = "app.jobs.kinds.", "app.services.jobs.submissions."
 
 @dataclass(frozen=True)
 class InPlace:
-    """An artefact without a row: whoever wants it reads the file where it lies.
+    """An artefact that has no row in the database and is read from its file.
 
-    The file is JSON with a key `says`, or only has to be there (`says` None). `file` is its name where the job's output
-    is a folder.
+    The file must be JSON with the key `says`; where that is None, it only has to exist. `file` is its name where the
+    job's output is a folder.
     """
 
     says: str | None = None
@@ -34,9 +34,9 @@ class InPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Artefact:
-    """What a job makes. `registers` says how it becomes known: as a row of a table, or by lying in its place.
+    """What a kind of job makes; `registers` is the table that gets a row, or InPlace where there is none.
 
-    `page` is where people find it, once the job is done, or with `early` as soon as the job is queued.
+    `page` gives the address of its page, which exists once the job is done, or with `early` as soon as it is queued.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Artefact:
 class Kind:
     """A kind of job.
 
-    `module` holds `run(job)` and is imported by the job's process alone; `submission` holds `prepare(store, settings,
-    spec)` and is imported by the services alone.
+    `module` has the function `run(job)` and is imported only by the job's process; `submission` has the function
+    `prepare(store, settings, spec)` and is imported only by the services. `title` makes the job's title from its spec.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Kind:
 
 
 def artefact(name: str) -> Artefact | None:
-    """The artefact of that name, if a kind of job makes it."""
+    """The artefact of that name; None where no kind of job makes it."""
     return next((kind.makes for kind in KINDS.values() if kind.makes.name == name), None)
 
 
 def _on(what: str) -> Title:
-    """`Scan of net on photos` and the like."""
+    """Titles such as `Evaluation of net on photos`."""
     return lambda spec: f"{what} of {spec.get('checkpoint')} on {spec.get('gallery')}"
 
 
@@ -76,7 +76,7 @@ def _import_title(spec: Spec) -> str:
 
 
 def _train_title(spec: Spec) -> str:
-    """What is learned from which gallery; of a break-it lab also its recipe."""
+    """The task and the gallery; for a lab that breaks counting on purpose also the recipe."""
     title = f"Training of {spec.get('task', 'a network')} on {spec.get('gallery')}"
     recipe = spec.get("recipe")
     return f"{title}, recipe {recipe}" if isinstance(recipe, str) and lab(recipe) is not None else title
@@ -87,7 +87,7 @@ def _scan_title(spec: Spec) -> str:
 
 
 def _cluster_title(spec: Spec) -> str:
-    """What is grouped, into how many and by which centres."""
+    """The layer and scan that are clustered, and the number of clusters or the centres that are used."""
     what = f"{spec.get('layer')} of {spec.get('scan')}"
     if spec.get("centres"):
         return f"Pseudo-labels for {what} from {spec['centres']}"
@@ -100,12 +100,12 @@ def _export_title(spec: Spec) -> str:
 
 
 def _below(address: str) -> Page:
-    """The page of the artefact's slug below an address."""
+    """Pages with the artefact's slug below an address."""
     return lambda output: f"{address}/{output.slug}"
 
 
 def _results(output: Output) -> str:
-    """The table that a probe is a row of: its path is `probes/<gallery>/<protocol>/<checkpoint>`."""
+    """The page of the probe's table; the path of the output is `probes/<gallery>/<protocol>/<checkpoint>`."""
     _, gallery, protocol, _ = output.path.split("/")
     return f"/results?gallery={gallery}&protocol={protocol}"
 

@@ -1,4 +1,4 @@
-"""What a job's code sees of the world: its spec, its folders, and the way to tell how far it is."""
+"""The context that a job's code is given: its spec, its folders, and methods to report progress and results."""
 
 import sys
 from collections import deque
@@ -13,15 +13,15 @@ from app.jobs.spec import JobSpec
 
 MIN_INTERVAL = 0.5  # seconds between two progress events
 RATE_WINDOW = 30.0  # seconds over which speed is measured
-MAX_MESSAGE = 2000
+MAX_MESSAGE = 2000  # characters
 
 
 class Stopped(BaseException):
-    """The job was asked to stop: save what is needed to go on later, and let this pass."""
+    """The job was asked to stop; its code may save its state, and must let this pass on."""
 
 
 class JobFailed(Exception):
-    """The job cannot go on; `message` tells the user what to do about it."""
+    """The job cannot continue; `message` tells the user what to do about it."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class JobFailed(Exception):
 
 
 class _Pace:
-    """Steps per second over the last half minute, of this attempt only."""
+    """Measures the steps per second of this attempt, over the last half minute."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -40,7 +40,7 @@ class _Pace:
     def at(self, step: float, unit: str) -> float | None:
         now = self._clock()
         if unit != self._unit or (self._seen and step < self._seen[-1][1]):
-            self._seen.clear()  # a new phase counts from its own start
+            self._seen.clear()  # a new phase of the job has begun
         self._unit = unit
         self._seen.append((now, step))
         while len(self._seen) > 2 and now - self._seen[0][0] > RATE_WINDOW:
@@ -52,7 +52,8 @@ class _Pace:
 class JobContext:
     """One attempt of one job, as its code sees it.
 
-    `state` survives attempts and is where a job keeps what it resumes from; `output` is the artefact's own folder.
+    `state` is a folder that all attempts share, in which a job saves what it resumes from. `output` is the path of the
+    artefact, a folder or a file.
     """
 
     def __init__(self, folder: Path, spec: JobSpec, events: EventWriter, *, clock: Callable[[], float] = monotonic):
@@ -70,25 +71,25 @@ class JobContext:
         self._events = events
         self._clock = clock
         self._pace = _Pace(clock)
-        self._stop = False  # a plain flag: a signal handler must not take a lock
+        self._stop = False  # a plain flag, because a signal handler must not take a lock
         self._last = float("-inf")
         self._waiting: dict[str, tuple[int, float]] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "JobContext":
-        """The context of a job folder that holds a `spec.json`."""
+        """The context of a job, from the `spec.json` in its folder."""
         return cls(folder, JobSpec.read(folder), EventWriter(folder / EVENTS))
 
     @property
     def output(self) -> Path:
-        """Where the artefact goes."""
+        """The path that the artefact is written to."""
         if self._output is None:
             raise JobFailed("no_output", f"A job of kind {self.kind} was given no place for its result.")
         return self.workspace / self._output.path
 
     @property
     def slug(self) -> str:
-        """The name under which the artefact will be known."""
+        """The slug of the artefact."""
         if self._output is None:
             raise JobFailed("no_output", f"A job of kind {self.kind} was given no name for its result.")
         return self._output.slug
@@ -103,7 +104,7 @@ class JobContext:
         return self._stop
 
     def check(self) -> None:
-        """Raise `Stopped` if the job was asked to stop: call this at least once a second."""
+        """Raise `Stopped` if the job was asked to stop; call this at least once a second."""
         if self._stop:
             raise Stopped
 
@@ -115,10 +116,11 @@ class JobContext:
         metrics: Mapping[str, float] | None = None,
         rate: float | None = None,
     ) -> None:
-        """Tell how far the job is; call it as often as you like, the last step always counts.
+        """Report how far the job is; it may be called as often as you like. Raises `Stopped`.
 
-        At most two events a second are written. A metric whose call was too early goes into the next event with its
-        own step. `rate` is units per second where that is not steps per second (images, say). Raises `Stopped`.
+        At most two events a second are written, and always one for the last step. Metrics of calls between two events
+        go into the next event, with their own step. `rate` is the speed, where it is not in steps a second but for
+        example in images a second.
         """
         self._waiting.update({name: (step, value) for name, value in (metrics or {}).items()})
         now = self._clock()
@@ -144,27 +146,27 @@ class JobContext:
         self._events.write("progress", fields)
 
     def log(self, message: str) -> None:
-        """Say something to the person who watches the job."""
+        """Write a message for the person who watches the job."""
         self._events.write("log", {"message": message[:MAX_MESSAGE]})
         self._say(message)
 
     def _say(self, message: str) -> None:
-        """One line in log.txt, which is where a job's standard error goes."""
+        """Write a line to standard error, which is the job's log.txt."""
         sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message[:MAX_MESSAGE]}\n")
 
     def artefact(self, kind: str, slug: str, path: Path, **detail: Any) -> None:
-        """Name a finished result; it is registered when the job ends well, so write it to disk first."""
+        """Name a finished result, which must be on the disk already; it is registered when the job ends well."""
         place = path.relative_to(self.workspace) if path.is_absolute() else path
         self._events.write(
             "artefact", {"kind": kind, "slug": slug, "path": place.as_posix(), "detail": detail}, durable=True
         )
 
     def grown(self) -> None:
-        """Say that the output's files are whole as they are now and may be read, though the job goes on."""
+        """Say that the output is complete in itself as it is now and may be read, although the job continues."""
         self._events.write("grown", {}, durable=True)
 
     def started(self) -> None:
-        """Mark the begin of this attempt."""
+        """Write the event that this attempt has begun."""
         self._events.write("started", {"attempt": self.attempt, "device": self.device})
         self._say(f"attempt {self.attempt} on {self.device}")
 
@@ -174,5 +176,5 @@ class JobContext:
         self._say(f"failed ({code}): {message}")
 
     def close(self) -> None:
-        """Give the event file back."""
+        """Close the event file."""
         self._events.close()

@@ -1,4 +1,4 @@
-"""Curves out of a job's events: for each name the last value at each step, read on from where it was left."""
+"""The curves in a job's events: for each metric its last value at each step."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,10 @@ Points = Sequence[tuple[int, float]]
 
 
 class Curves:
-    """The curves of one job. An attempt that repeats steps replaces their values."""
+    """The curves of one job; each reading continues where the last one ended.
+
+    Where an attempt repeats steps, its values replace the earlier ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS

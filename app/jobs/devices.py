@@ -1,4 +1,4 @@
-"""Which devices this machine lends to jobs, asked of the driver's own tool and never of torch."""
+"""Finds the devices that jobs may use; it asks the driver's own program, because importing torch takes seconds."""
 
 import importlib.util
 import os
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 QUERY = ("nvidia-smi", "--query-gpu=index,memory.used", "--format=csv,noheader,nounits")
-TIMEOUT = 15.0  # seconds; the driver can take long to wake, and a faulty one never answers
+TIMEOUT = 15.0  # seconds; the driver can take long to start, and a faulty one never answers
 
 
 @dataclass(frozen=True)
 class Device:
-    """What torch calls it inside the job, and what CUDA_VISIBLE_DEVICES shows it; None leaves that as it is."""
+    """A device: its name in torch, and the value of CUDA_VISIBLE_DEVICES for the job; None leaves that unchanged."""
 
     name: str
     visible: str | None
@@ -24,7 +24,7 @@ CPU = Device("cpu", "")
 
 
 def _torch_has_cuda() -> bool:
-    """Whether the installed torch was built for CUDA, read from its files: importing it would take seconds."""
+    """Whether the installed torch was built for CUDA, read from its files, because importing it would take seconds."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return False
@@ -36,14 +36,14 @@ def _torch_has_cuda() -> bool:
 
 
 def _parse(answer: str) -> list[str]:
-    """GPU numbers, the emptiest first."""
+    """The GPU numbers in the program's answer, those with least memory in use first."""
     found = [[part.strip() for part in line.split(",")] for line in answer.splitlines() if line.count(",") == 1]
     used = [(int(memory) if memory.isdecimal() else 0, int(index)) for index, memory in found if index.isdecimal()]
     return [str(index) for _, index in sorted(used)]
 
 
 def inventory() -> list[str]:
-    """The GPUs of this machine that jobs may use, the emptiest first."""
+    """The numbers of the GPUs that jobs may use, those with least memory in use first."""
     if not _torch_has_cuda() or shutil.which(QUERY[0]) is None:
         return []
     try:
@@ -56,7 +56,7 @@ def inventory() -> list[str]:
 
 
 def devices(setting: str) -> tuple[Device, ...]:
-    """The devices of the device lane for a setting `auto`, `cpu`, `cuda` or `cuda:N`; never empty."""
+    """The devices of the device lane, at least one, for the setting `auto`, `cpu`, `cuda` or `cuda:N`."""
     if setting.startswith("cuda:"):
         return (Device("cuda", setting.removeprefix("cuda:")),)
     if setting not in ("auto", "cuda"):

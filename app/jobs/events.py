@@ -1,4 +1,4 @@
-"""The event store of a job: one JSON object a line in `events.jsonl`, addressed by byte offset."""
+"""The events of a job: one JSON object a line in `events.jsonl`, addressed by byte offset."""
 
 import json
 import math
@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 EVENTS = "events.jsonl"
-MAX_READ = 4 << 20  # a reader takes at most this much at once, so that a huge file cannot fill memory
+MAX_READ = 4 << 20  # bytes that are read at once, so that a huge file cannot fill the memory
 
 EventType = Literal["started", "progress", "log", "artefact", "grown", "error", "state"]
 
 
 def _finite(value: Any) -> Any:
-    """The value in plain JSON types: numpy's numbers as Python's, NaN and infinities, which JSON lacks, as null."""
+    """The value in JSON's types: numpy's numbers as Python's, NaN and infinities, which JSON does not have, as None."""
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, Integral):
@@ -35,7 +35,7 @@ def _finite(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Event:
-    """One complete line; `after` is the offset of the byte that follows it, the event's id."""
+    """One event; `after` is the offset of the byte after its line, the event's id; `time` is in Unix seconds."""
 
     after: int
     type: str
@@ -43,17 +43,17 @@ class Event:
     data: Mapping[str, Any]
 
     def number(self, name: str) -> float | None:
-        """A field as a finite number, or None."""
+        """A field that is a number; None where it is missing or something else."""
         value = self.data.get(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def text(self, name: str) -> str | None:
-        """A field as text, or None."""
+        """A field that is text; None where it is missing or something else."""
         value = self.data.get(name)
         return value if isinstance(value, str) else None
 
     def points(self) -> Iterator[tuple[str, int, float]]:
-        """The (name, step, value) triples a progress event carries."""
+        """The metrics of a progress event as (name, step, value); none for other events."""
         step, metrics, at = self.number("step"), self.data.get("metrics"), self.data.get("at")
         if self.type != "progress" or step is None or not isinstance(metrics, Mapping):
             return
@@ -64,7 +64,7 @@ class Event:
 
 
 def _parse(line: bytes, after: int) -> Event | None:
-    """The event of a line; None for a line that a killed writer left torn."""
+    """The event of a line; None for a line that is incomplete because its writer was killed."""
     try:
         data = json.loads(line)
     except ValueError:
@@ -77,16 +77,17 @@ def _parse(line: bytes, after: int) -> Event | None:
 
 @dataclass(frozen=True)
 class Slice:
-    """Events read from an offset on, and where to read on."""
+    """Events read from an offset on, and the offset at which to continue."""
 
     events: tuple[Event, ...]
     next: int
 
 
 def read_events(path: Path, offset: int = 0, limit: int = MAX_READ) -> Slice:
-    """The complete lines from `offset`, which is the end of some line; a line still being written is left for later.
+    """The events of the complete lines after `offset`, which should be the end of a line, within `limit` bytes.
 
-    An offset inside a line (a client's invention) starts at the next line; past the end nothing is returned.
+    A line that is still being written is left for later. Where a client sends an offset inside a line, reading starts
+    at the next line; after the end of the file there are no events.
     """
     try:
         stream = path.open("rb")
@@ -113,7 +114,7 @@ def read_events(path: Path, offset: int = 0, limit: int = MAX_READ) -> Slice:
 
 
 def iterate_events(path: Path, offset: int = 0) -> Iterator[Event]:
-    """All complete events from `offset` on, in blocks."""
+    """All events of complete lines after `offset`; the file is read in blocks."""
     while True:
         part = read_events(path, offset)
         yield from part.events
@@ -123,7 +124,7 @@ def iterate_events(path: Path, offset: int = 0) -> Iterator[Event]:
 
 
 class EventWriter:
-    """Appends events to a job's file; a torn last line of an earlier attempt is ended first."""
+    """Appends events to a job's file; an incomplete last line of an earlier attempt is ended first."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -137,13 +138,13 @@ class EventWriter:
         event = {"type": type, "time": round(time(), 3), **cast(dict[str, Any], _finite(fields))}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         with self._lock:
-            while line:  # one call writes it all, except where the disk is nearly full
+            while line:  # one call writes all, unless the disk is nearly full
                 line = line[os.write(self._descriptor, line) :]
             if durable:
                 os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The folder of a job, and what the queue itself writes there."""
+"""The folder of a job, and the events that the queue itself writes there."""
 
 import logging
 from pathlib import Path
@@ -10,16 +10,16 @@ log = logging.getLogger("tessera.jobs")
 
 
 def job_folder(workspace: Path, job_id: int) -> Path:
-    """Where a job keeps its spec, events, log and state."""
+    """The folder with a job's spec, events, log and state."""
     return workspace / "jobs" / str(job_id)
 
 
 def announce(workspace: Path, job_id: int, state: State) -> None:
-    """Tell those who watch the job's events that it has another state now; the row says so already."""
+    """Write an event that the job has this state now; the caller has changed its row before."""
     folder = job_folder(workspace, job_id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with EventWriter(folder / EVENTS) as events:
             events.write("state", {"state": state})
-    except OSError as error:  # a full disk must not keep the job from moving on
+    except OSError as error:  # a full disk must not stop the job
         log.warning("job %d: its state could not be announced: %s", job_id, error.strerror)

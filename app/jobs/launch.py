@@ -1,4 +1,4 @@
-"""The supervisor as a child of the server (or of `tessera worker`): started, watched, started again if it dies."""
+"""Starts the supervisor as a child of the server or of `tessera worker`, and starts it again where it dies."""
 
 import logging
 import os
@@ -12,15 +12,15 @@ from app.jobs.lifeline import Lifeline
 from app.settings import Settings
 
 ENTRY = ("-m", "app.jobs.supervisor")
-QUICK_DEATH, PAUSE = 5.0, 2.0  # seconds: one that dies sooner than that is started again only after a pause
-LEAVE_WITHIN = 9.0
-GIVE_UP = 2  # the exit status of a supervisor that cannot work here at all
+QUICK_DEATH, PAUSE = 5.0, 2.0  # a supervisor that dies within so many seconds is started again after a pause
+LEAVE_WITHIN = 9.0  # seconds in which a supervisor has to end
+GIVE_UP = 2  # the exit status of a supervisor that is not started again, because it cannot work here
 
 log = logging.getLogger("tessera.jobs")
 
 
 class SupervisorProcess:
-    """Keeps one supervisor running from `start` to `close`."""
+    """Keeps one supervisor running between `start` and `close`."""
 
     def __init__(self, settings: Settings, entry: Sequence[str] = ENTRY, *, quiet: bool = False) -> None:
         self._settings = settings
@@ -32,21 +32,21 @@ class SupervisorProcess:
         self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Start it and the thread that watches it."""
+        """Start the supervisor, and the thread that watches it."""
         self._spawn()
         self._thread.start()
 
     @property
     def pid(self) -> int | None:
-        """The present supervisor's process."""
+        """The process id of the current supervisor."""
         return None if self._process is None else self._process.pid
 
     def wait(self) -> None:
-        """Return when the supervisor has gone for good."""
+        """Return when the supervisor has ended and is not started again."""
         self._thread.join()
 
     def close(self) -> None:
-        """Let it put its jobs back into the queue and leave."""
+        """End the supervisor, which puts its jobs back into the queue."""
         self._closing.set()
         process = self._process
         if process is not None:
@@ -69,7 +69,7 @@ class SupervisorProcess:
                 stderr=self._stderr,
                 environment=environment,
                 pass_fds=(lifeline.given,),
-                own_session=True,  # Ctrl-C in the terminal reaches the server, which ends us in its own order
+                own_session=True,  # so that Ctrl-C reaches only the server, which ends this one
             )
         finally:
             lifeline.started()

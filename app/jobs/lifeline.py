@@ -1,4 +1,4 @@
-"""A pipe from parent to child that ends when the parent does, however it ends: the child then leaves."""
+"""Lifelines: pipes from a parent to a child that close when the parent ends in whatever way, so that the child ends."""
 
 import os
 import threading
@@ -11,37 +11,37 @@ REQUEUE = 75  # EX_TEMPFAIL: "run me again later"
 
 @dataclass(frozen=True)
 class Lifeline:
-    """The parent's side: keep `kept` open for as long as the child may live."""
+    """The two ends of a lifeline: the parent keeps `kept` open while the child may live, the child has `given`."""
 
     kept: int
     given: int
 
     @classmethod
     def open(cls) -> "Lifeline":
-        """A new pipe; neither end is inherited unless it is passed on purpose."""
+        """A new pipe; children inherit neither end unless it is passed to them."""
         given, kept = os.pipe()
         return cls(kept, given)
 
     def environment(self) -> Mapping[str, str]:
-        """What the child's environment needs; its descriptor goes in `pass_fds=(lifeline.given,)`."""
+        """The variable for the child's environment; the descriptor itself is passed by `pass_fds=(lifeline.given,)`."""
         return {VARIABLE: str(self.given)}
 
     def started(self) -> None:
-        """Close the child's end here, once the child has it."""
+        """Close the child's end in the parent, once the child has been started."""
         os.close(self.given)
 
     def close(self) -> None:
-        """End the line: a child that still lives leaves."""
+        """Close the lifeline; a child that still runs then ends."""
         os.close(self.kept)
 
 
 def leave() -> None:
-    """Leave at once; whatever was written atomically is the state to go on from."""
+    """End this process at once; the next attempt continues from the state that was saved last."""
     os._exit(REQUEUE)
 
 
 def watch(ended: Callable[[], None] = leave) -> bool:
-    """In the child: call `ended` from a thread of its own when the parent is gone; False if there is no line."""
+    """In the child: call `ended` in a thread when the parent has ended; returns False where there is no lifeline."""
     number = os.environ.pop(VARIABLE, None)
     if number is None:
         return False

@@ -1,4 +1,4 @@
-"""A job's log is bounded: a library that warns at every step must not fill the disk."""
+"""Limits the size of a job's log, so that a library that warns at every step cannot fill the disk."""
 
 import contextlib
 import os
@@ -9,7 +9,10 @@ NOTE = b"... earlier lines were left out\n"
 
 
 def trim(path: Path, limit: int = LIMIT) -> None:
-    """Where the file is longer, keep its last lines, half of the limit. It stays the same file: its writers append."""
+    """Cut a file that is longer than `limit` bytes to its last lines, of half the limit.
+
+    It is changed in place, because processes have it open for appending.
+    """
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size <= limit:
             return

@@ -1,4 +1,4 @@
-"""Jobs that wait for jobs: a link that failed or was cancelled blocks all that depend on it, however far."""
+"""Jobs that wait for other jobs: one that failed or was cancelled blocks all that depend on it, also indirectly."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,7 +21,7 @@ def needed_by(session: Session, job_id: int) -> list[int]:
 
 
 def broken_need(session: Session, job_id: int) -> dict[str, str] | None:
-    """The error of a job that waits for one that will not be done; None where all still can be."""
+    """The error of a job that waits for a failed, cancelled or blocked one; None where it waits for no such job."""
     query = (
         select(JobRow.id, JobRow.kind, JobRow.state)
         .join(JobNeed, JobNeed.needs_id == JobRow.id)
@@ -50,7 +50,7 @@ def block_dependents(session: Session, job_id: int) -> None:
 
 
 def unblock_dependents(session: Session, job_id: int) -> None:
-    """Queue again the blocked jobs of which this was the last broken link, and those that wait for them."""
+    """Queue the blocked jobs again that only this job had blocked, and those that wait for them."""
     for row in _dependents(session, job_id, "blocked"):
         row.error = broken_need(session, row.id)
         if row.error is None:

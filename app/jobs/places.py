@@ -1,4 +1,4 @@
-"""Text that people far away may read names no place of this machine's file system."""
+"""Removes paths of this machine from texts that visitors of the website may read."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,6 @@ _PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\":,;()<>]+/)+[^\s/'\":,;()<>]*")  # a
 
 
 def without_places(text: str, workspace: Path) -> str:
-    """Paths in the workspace are relative to it, of others only the last part is left."""
+    """The text with paths in the workspace made relative to it, and only the last part of other paths."""
     text = text.replace(f"{workspace}/", "").replace(str(workspace), "workspace")
     return _PATH.sub(lambda match: match.group().rstrip("/").rsplit("/", 1)[1], text)

@@ -1,4 +1,4 @@
-"""A job as a value: what the table holds, free of the session it was read in."""
+"""Jobs as plain values, which can be used after the database session is closed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,11 @@ class JobError:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One job as it was when it was read."""
+    """One job as it was when it was read.
+
+    `inputs` are folders by name. `progress` is the latest progress event; `event_offset` says how many bytes of the
+    event file are taken into it. `device` is None before the first attempt, `pid` unless an attempt runs.
+    """
 
     id: int
     kind: str
@@ -44,7 +48,7 @@ class JobRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
-    """What is put into the queue."""
+    """A job that is to be put into the queue; `needs` are the ids of the jobs that it waits for."""
 
     kind: str
     spec: Mapping[str, Any]

@@ -1,6 +1,7 @@
-"""How a finished artefact becomes known: one small function a table, run in the transaction that sets `done`.
+"""Registers finished artefacts: one function for each table.
 
-A reader looks at the files first, outside any transaction, and returns what is left to do inside it.
+Each reads the artefact's files outside any transaction, and returns a function that writes the row; that one is called
+in the transaction that sets the job to `done`.
 """
 
 import json
@@ -16,8 +17,8 @@ from app.jobs.catalogue import InPlace, Table, artefact
 from app.jobs.spec import Output
 from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, ScanRow
 
-# The names are those of models.galleries.packs, card, scans and clusterings, which would bring pyarrow and numpy to the
-# supervisor, a process that stays small; a test holds them together.
+# These names are repeated from models.galleries.packs, card, scans and clusterings, because importing those would load
+# pyarrow and numpy into the supervisor, which shall stay small; a test compares them.
 MANIFEST, SKIPPED, CARD, SCAN = "pack.json", "skipped.jsonl", "checkpoint.json", "scan.json"
 CLUSTERING = "clustering.json"
 
@@ -31,7 +32,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 
 def gallery(folder: Path, output: Output, job_id: int, spec: Mapping[str, Any]) -> Register:
-    """Rows and shards of a gallery whose pack was written or has grown."""
+    """Registers the rows and shards of a gallery whose pack was written or has grown."""
     shards = [dict(shard) for shard in _read_json(folder / MANIFEST)["shards"]]
     skipped_list = folder / SKIPPED
     skipped = len(skipped_list.read_bytes().splitlines()) if skipped_list.exists() else 0
@@ -48,7 +49,7 @@ def gallery(folder: Path, output: Output, job_id: int, spec: Mapping[str, Any]) 
 
 
 def checkpoint(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A checkpoint, from its card."""
+    """Registers a checkpoint, from its card."""
     card = _read_json(folder / CARD)
 
     def register(session: Session) -> None:
@@ -64,7 +65,7 @@ def checkpoint(folder: Path, output: Output, job_id: int, _spec: Mapping[str, An
 
 
 def scan(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A scan, from its scan.json."""
+    """Registers a scan, from its scan.json."""
     info = _read_json(folder / SCAN)
     layers = [layer["name"] if isinstance(layer, Mapping) else str(layer) for layer in info["layers"]]
 
@@ -81,7 +82,7 @@ def scan(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) ->
 
 
 def clustering(folder: Path, output: Output, job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """A clustering, from its clustering.json."""
+    """Registers a clustering, from its clustering.json."""
     info = _read_json(folder / CLUSTERING)
 
     def register(session: Session) -> None:
@@ -97,7 +98,7 @@ def clustering(folder: Path, output: Output, job_id: int, _spec: Mapping[str, An
 
 
 def _in_place(artefact: InPlace, folder: Path, _output: Output, _job_id: int, _spec: Mapping[str, Any]) -> Register:
-    """What is read where it lies: that it can be read is all there is to know."""
+    """Checks that an artefact without a row can be read; there is nothing to write. Raises where it cannot."""
     place = folder if artefact.file is None else folder / artefact.file
     if artefact.says is None:
         place.stat()
@@ -115,7 +116,7 @@ TABLES: Mapping[Table, Reader] = {
 
 
 def reader(name: str) -> Reader | None:
-    """What makes the artefact of that name known; None where no kind of job makes one."""
+    """The function that reads artefacts of that name for their registration; None where no kind of job makes one."""
     made = artefact(name)
     if made is None:
         return None

@@ -1,7 +1,7 @@
-"""The one entry point of every job: `python -m app.jobs.run DIR` runs the attempt that DIR/spec.json describes.
+"""The process of every job: `python -m app.jobs.run DIR` runs the attempt that DIR/spec.json describes.
 
-It ends with 0 (done), 1 (failed; the reason is an event) or 75 (run me again). What its end means for the job is the
-supervisor's decision alone.
+It exits with 0 (done), 1 (failed; the reason is an event) or 75 (to be run again). Only the supervisor decides what
+this means for the job.
 """
 
 import errno
@@ -23,7 +23,7 @@ from app.jobs.places import without_places
 
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE
-LOCK_WAIT = 5.0  # seconds for an earlier attempt's process to be gone
+LOCK_WAIT = 5.0  # seconds to wait for the process of an earlier attempt to end
 
 
 def _write_log(folder: Path) -> None:
@@ -37,7 +37,7 @@ def _write_log(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> bool:
-    """Be the only process of this job; the lock is held until this process ends."""
+    """Take the job's lock, which is held until this process ends; False where another process keeps it."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline = monotonic() + LOCK_WAIT
     while True:
@@ -51,7 +51,7 @@ def _lock(folder: Path) -> bool:
 
 
 def explain(error: Exception, workspace: Path) -> tuple[str, str]:
-    """Code and message of a failure, in words for the person who started the job."""
+    """The code of a failure, and a message for the person who started the job."""
     if isinstance(error, JobFailed):
         return error.code, error.message
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -76,7 +76,7 @@ def run(folder: Path, kinds: Mapping[str, Kind] = KINDS) -> int:
         if job.kind not in kinds:
             raise JobFailed("unknown_kind", f"There is no kind of job called {job.kind!r}.")
         kind = importlib.import_module(kinds[job.kind].module)
-        for number in (signal.SIGTERM, signal.SIGINT):  # until here, seconds into the import, there is nothing to save
+        for number in (signal.SIGTERM, signal.SIGINT):  # before this there is nothing to save
             signal.signal(number, lambda *_: job.stop())
         kind.run(job)
     except Stopped:
@@ -93,7 +93,7 @@ def run(folder: Path, kinds: Mapping[str, Kind] = KINDS) -> int:
 
 
 def main(arguments: list[str], kinds: Mapping[str, Kind] = KINDS) -> int:
-    """Take the job folder from the command line and run it, with log, lock and lifeline."""
+    """Run the job whose folder the command line names, with its log, lock and lifeline; returns the exit status."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m app.jobs.run DIR\n")
         return FAILED
@@ -107,7 +107,7 @@ def main(arguments: list[str], kinds: Mapping[str, Kind] = KINDS) -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End without taking the interpreter apart: all is written, and what libraries do last takes seconds or crashes."""
+    """End the process without the interpreter's clean-up, in which libraries take seconds or crash."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

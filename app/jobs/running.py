@@ -1,4 +1,4 @@
-"""An attempt that runs, as the supervisor sees it, and the end of it."""
+"""A running attempt as the supervisor handles it, until its end."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -20,7 +20,11 @@ log = logging.getLogger("tessera.jobs")
 
 @dataclass
 class Running:
-    """One attempt, what it told so far, and whether it was asked to end."""
+    """One running attempt and its events.
+
+    `status` is its exit status, None while it runs. `unsaved` says that there is progress to write to its row.
+    `term_at` is the monotonic time at which it was asked to end, None where it was not.
+    """
 
     job: JobRecord
     device: Device
@@ -31,13 +35,13 @@ class Running:
     term_at: float | None = None
 
     def read(self) -> None:
-        """Look at the process, then at its events: what it wrote before its end is there by then."""
+        """Read the exit status and then the events, so that all events are there once the process has ended."""
         if self.status is None:
             self.status = self.attempt.status()
         self.unsaved |= self.tail.read()
 
     def publish(self, store: Store) -> None:
-        """Register what there is of a result that grows; the end of the job registers all of it."""
+        """Register the present part of a growing result; at the end of the job all of it is registered."""
         output = self.job.output
         read = None if output is None else registration.reader(output.kind)
         if not self.tail.grown or output is None or read is None or self.status is not None:
@@ -52,7 +56,7 @@ class Running:
         self.tail.grown = False
 
     def end(self, grace: float) -> None:
-        """SIGTERM the first time, SIGKILL once the grace is over."""
+        """Send SIGTERM at the first call, and SIGKILL once `grace` seconds have passed since."""
         if self.term_at is None:
             self.term_at = monotonic()
             self.attempt.terminate()
@@ -60,7 +64,7 @@ class Running:
             self.attempt.kill()
 
     def conclude(self, store: Store, *, shutting_down: bool) -> Verdict:
-        """Write the job's next state, with its artefact's row in the same transaction."""
+        """Write the job's next state and its artefact's row, in one transaction."""
         register, error = self._artefact(store)
         with store.write() as session:
             decision = self._verdict(session, error, shutting_down)
@@ -74,7 +78,7 @@ class Running:
         return decision
 
     def _verdict(self, session: Session, error: JobError | None, shutting_down: bool) -> Verdict:
-        job = table.get(session, self.job.id) or self.job  # as it is now: a cancel may have come in between
+        job = table.get(session, self.job.id) or self.job  # read again, because it may have been cancelled
         decision = verdict(
             1 if self.status is None else self.status,
             attempt=job.attempt,
@@ -86,7 +90,7 @@ class Running:
         return replace(decision, state="failed", error=error) if error and decision.state == "done" else decision
 
     def _artefact(self, store: Store) -> tuple[Register | None, JobError | None]:
-        """What registers the artefact of a job that ended well, or why there is none."""
+        """The function that registers the artefact of a job that ended well, or the error where it left none."""
         output = self.job.output
         read = None if output is None else registration.reader(output.kind)
         if self.status != 0 or output is None or read is None:

@@ -1,4 +1,4 @@
-"""`spec.json`: all that a job's process is told, written by the supervisor before each attempt."""
+"""The file `spec.json`, which the supervisor writes before each attempt: all that a job's process is told."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SPEC = "spec.json"
 
 @dataclass(frozen=True)
 class Output:
-    """The artefact a job makes, fixed when it is submitted; `path` is relative to the workspace."""
+    """The artefact that a job will make, decided when it is submitted; `path` is relative to the workspace."""
 
     kind: str
     slug: str
@@ -22,7 +22,7 @@ class Output:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One attempt of one job. Input and output paths may be relative to the workspace."""
+    """One attempt of one job. `inputs` are folders by name; paths may be relative to the workspace."""
 
     id: str
     kind: str
@@ -35,11 +35,11 @@ class JobSpec:
 
     @classmethod
     def read(cls, folder: Path) -> "JobSpec":
-        """The spec a job folder holds."""
+        """The spec in a job's folder."""
         data = json.loads((folder / SPEC).read_text("utf-8"))
         output = data.pop("output", None)
         return cls(**data, output=None if output is None else Output(**output))
 
     def write(self, folder: Path) -> None:
-        """Put the spec into the job folder."""
+        """Write the spec into a job's folder."""
         write_json(folder / SPEC, asdict(self))

@@ -1,4 +1,4 @@
-"""The states of a job, as the table and every answer name them.
+"""The states of a job, as they are called in the table and in answers.
 
 queued -> running -> done | failed | cancelled        blocked: a job it waits for failed or was cancelled
 running -> queued (its process was lost)              running -> cancelling -> cancelled

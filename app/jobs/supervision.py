@@ -1,4 +1,4 @@
-"""Supervision in rounds: claim rows, start attempts, pass on cancels, decide every final state."""
+"""The supervisor's work, done in rounds: it starts queued jobs, passes on cancels, and decides every final state."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,15 +20,15 @@ from app.store.engine import Store
 
 LANES: Mapping[str, int] = {"device": 1, "light": 1}
 GRACE = 5.0  # seconds from SIGTERM to SIGKILL
-TICK = 0.2
-SAVE_EVERY = 1.0
-LEAVE_WITHIN = 3.0  # seconds after the grace in which the last rows are written
+TICK = 0.2  # seconds between two rounds
+SAVE_EVERY = 1.0  # seconds between two savings of progress
+LEAVE_WITHIN = 3.0  # seconds after the grace for writing the last rows
 
 log = logging.getLogger("tessera.jobs")
 
 
 class Supervisor:
-    """Runs the jobs of one store, until told to stop."""
+    """Runs the jobs of one store until it is told to stop; `lanes` says how many jobs of each lane may run at once."""
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class Supervisor:
         self._saved_at = float("-inf")
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Work until `stop()`, then leave everything so that it can go on later."""
+        """Work until `stop()` is true, then put the running jobs back into the queue."""
         while not stop():
             self._patiently(self.step)
             sleep(self._tick)
         self._shut_down()
 
     def _patiently(self, step: Callable[[], None]) -> None:
-        """A database that is locked or full for a while is no reason to leave: the step is done again."""
+        """Do a step; an error of the database, which may be locked for a while, is logged and the step tried later."""
         try:
             step()
         except DBAPIError as error:
             log.warning("the database did not answer, trying again: %s", error.orig)
 
     def step(self) -> None:
-        """One round: what the table says, what the processes say, what can start."""
+        """One round: read the table, read the running processes, start what can start."""
         with self._store.read() as session:
             jobs = table.active(session)
         self._adopt(job for job in jobs if job.state in ACTIVE and job.id not in self._running)
@@ -79,7 +79,7 @@ class Supervisor:
         self._claim({job.lane for job in jobs if job.state == "queued"})
 
     def _adopt(self, orphans: Iterable[JobRecord]) -> None:
-        """Put what another supervisor left running back into the queue, once its processes are gone."""
+        """Put jobs that another supervisor left running back into the queue, once their processes have ended."""
         for job in orphans:
             self._executor.clear(job_folder(self._store.workspace, job.id), job.pid)
             with self._store.write() as session:
@@ -95,7 +95,7 @@ class Supervisor:
             self._announce(running.job, decision.state, decision.error)
 
     def _save_progress(self) -> None:
-        """One commit a second at most, for all jobs together."""
+        """Save the progress of all jobs, in one transaction and at most once a second."""
         unsaved = [running for running in self._running.values() if running.unsaved]
         if not unsaved or monotonic() - self._saved_at < SAVE_EVERY:
             return
@@ -162,7 +162,7 @@ class Supervisor:
         announce(self._store.workspace, job.id, state)
 
     def _shut_down(self) -> None:
-        """Let every job save its state and leave; it goes back into the queue without a mark against it."""
+        """Let every job save its state and end; it is queued again, and the attempt is not counted."""
         deadline = monotonic() + self._grace + LEAVE_WITHIN
         while self._running and monotonic() < deadline:
             for running in self._running.values():

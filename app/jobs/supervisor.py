@@ -1,7 +1,7 @@
-"""The one process that runs a workspace's jobs: `python -m app.jobs.supervisor WORKSPACE`.
+"""The supervisor, the process that runs a workspace's jobs: `python -m app.jobs.supervisor WORKSPACE`.
 
-It is alone in its workspace by a file lock. It leaves when its parent does, its jobs leave when it does, and the next
-supervisor puts what was running back into the queue.
+A file lock keeps it the only one in its workspace. It ends when its parent ends, its jobs end when it does, and the
+next supervisor puts the jobs that were running back into the queue.
 """
 
 import fcntl
@@ -25,13 +25,13 @@ from app.store.migrations import SchemaTooNew
 from models.atomic import sweep
 
 LOCK = "supervisor.lock"
-LEFT_HALF = ("jobs", "galleries", "checkpoints", "scans")  # where only jobs write files by way of temporary ones
+LEFT_HALF = ("jobs", "galleries", "checkpoints", "scans")  # folders in which only jobs leave temporary files behind
 
 log = logging.getLogger("tessera.jobs")
 
 
 class Stop:
-    """A flag that a signal handler may set: it takes no lock."""
+    """A flag that a signal handler may set, because it takes no lock."""
 
     def __init__(self) -> None:
         self._set = False
@@ -44,14 +44,14 @@ class Stop:
 
 
 def _only_one(workspace: Path, stop: Stop) -> int | None:
-    """Hold the workspace's lock, waiting for another supervisor to end; None if told to stop first."""
+    """Take the workspace's lock, waiting for another supervisor to end; None where `stop` comes first."""
     descriptor = os.open(workspace / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     waiting = False
     while not stop():
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)  # for people; the lock itself is what counts
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)  # only for people to read
             return descriptor
         except BlockingIOError:
             if not waiting:
@@ -62,7 +62,7 @@ def _only_one(workspace: Path, stop: Stop) -> int | None:
 
 
 def is_supervised(workspace: Path) -> bool:
-    """Whether a supervisor works in the workspace."""
+    """Whether a supervisor is running in the workspace."""
     try:
         descriptor = os.open(workspace / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -77,7 +77,7 @@ def is_supervised(workspace: Path) -> bool:
 
 
 def _leave_with_parent(stop: Stop, grace: float) -> None:
-    """Stop in good order when the parent is gone, and at once where that takes too long."""
+    """Stop in order when the parent has ended; where that takes too long, end at once."""
 
     def ended() -> None:
         stop.now()
@@ -88,14 +88,14 @@ def _leave_with_parent(stop: Stop, grace: float) -> None:
 
 
 def _ask_devices(setting: str) -> "Future[Sequence[Device]]":
-    """The inventory, taken aside: a driver that is slow to answer keeps no light job and no cancel waiting."""
+    """Ask for the devices in a thread, so that light jobs and cancels need not wait for a slow driver."""
     answer: Future[Sequence[Device]] = Future()
     threading.Thread(target=lambda: answer.set_result(devices.devices(setting)), daemon=True).start()
     return answer
 
 
 def supervise(settings: Settings, *, entry: Sequence[str] = ENTRY, grace: float = GRACE, tick: float = TICK) -> int:
-    """Be the workspace's supervisor until a signal or the parent's end."""
+    """Supervise the workspace's jobs until a signal comes or the parent ends; returns the exit status."""
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.now)
@@ -116,7 +116,7 @@ def supervise(settings: Settings, *, entry: Sequence[str] = ENTRY, grace: float 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Take the workspace from the command line, the rest from the environment."""
+    """Supervise the workspace that the command line names; other settings come from the environment."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m app.jobs.supervisor WORKSPACE\n")
         return 2

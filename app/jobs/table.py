@@ -1,6 +1,6 @@
-"""The queue: rows of the jobs table and the moves between their states, each one compare-and-set.
+"""The queue: reads the table of jobs, and moves jobs between states, each time only from the states that are expected.
 
-Every function runs in a transaction of the caller's, a write transaction where it changes something.
+Every function runs in the caller's transaction, which must be a write transaction where it changes something.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from app.jobs.spec import Output
 from app.jobs.states import ACTIVE, WAITING, State
 from app.store.tables import CheckpointRow, ClusteringRow, GalleryRow, JobNeed, JobRow, ScanRow, now
 
-MAX_ATTEMPTS = 3  # per submission, and again per resume
+MAX_ATTEMPTS = 3  # for each submission, and again for each resume
 SLUGS: Mapping[str, InstrumentedAttribute[str]] = {
     "gallery": GalleryRow.slug,
     "checkpoint": CheckpointRow.slug,
@@ -25,7 +25,7 @@ SLUGS: Mapping[str, InstrumentedAttribute[str]] = {
 
 
 def get(session: Session, job_id: int) -> JobRecord | None:
-    """The job of that id."""
+    """The job of that id; None where there is none."""
     row = session.get(JobRow, job_id, populate_existing=True)
     return None if row is None else record(row)
 
@@ -33,7 +33,7 @@ def get(session: Session, job_id: int) -> JobRecord | None:
 def page(
     session: Session, *, states: Iterable[str] = (), kinds: Iterable[str] = (), before: int | None = None, limit: int
 ) -> list[JobRecord]:
-    """Jobs, newest first, with an id below `before`."""
+    """At most `limit` jobs with an id below `before`, newest first; empty `states` and `kinds` mean all."""
     query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if states := tuple(states):
         query = query.where(JobRow.state.in_(states))
@@ -51,13 +51,13 @@ def active(session: Session) -> list[JobRecord]:
 
 
 def count_by_state(session: Session) -> dict[str, int]:
-    """How many jobs there are in each state that has some."""
+    """The number of jobs by state; states without jobs are left out."""
     rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
     return {str(state): int(number) for state, number in rows}
 
 
 def identical(session: Session, identity: str) -> JobRecord | None:
-    """The job of that identity: the newest that is not failed or cancelled, else the newest."""
+    """The newest job of that identity, preferably one that is not failed or cancelled; None where there is none."""
     rows = list(session.scalars(select(JobRow).where(JobRow.identity == identity).order_by(JobRow.id.desc())))
     alive = [row for row in rows if row.state not in ("failed", "cancelled")]
     return record((alive or rows)[0]) if rows else None
@@ -72,7 +72,7 @@ def _slug_taken(session: Session, kind: str, slug: str) -> bool:
 
 
 def free_output(session: Session, wanted: Output) -> Output:
-    """The wanted slug and path, or the first of "-2", "-3" ... that no artefact and no job has."""
+    """The wanted slug and path; where an artefact or job has the slug, the first free one with "-2", "-3" ... added."""
     parent, _, last = wanted.path.rpartition("/")
     number = 1
     while True:
@@ -84,7 +84,7 @@ def free_output(session: Session, wanted: Output) -> Output:
 
 
 def enqueue(session: Session, new: NewJob) -> JobRecord:
-    """Add a job; it is blocked from the start where a job it needs can no longer be done."""
+    """Add a job; it is blocked from the start where a job that it needs has failed, or is cancelled or blocked."""
     row = JobRow(
         kind=new.kind,
         spec=dict(new.spec),
@@ -105,14 +105,17 @@ def enqueue(session: Session, new: NewJob) -> JobRecord:
 
 
 def _wait(session: Session, row: JobRow) -> None:
-    """Queued, or blocked where a needed job is failed, cancelled or itself blocked."""
+    """Set the job to queued, or to blocked where a needed job is failed, cancelled or itself blocked."""
     error = broken_need(session, row.id)
     row.state, row.error = ("queued", None) if error is None else ("blocked", error)
     session.flush()
 
 
 def retry(session: Session, job_id: int) -> JobRecord | None:
-    """Queue a failed or cancelled job again, in the same folder; what waited for it waits again."""
+    """Queue a failed or cancelled job again, with its saved state, and unblock the jobs that wait for it.
+
+    None where there is no such job, or it is neither failed nor cancelled.
+    """
     row = session.get(JobRow, job_id, populate_existing=True)
     if row is None or row.state not in ("failed", "cancelled"):
         return None
@@ -126,7 +129,7 @@ def retry(session: Session, job_id: int) -> JobRecord | None:
 
 
 def claim(session: Session, lane: str, device: str) -> JobRecord | None:
-    """Take the oldest job of the lane whose needs are all done."""
+    """Set the oldest queued job of the lane whose needs are all done to running; None where there is none."""
     needed = aliased(JobRow)
     unmet = exists().where(JobNeed.job_id == JobRow.id, JobNeed.needs_id == needed.id, needed.state != "done")
     ready = (JobRow.state == "queued", JobRow.lane == lane, ~unmet)
@@ -147,7 +150,7 @@ def _move(session: Session, job_id: int, from_states: Iterable[State], **values:
 
 
 def finish(session: Session, job_id: int, state: State, error: JobError | None = None) -> bool:
-    """Give an active job its final state, and block what waits for it unless done; False if it was not active."""
+    """Give an active job its final state; unless that is done, block the jobs that wait for it. False if not active."""
     data = None if error is None else {"code": error.code, "message": error.message}
     if not _move(session, job_id, ACTIVE, state=state, error=data, finished_at=now(), pid=None):
         return False
@@ -157,13 +160,13 @@ def finish(session: Session, job_id: int, state: State, error: JobError | None =
 
 
 def requeue(session: Session, job_id: int, *, counted: bool) -> bool:
-    """Put a running job back into the queue; an attempt that is not counted leaves it as many as before."""
+    """Put a running job back into the queue; where its attempt is not `counted`, one more is allowed."""
     allowed = JobRow.max_attempts if counted else JobRow.max_attempts + 1
     return _move(session, job_id, ("running",), state="queued", pid=None, max_attempts=allowed)
 
 
 def cancel(session: Session, job_id: int) -> bool:
-    """Cancel a waiting job at once, ask for it where it runs; False where the job has ended or is not there."""
+    """Cancel a waiting job, or ask a running one to stop; False where the job has ended or does not exist."""
     if _move(session, job_id, WAITING, state="cancelled", finished_at=now(), cancel_requested=True, error=None):
         block_dependents(session, job_id)
         return True
@@ -171,10 +174,10 @@ def cancel(session: Session, job_id: int) -> bool:
 
 
 def save_progress(session: Session, job_id: int, progress: Mapping[str, Any], offset: int) -> None:
-    """Keep the latest progress and how far the events were read."""
+    """Save the latest progress, and how far the events were read."""
     _move(session, job_id, ACTIVE, progress=dict(progress), event_offset=offset)
 
 
 def save_pid(session: Session, job_id: int, pid: int) -> None:
-    """Note the process that runs the job."""
+    """Save the id of the process that runs the job."""
     _move(session, job_id, ACTIVE, pid=pid)

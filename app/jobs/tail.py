@@ -1,4 +1,4 @@
-"""What a job's events add up to: its latest progress, its error, its artefacts."""
+"""Follows a job's events: its latest progress, its error, its artefacts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ PROGRESS_FIELDS = ("step", "total", "rate", "eta_seconds")
 
 
 class Tail:
-    """Follows one job's events from an offset on; each event is folded in exactly once."""
+    """Follows one job's events from an offset on; each event is read exactly once."""
 
     def __init__(self, folder: Path, offset: int = 0, progress: Mapping[str, Any] | None = None) -> None:
         self._path = folder / EVENTS
@@ -19,10 +19,10 @@ class Tail:
         self.progress: dict[str, Any] = dict(progress or {})
         self.error: JobError | None = None
         self.artefacts: list[tuple[str, str]] = []  # (kind, slug)
-        self.grown = False  # whether there is more to be read of a result that is not finished
+        self.grown = False  # whether an unfinished result has grown
 
     def read(self) -> bool:
-        """Take in what is new; whether there was something."""
+        """Read the new events; whether there were any."""
         before = self.offset
         for event in iterate_events(self._path, self.offset):
             self.offset = event.after
@@ -31,7 +31,7 @@ class Tail:
 
     def _fold(self, event: Event) -> None:
         match event.type:
-            case "started":  # an earlier attempt's end says nothing about this one
+            case "started":  # forget the error and artefacts of an earlier attempt
                 self.error = None
                 self.artefacts.clear()
             case "progress":

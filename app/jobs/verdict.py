@@ -1,4 +1,4 @@
-"""What the end of an attempt means for its job."""
+"""Decides from the end of an attempt which state its job gets."""
 
 import signal
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ UNEXPLAINED = JobError("error", "The job ended without saying why; its log may t
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state to go to; `counted` says whether a requeued attempt counts against the job."""
+    """The next state of the job; `counted` says whether a requeued attempt counts as one of those allowed."""
 
     state: State
     error: JobError | None = None
@@ -37,7 +37,7 @@ def verdict(
     shutting_down: bool = False,
     error: JobError | None = None,
 ) -> Verdict:
-    """Decide from the exit status of attempt number `attempt`; `error` is what the attempt said about its failure."""
+    """The verdict on an attempt by its exit status; `error` is what the attempt itself reported about its failure."""
     if cancelled:
         return Verdict("cancelled")
     if status == 0:

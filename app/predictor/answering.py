@@ -1,4 +1,4 @@
-"""What the predictor does with a question: keep the networks that were asked last, and compute."""
+"""Answers the predictor's questions: keeps the networks that were used last in memory, and computes."""
 
 import logging
 from pathlib import Path
@@ -28,13 +28,13 @@ from models.descriptors.files import descriptor_of
 from models.network import Network, exact_fp32
 from models.tasks.base import Task
 
-RESIDENT = 4
+RESIDENT = 4  # networks, and tasks, that stay in memory
 
 log = logging.getLogger(__name__)
 
 
 class Residents:
-    """The networks used last, loaded and verified; the least recently used one leaves."""
+    """The loaded networks and tasks; beyond `limit` of each, the one not used for longest is dropped."""
 
     def __init__(self, device: str, *, limit: int = RESIDENT) -> None:
         self._device = device
@@ -46,7 +46,7 @@ class Residents:
         return self._networks.get(ref, lambda: self._load(ref))
 
     def descriptor(self, ref: NetworkRef) -> Descriptor | None:
-        """The descriptor of that reference, where it is no network. Raises CheckpointChanged."""
+        """The descriptor of that reference; None where it is a network. Raises CheckpointChanged."""
         if ref in self._networks:
             return None
         try:
@@ -59,14 +59,17 @@ class Residents:
         return found
 
     def task(self, request: PoseRequest) -> Task:
-        """The task that poses the puzzle: with a network's weights, or untrained where nobody answers."""
+        """The task that makes the puzzle: with the network's weights, or untrained where no answer is wanted.
+
+        Raises CheckpointChanged.
+        """
         network = request.network
         if network is None:
             return self._tasks.get((request.task, len(request.how.names)), lambda: self._untrained(request))
         return self._tasks.get(network, lambda: self._trained(network))
 
     def clear(self) -> None:
-        """Give the memory back."""
+        """Drop all networks and tasks, and free their memory."""
         self._networks.clear()
         self._tasks.clear()
         if torch.cuda.is_available():
@@ -94,7 +97,7 @@ class Residents:
 
 
 def answer(residents: Residents, request: Request) -> Answer:
-    """Compute what was asked."""
+    """The answer to a request. Raises BadQuestion, CheckpointChanged, and OutOfMemoryError of torch."""
     if isinstance(request, PoseRequest):
         answered = request.network is not None
         return pose(residents.task(request), request.jpegs, request.how, answered=answered)
@@ -114,7 +117,7 @@ def answer(residents: Residents, request: Request) -> Answer:
 
 
 def _described(descriptor: Descriptor, request: Request) -> Answer:
-    """What a descriptor says, rounded as its scan stores it. Raises BadQuestion for what only networks can answer."""
+    """A descriptor's vector, rounded to half precision like those of scans. Raises BadQuestion for other requests."""
     if not isinstance(request, EmbedRequest):
         raise inference.BadQuestion("no_network", f"{descriptor.title} is no network: it can only describe an image.")
     if request.layer != descriptor.name:
@@ -127,7 +130,7 @@ def _described(descriptor: Descriptor, request: Request) -> Answer:
 
 
 def attempt(residents: Residents, request: Request) -> Answer | Failure:
-    """The answer, or the failure in words."""
+    """The answer, or a description of the failure."""
     try:
         return answer(residents, request)
     except inference.BadQuestion as error:
@@ -135,7 +138,7 @@ def attempt(residents: Residents, request: Request) -> Answer | Failure:
     except CheckpointChanged as error:
         return Failure("changed", error.code, str(error))
     except torch.OutOfMemoryError:
-        pass  # handled below: inside this block the traceback would keep the tensors alive
+        pass  # memory is freed below, because here the traceback would keep the tensors alive
     except Exception as error:
         log.exception("a question failed")
         return Failure("internal", type(error).__name__, "the predictor failed; its log says why")
@@ -144,13 +147,13 @@ def attempt(residents: Residents, request: Request) -> Answer | Failure:
 
 
 def choose_device(wanted: str) -> str:
-    """`auto` is the first GPU where there is one."""
+    """The name of the device; `auto` is the GPU where there is one, else the CPU."""
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def prepare(threads: int) -> None:
-    """Settings of the whole process."""
+    """Set the number of threads, and exact arithmetic in fp32, for the whole process."""
     torch.set_num_threads(threads)
     exact_fp32()

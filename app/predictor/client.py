@@ -1,4 +1,4 @@
-"""The server's side of the predictor: starts it, keeps it alive, hands it questions, never waits without end."""
+"""The server's side of the predictor: starts the process, restarts it, and asks it questions with a time limit."""
 
 import logging
 import os
@@ -33,20 +33,21 @@ from models.cores import usable_cores
 from models.geometry import Box
 from models.puzzles import Pose, Posed
 
-QUEUE = 16
-TIMEOUT = 30.0  # seconds one question may take, waiting in the queue included
-HUNG = 120.0  # seconds after which a predictor that answers nothing is replaced
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before it is started again
+QUEUE = 16  # questions that may wait or be answered at the same time
+TIMEOUT = 30.0  # seconds that a question may take, including its time in the queue
+HUNG = 120.0  # seconds without an answer after which the process is replaced
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds to wait before the process is started again
 MAX_THREADS = 4
 
 log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """One subprocess with resident networks; every method may be called from any thread.
+    """Asks the predictor's process; every method may be called from any thread.
 
-    All raise Busy while it starts, after it died, when 16 questions wait, or when an answer takes too long; Conflict
-    where the weights changed on disk; BadQuery where the question does not fit the network.
+    All questions raise Busy while the process starts or after it died, where 16 questions wait already, and where an
+    answer takes too long; Conflict where the weights changed on disk; BadQuery where the question does not fit the
+    network.
     """
 
     def __init__(self, settings: Settings, *, timeout: float = TIMEOUT) -> None:
@@ -62,12 +63,12 @@ class Predictor:
         self._keeper: threading.Thread | None = None
 
     def start(self) -> None:
-        """Return at once; the process comes up in the background."""
+        """Start the process in the background; returns at once."""
         self._keeper = threading.Thread(target=self._keep_alive, name="predictor", daemon=True)
         self._keeper.start()
 
     def close(self) -> None:
-        """End the process and everyone who waits for it."""
+        """End the process; threads that wait for an answer get Busy."""
         self._closing.set()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
@@ -75,17 +76,17 @@ class Predictor:
             self._keeper.join(timeout=10)
 
     def wait_ready(self, timeout: float) -> bool:
-        """Whether the process answers within so many seconds."""
+        """Wait until the process can answer, at most `timeout` seconds; whether it can."""
         return self._ready.wait(timeout)
 
     @property
     def ready(self) -> bool:
-        """Whether the process answers now."""
+        """Whether the process can answer now."""
         return self._ready.is_set()
 
     @property
     def pid(self) -> int | None:
-        """The process that answers, while there is one."""
+        """The id of the process; None while there is none."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def embed(self, network: NetworkRef, jpeg: bytes, layer: str, box: Box | None = None) -> EmbedAnswer:
@@ -95,7 +96,7 @@ class Predictor:
         return answer
 
     def count(self, network: NetworkRef, jpeg: bytes, *, kernel: str = "area", box: Box | None = None) -> CountAnswer:
-        """The counting equation of the checkpoint's own crop, or of a box."""
+        """Both sides of the counting equation, for the checkpoint's central crop or for a box."""
         answer = self._ask(CountRequest(network, jpeg, kernel, box))
         assert isinstance(answer, CountAnswer)
         return answer
@@ -109,13 +110,13 @@ class Predictor:
     def curve(
         self, network: NetworkRef, jpeg: bytes, areas: Sequence[float], *, kernel: str = "area"
     ) -> tuple[CurvePoint, ...]:
-        """How much nested crops count, in the order of `areas`."""
+        """The norm of the count vector of nested crops, in the order of `areas`."""
         answer = self._ask(CurveRequest(network, jpeg, tuple(areas), kernel))
         assert isinstance(answer, tuple)
         return answer
 
     def pose(self, task: str, network: NetworkRef | None, jpegs: tuple[bytes, ...], how: Pose) -> Posed:
-        """A puzzle of the first image and, with a network that was trained on it, the answer."""
+        """A puzzle of the first image and, where a network is given, its answer; the task is that of its training."""
         answer = self._ask(PoseRequest(network, task, jpegs, how))
         assert isinstance(answer, Posed)
         return answer
@@ -125,7 +126,7 @@ class Predictor:
         try:
             result = future.result(timeout=self._timeout)
         except NotInTime:
-            # The place in the queue stays taken until the answer comes: work that nobody awaits must not pile up.
+            # The question stays in the queue until it is answered, so that unwanted work cannot pile up behind it.
             raise Busy("predictor_slow", "The network takes too long to answer; try again.") from None
         if isinstance(result, Failure):
             raise _failure(result)
@@ -165,7 +166,7 @@ class Predictor:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _live_once(self) -> None:
-        """One process from start to end; on return nobody waits for it any more."""
+        """Run one process until it ends; questions that are then unanswered fail with Busy."""
         ours, theirs = socket.socketpair()
         try:
             self._process = _spawn(theirs.fileno(), self._settings.device)
@@ -214,7 +215,7 @@ class Predictor:
 def _spawn(descriptor: int, device: str) -> "subprocess.Popen[bytes]":
     threads = min(MAX_THREADS, usable_cores())
     words = ("-m", "app.predictor.worker", str(descriptor), device, str(threads))
-    # The server runs with one OpenMP thread for faiss; the predictor has its own number.
+    # The server's own OMP_NUM_THREADS is 1, for faiss; the predictor may use more threads.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     return children.start(*words, environment=environment, pass_fds=(descriptor,))
 

@@ -1,4 +1,4 @@
-"""What goes over the pipe between the server and the predictor. No torch on either side."""
+"""The messages between the server and the predictor; none of them needs torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class NetworkRef:
-    """Which weights to answer with: where they lie, what they must be, and the precision to compute in."""
+    """A network to ask: the checkpoint's folder, the SHA-256 that its weights must have, and the precision."""
 
     folder: str
     sha256: str
@@ -21,7 +21,7 @@ class NetworkRef:
 
 @dataclass(frozen=True)
 class EmbedRequest:
-    """The pooled vector of a layer, of the whole image or of a box in its pixels."""
+    """Asks for the pooled vector of a layer, of the whole image or of a box in pixels."""
 
     network: NetworkRef
     jpeg: bytes
@@ -31,7 +31,7 @@ class EmbedRequest:
 
 @dataclass(frozen=True)
 class CountRequest:
-    """The counting equation of the crop (or of a box)."""
+    """Asks for both sides of the counting equation, of the central crop or of a box in pixels."""
 
     network: NetworkRef
     jpeg: bytes
@@ -41,7 +41,7 @@ class CountRequest:
 
 @dataclass(frozen=True)
 class HeatmapRequest:
-    """One unit's map over the image."""
+    """Asks for one unit's map over the image."""
 
     network: NetworkRef
     jpeg: bytes
@@ -51,7 +51,7 @@ class HeatmapRequest:
 
 @dataclass(frozen=True)
 class CurveRequest:
-    """The magnitude of phi over nested, centred crops that cover these shares of the central square's area."""
+    """Asks for the norm of phi on nested, centred crops that cover these shares of the central square's area."""
 
     network: NetworkRef
     jpeg: bytes
@@ -61,7 +61,7 @@ class CurveRequest:
 
 @dataclass(frozen=True)
 class PoseRequest:
-    """A puzzle of the first image, the others lending pieces; without a network nobody answers it."""
+    """Asks for a puzzle of the first image, which may use pieces of the others, and for the network's answer to it."""
 
     network: NetworkRef | None
     task: str
@@ -75,7 +75,7 @@ Answer = EmbedAnswer | CountAnswer | HeatMap | tuple[CurvePoint, ...] | Posed
 
 @dataclass(frozen=True)
 class Numbered:
-    """A request on its way; its answer carries the same number."""
+    """A request with its number, which its reply repeats."""
 
     number: int
     request: Request
@@ -83,7 +83,10 @@ class Numbered:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer. `kind` decides what the client raises; `internal` is a defect, told to the log only."""
+    """Why there is no answer.
+
+    `kind` decides which error the client raises; `internal` is a defect of the program, whose details are only logged.
+    """
 
     kind: Literal["bad_query", "changed", "busy", "internal"]
     code: str
@@ -92,7 +95,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to the request of that number."""
+    """The answer to the request with this number."""
 
     number: int
     result: Answer | Failure
@@ -100,7 +103,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Ready:
-    """The predictor has imported torch and chosen its device."""
+    """Says that the predictor has imported torch and can answer."""
 
     device: str
     threads: int

@@ -1,6 +1,6 @@
-"""The process that owns torch while serving: `python -m app.predictor.worker FD DEVICE THREADS`, started by the client.
+"""The predictor's process: `python -m app.predictor.worker FD DEVICE THREADS`, started by the client.
 
-One thread reads the pipe and leaves the process as soon as it ends; the main thread answers, one question at a time.
+One thread reads the pipe, and ends the process when the pipe is closed; the main thread answers one question at a time.
 """
 
 import logging
@@ -16,7 +16,7 @@ from app.predictor.messages import Numbered, Ready, Reply
 
 
 def read_questions(pipe: Connection, questions: "queue.SimpleQueue[Numbered]", leave: Callable[[int], None]) -> None:
-    """Drain the pipe, so that the server never blocks in sending; its end is the end of this process."""
+    """Read all questions at once, so that the server never blocks in sending; `leave` when the pipe is closed."""
     try:
         while True:
             questions.put(pipe.recv())
@@ -25,14 +25,14 @@ def read_questions(pipe: Connection, questions: "queue.SimpleQueue[Numbered]", l
 
 
 def main(descriptor: int, wanted: str, threads: int) -> None:
-    """Answer until the pipe ends."""
+    """Answer questions until the pipe is closed."""
     logging.basicConfig(level=logging.INFO, format="predictor: %(message)s")
-    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of every build that it tries
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when we end
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # at INFO it logs every build that it tries
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
     pipe = Connection(descriptor)
     questions: queue.SimpleQueue[Numbered] = queue.SimpleQueue()
     threading.Thread(target=read_questions, args=(pipe, questions, os._exit), daemon=True).start()
-    # Only now torch, which takes seconds: a server that ends in the meantime does not leave this process behind.
+    # This imports torch, which takes seconds; the thread above already ends the process if the server ends meanwhile.
     from app.predictor.answering import Residents, attempt, choose_device, prepare
 
     prepare(threads)

@@ -1,4 +1,4 @@
-"""Slugs: the short names by which addresses and folders call what a person named."""
+"""Makes slugs: short names for addresses and folders, from the names that people give."""
 
 import re
 
@@ -6,7 +6,7 @@ from app.failures import BadQuery
 
 
 def slug_of(name: str) -> str:
-    """The name as an address: lower-case letters, digits and dashes. Raises BadQuery where nothing is left."""
+    """The name as a slug of lower-case letters, digits and dashes. Raises BadQuery where nothing is left."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
     if not slug:
         raise BadQuery("bad_name", "The name needs at least one letter a-z or digit.")

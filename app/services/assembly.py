@@ -31,13 +31,16 @@ from app.services.uploads import UploadsService
 from app.settings import Settings
 from app.store.engine import Store
 
-PREPARED = "prepared"  # what can be computed again: hashes, control spaces, measurements
+PREPARED = "prepared"  # the folder of results that can be computed again: hashes, control spaces, measurements
 
 
 def build_services(
     settings: Settings, *, predictor: Predictor | None = None, inspector: Inspector | None = None
 ) -> Services:
-    """Opens the store, migrating it where needed. A predictor that was never started answers Busy."""
+    """The services of a workspace; opens its store, and migrates the database where needed.
+
+    The predictor is not started here; until somebody does, its methods raise Busy.
+    """
     predictor = predictor or Predictor(settings)
     store = Store.open(settings.workspace, settings.database_url)
     jobs = JobsService(store, settings)

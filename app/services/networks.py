@@ -1,4 +1,4 @@
-"""Which network the predictor is asked with: a checkpoint's, or the very one of a scan."""
+"""Names the network for a question to the predictor: a checkpoint's network, or that of a scan."""
 
 from app.failures import Conflict
 from app.predictor.messages import NetworkRef
@@ -14,7 +14,7 @@ def checkpoint_network(checkpoint: CheckpointRecord) -> NetworkRef:
 def scanned_network(checkpoint: CheckpointRecord, scan: ScanInfo, layer: str) -> NetworkRef:
     """The network of a scan, in the precision that the layer was scanned in.
 
-    Raises Conflict where the checkpoint has other weights by now.
+    Raises Conflict where the checkpoint no longer has the weights that were scanned.
     """
     if checkpoint.sha256 != scan.checkpoint_sha256:
         raise Conflict("checkpoint_changed", "This scan was made with other weights; scan the gallery again.")

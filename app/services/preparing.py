@@ -1,4 +1,4 @@
-"""What takes longer than a request may: computed once in a thread, kept on disk, and until then 'being prepared'."""
+"""Computes what takes longer than a request may: once, in a thread in the background, and keeps it on disk."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.atomic import write_bytes
 
-PATIENCE = 0.8  # seconds a request waits before it says that something is being prepared
+PATIENCE = 0.8  # seconds that a request waits before it says that something is being prepared
 KEPT_FILES = 200
 KEPT_IN_MEMORY = 24
 
@@ -26,11 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class Preparing:
-    """Named arrays by what they were computed from; shared by all threads of a server.
+    """Named arrays, kept in memory and in a folder, and shared by all threads of a server.
 
-    A file that is damaged or gone is computed again, so the folder may be emptied at any time. Not an
-    `app.recent.Recent`: there whoever asks first makes the value and the others wait, here a thread of its own makes
-    it, nobody waits longer than their patience, and the folder keeps what memory lets go.
+    Arrays are found again by a name and the inputs that they were computed from. A file that is damaged or gone is
+    computed again, so the folder may be emptied at any time. This is no `app.recent.Recent`, where the first who asks
+    computes the value and the others wait: here a separate thread computes it, nobody waits longer than `patience`, and
+    values that memory drops stay in the folder.
     """
 
     def __init__(self, folder: Path, *, patience: float = PATIENCE) -> None:
@@ -40,14 +41,14 @@ class Preparing:
         self._known: OrderedDict[str, Future[Arrays]] = OrderedDict()
 
     def get(self, name: str, inputs: tuple[object, ...], make: Callable[[], Arrays]) -> Arrays | None:
-        """The arrays, or None while they are being computed. Raises what `make` raises, and tries again next time."""
+        """The arrays, or None while `make` computes them. Raises what `make` raises; the next call tries again."""
         try:
             return self._start(name, inputs, make).result(self._patience)
         except TimeoutError:
             return None
 
     def wait(self, name: str, inputs: tuple[object, ...], make: Callable[[], Arrays]) -> Arrays:
-        """The same, however long it takes: only for what is being prepared itself."""
+        """The same, but waits until they are computed; only for code that runs in the background itself."""
         return self._start(name, inputs, make).result()
 
     def _start(self, name: str, inputs: tuple[object, ...], make: Callable[[], Arrays]) -> "Future[Arrays]":
@@ -88,7 +89,7 @@ class Preparing:
             return None
 
     def _write(self, key: str, arrays: Arrays) -> None:
-        """Keep it; a full disk costs only that it is computed again."""
+        """Save the arrays; where this fails, as on a full disk, they are only computed again later."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         try:

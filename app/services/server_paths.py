@@ -1,4 +1,4 @@
-"""A path that someone names in a request, as the place it really is; only places below the roots are read."""
+"""Resolves paths that are named in requests; only files and folders below the allowed roots may be read."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,10 @@ from models.galleries.places import inside
 
 
 def allowed(settings: Settings, path: str, code: str, wanted: str) -> Path:
-    """The real place of an absolute path. Raises BadQuery `code` where it is none, Forbidden outside the roots."""
+    """An absolute path with its links resolved.
+
+    Raises BadQuery for other texts, with `code` and a message that asks for `wanted`; Forbidden outside the roots.
+    """
     text = path.strip()
     if not text or "\0" in text:
         raise BadQuery(code, f"Give {wanted}.")

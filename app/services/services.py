@@ -1,4 +1,4 @@
-"""The use cases of one server, in one value."""
+"""The value that holds all services of one server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """What routes and the command line call."""
+    """All services, which the routes and the command line call."""
 
     settings: Settings
     store: Store

@@ -1,4 +1,4 @@
-"""What is said where there is nothing of a name that somebody typed: which of what is there they may have meant."""
+"""The answer to a name that does not exist: it suggests existing names that are similar."""
 
 from difflib import get_close_matches
 
@@ -15,12 +15,15 @@ NOUNS: dict[Kind, str] = {
     ScanRow: "scan",
     ClusteringRow: "clustering",
 }
-LONGEST = 100  # characters of the name that are told back
-NAMED = 3
+LONGEST = 100  # characters of the name that the answer repeats
+NAMED = 3  # names that the answer suggests
 
 
 def unknown(session: Session, kind: Kind, slug: str) -> NotFound:
-    """`There is no gallery 'Photo'. Did you mean photos?`: by slug or by the name that people read."""
+    """The error for an unknown slug, such as `There is no gallery 'Photo'. Did you mean photos?`
+
+    It compares the text with slugs, and for galleries and checkpoints also with names.
+    """
     noun, typed = NOUNS[kind], slug[:LONGEST]
     slugs = {known.lower(): known for known in session.scalars(select(kind.slug))}
     if kind in (GalleryRow, CheckpointRow):

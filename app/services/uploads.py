@@ -1,4 +1,4 @@
-"""Query images: what a visitor uploads, kept for a while as our own re-encode so that a view of it has an address."""
+"""The service for query images: uploads are encoded anew and kept for a while, so that pages can refer to them."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QueryImage:
-    """An image to ask about, as a gallery would store it."""
+    """A query image, encoded as a gallery would store it; `warnings` say what was unusual about the file."""
 
     jpeg: bytes
     width: int
@@ -32,18 +32,24 @@ class QueryImage:
 
 
 class UploadsService:
-    """Uploaded images by the sha256 of their source bytes; at most 500 of them, for at most 30 days."""
+    """Keeps uploaded images by the SHA-256 of the uploaded bytes; at most 500 of them, for at most 30 days."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.workspace / FOLDER
 
     def read(self, data: bytes) -> QueryImage:
-        """An uploaded file through the gallery's own pipeline; nothing is kept. Raises 413, 415 or 422."""
+        """An uploaded file, encoded as a gallery would store it; nothing is kept.
+
+        Raises TooLarge, WrongType for a format that is not read, and BadQuery for a file that is damaged.
+        """
         image = _store(data)
         return QueryImage(image.jpeg, image.jpeg_width, image.jpeg_height, image.warnings)
 
     def add(self, data: bytes) -> str:
-        """Keep an uploaded file and return its name (64 hexadecimal digits); the same file has the same name."""
+        """Keep an uploaded file and return its name (64 hexadecimal digits); the same file has the same name.
+
+        Raises what `read` raises.
+        """
         image = _store(data)
         path = self._path(image.sha256)
         if path.exists():
@@ -73,7 +79,7 @@ class UploadsService:
         return self._folder / f"{name}.jpg"
 
     def _forget(self, *, keep: Path) -> None:
-        """Drop the oldest beyond the limits. Another request may drop the same file at the same time."""
+        """Remove the oldest uploads beyond the limits; another request may remove the same file at the same time."""
         found: list[tuple[float, Path]] = []
         for path in self._folder.glob("*.jpg"):
             with contextlib.suppress(FileNotFoundError):

@@ -1,6 +1,6 @@
-"""The database of a workspace: short read and write transactions.
+"""The database of a workspace, for short read and write transactions.
 
-SQLite stays in its rollback journal: versions before 3.51.3 can corrupt a write-ahead log with several writers.
+SQLite uses a rollback journal and no write-ahead log, which versions before 3.51.3 can corrupt with several writers.
 """
 
 import sqlite3
@@ -19,8 +19,8 @@ BUSY_TIMEOUT = 30_000  # milliseconds
 
 
 def _connect(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where we say so, in _begin
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")  # first: every later statement may have to wait
+    connection.isolation_level = None  # transactions are begun only by _begin
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")  # first, because the next statement may have to wait
     connection.execute("PRAGMA foreign_keys=ON")
 
 
@@ -30,7 +30,7 @@ def _begin(connection: Connection) -> None:
 
 
 def build_engine(url: str) -> Engine:
-    """An engine whose connections wait for each other instead of failing."""
+    """An engine for the database; with SQLite, connections wait for each other instead of failing."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, pool_size=8, max_overflow=64)
@@ -40,9 +40,9 @@ def build_engine(url: str) -> Engine:
 
 
 class Store:
-    """Transactions over one workspace's tables.
+    """Transactions on one workspace's tables.
 
-    Fetch rows and leave the block before rendering; do no file or network work inside a block.
+    Keep transactions short: do no rendering and no work on files or the network inside their blocks.
     """
 
     def __init__(self, workspace: Path, engine: Engine) -> None:
@@ -53,7 +53,7 @@ class Store:
 
     @classmethod
     def open(cls, workspace: Path, url: str | None = None) -> "Store":
-        """The store of a workspace, made or migrated where needed. Raises `SchemaTooNew`."""
+        """The store of a workspace; makes or migrates its database where needed. Raises SchemaTooNew."""
         workspace = workspace.expanduser().resolve()
         workspace.mkdir(parents=True, exist_ok=True)
         engine = build_engine(url or f"sqlite:///{workspace / DATABASE}")
@@ -66,18 +66,18 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only reads; what it returned stays usable after it."""
+        """A transaction that only reads; rows that it returned can be used after it."""
         with self._read() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that holds the write lock from its begin, and commits at the end of the block."""
+        """A transaction that takes the write lock when it begins, and commits at the end of the block."""
         with self._write.begin() as session:
             yield session
 
     def path(self, relative: str) -> Path:
-        """A folder of the workspace, as the tables name it."""
+        """The absolute path of a folder that a table names."""
         return self.workspace / relative
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Bring a database to this program's schema, at start-up, once, whoever starts first."""
+"""Brings a database to this program's schema at start-up; of several processes only the first does it."""
 
 import re
 
@@ -27,7 +27,7 @@ def known_versions() -> set[str]:
 
 
 def current_version(connection: Connection) -> str | None:
-    """The version a database is at; None where it is new."""
+    """The version of a database's schema; None where the database is new."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
@@ -35,14 +35,14 @@ def current_version(connection: Connection) -> str | None:
 
 
 def _check(version: str | None) -> bool:
-    """Whether nothing is to be done."""
+    """Whether the schema is up to date. Raises SchemaTooNew."""
     if version is not None and version not in known_versions():
         raise SchemaTooNew(version)
     return version == HEAD
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the missing scripts in one transaction; others who start at the same time wait and find it done."""
+    """Run the missing scripts in one transaction; processes that start at the same time wait for it."""
     with engine.connect() as connection:
         if _check(current_version(connection)):
             return
@@ -52,7 +52,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def _run_scripts(connection: Connection) -> None:
-    from alembic import command  # here: a third of a second that an up-to-date workspace need not pay
+    from alembic import command  # imported here because it takes a third of a second
     from alembic.config import Config
 
     config = Config()

@@ -1,4 +1,4 @@
-"""The tables: what a workspace holds and what it is asked to do."""
+"""The tables of the database: artefacts of the workspace, jobs, chains and notes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +16,12 @@ NAMES = {
 
 
 def now() -> datetime:
-    """The present moment, UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment: aware in Python, UTC in the database (SQLite keeps no zone)."""
+    """A time with its zone in Python, stored as UTC, because SQLite keeps no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -39,7 +39,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """Every table; folders are relative to the workspace, so that it can be moved."""
+    """The base of all tables; folders in them are relative to the workspace, so that it can be moved."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own idiom)
@@ -51,7 +51,11 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """Queued work. Only the supervisor writes a final state, except that a waiting job can be cancelled by anyone."""
+    """A job. Only the supervisor writes its final state, except that any process may cancel a job that waits.
+
+    `attempt` counts the attempts so far. `progress` is the latest progress event, `event_offset` is the number of bytes
+    of the event file that are taken into it. `error` is {"code", "message"}. `pid` is the process of a running attempt.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -84,7 +88,7 @@ class JobRow(Base):
 
 
 class JobNeed(Base):
-    """`job_id` starts only after `needs_id` is done."""
+    """Says that the job `job_id` starts only after the job `needs_id` is done."""
 
     __tablename__ = "job_needs"
 
@@ -93,7 +97,7 @@ class JobNeed(Base):
 
 
 class GalleryRow(Base):
-    """A registered collection of images; it is there from the moment its import is submitted."""
+    """A gallery; its row is added when its import is submitted. `skipped` is the number of files left out."""
 
     __tablename__ = "galleries"
 
@@ -110,7 +114,7 @@ class GalleryRow(Base):
 
 
 class CheckpointRow(Base):
-    """A registered checkpoint; its card is in the folder."""
+    """A registered checkpoint; its card is in the folder, `sha256` is the hash of its weights."""
 
     __tablename__ = "checkpoints"
 
@@ -126,7 +130,7 @@ class CheckpointRow(Base):
 
 
 class ScanRow(Base):
-    """A checkpoint's pass over a gallery, both by slug."""
+    """A scan; `checkpoint` and `gallery` are slugs, `layers` names, `shards` those of the gallery that it covers."""
 
     __tablename__ = "scans"
 
@@ -144,7 +148,7 @@ class ScanRow(Base):
 
 
 class ClusteringRow(Base):
-    """A grouping of a scan's images, made from one of its layers."""
+    """A clustering of `rows` images of a scan into `k` clusters; `scan`, `checkpoint` and `gallery` are slugs."""
 
     __tablename__ = "clusterings"
 
@@ -163,7 +167,7 @@ class ClusteringRow(Base):
 
 
 class ChainRow(Base):
-    """Jobs that were started together, each after the one before; `links` are `{step, kind, slug, gallery, job}`."""
+    """A chain of jobs, each of which waits for the one before; `links` are `{step, kind, slug, gallery, job}`."""
 
     __tablename__ = "chains"
 
@@ -176,7 +180,7 @@ class ChainRow(Base):
 
 
 class NoteRow(Base):
-    """What a person wrote about something; `subject` is an address such as `checkpoint:layer:unit`."""
+    """A note that a person wrote; `subject` is what it is about, such as `checkpoint:layer:unit`."""
 
     __tablename__ = "notes"
 

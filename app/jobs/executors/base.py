@@ -1,4 +1,4 @@
-"""What the supervisor asks of the thing that runs attempts: processes here now, a cluster's later."""
+"""What the supervisor needs of an executor, the object that runs attempts of jobs."""
 
 from pathlib import Path
 from typing import Protocol
@@ -13,20 +13,20 @@ class Attempt(Protocol):
     def pid(self) -> int: ...
 
     def status(self) -> int | None:
-        """None while it runs; then its exit status, negative for the signal that killed it."""
+        """Its exit status, or minus the number of the signal that killed it; None while it runs."""
 
     def terminate(self) -> None:
-        """Ask it to save its state and leave."""
+        """Ask it to save its state and end."""
 
     def kill(self) -> None:
-        """End it and all it started."""
+        """Kill it and all processes that it started."""
 
 
 class Executor(Protocol):
-    """Starts attempts, and makes sure that those of an earlier supervisor are gone."""
+    """Starts attempts, and ends those that an earlier supervisor left behind."""
 
     def start(self, folder: Path, device: Device) -> Attempt:
-        """Run `python -m app.jobs.run folder`. Raises OSError."""
+        """Start `python -m app.jobs.run folder` on the device. Raises OSError."""
 
     def clear(self, folder: Path, pid: int | None) -> None:
-        """Return when no process of that job is left."""
+        """Return when no process of the job in `folder` is left; `pid` is the last one known."""

@@ -1,4 +1,4 @@
-"""Attempts as processes of this machine."""
+"""Runs attempts of jobs as processes of this machine."""
 
 import contextlib
 import fcntl
@@ -16,12 +16,12 @@ from app.jobs.lifeline import Lifeline
 from app.jobs.run import LOCK, LOG
 
 ENTRY = ("-m", "app.jobs.run")
-NICE = 10
-ORPHAN_WAIT = 3.0  # seconds for the process of a dead supervisor to notice that its lifeline has ended
+NICE = 10  # added to the niceness of jobs, so that the server comes first
+ORPHAN_WAIT = 3.0  # seconds in which the job of a dead supervisor should notice that its lifeline was closed
 
 
 class LocalAttempt:
-    """A process in a session of its own, at the end of our lifeline."""
+    """An attempt: a process in a session of its own, which ends when `lifeline` is closed."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", lifeline: Lifeline, log: Path) -> None:
         self._process = process
@@ -49,11 +49,11 @@ class LocalAttempt:
             self._kill_group()
 
     def _has_ended(self) -> bool:
-        """Whether the process has ended; where the system allows, it is not reaped yet.
+        """Whether the process has ended; where the system allows, this leaves it unreaped.
 
-        Until it is, no one else can have its group's number. Python knows how to look without reaping on Linux, and on
-        macOS from 3.13 on. Elsewhere the group is killed at once after: as long as it has members its number stays
-        taken, and a number that was just freed is not given out again before all others were.
+        While a process is not reaped, no other process group can get its number, so killing the group is safe. Python
+        can look without reaping on Linux, and on macOS from 3.13 on. Elsewhere the group is killed right after reaping:
+        its number stays taken while it has members, and a freed number is reused only after all others were.
         """
         if hasattr(os, "waitid"):
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -65,7 +65,7 @@ class LocalAttempt:
 
 
 class LocalExecutor:
-    """Starts jobs as subprocesses. `entry` is replaced in tests, to run kinds of their own."""
+    """Starts jobs as subprocesses. Tests replace `entry` to run kinds of jobs of their own."""
 
     def __init__(self, entry: Sequence[str] = ENTRY, nice: int = NICE) -> None:
         self._entry = tuple(entry)
@@ -89,7 +89,7 @@ class LocalExecutor:
             raise
         finally:
             lifeline.started()
-        with contextlib.suppress(OSError):  # it may be gone already
+        with contextlib.suppress(OSError):  # the process may have ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + self._nice))
         return LocalAttempt(process, lifeline, folder / LOG)
 
@@ -100,21 +100,21 @@ class LocalExecutor:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if monotonic() > deadline + ORPHAN_WAIT:
-                return  # the attempt that follows waits for the lock itself, and comes back to the queue if it must
+                return  # the next attempt waits for the lock itself, and is queued again if it cannot get it
             sleep(0.02)
 
 
 def _environment(device: Device, lifeline: Lifeline) -> dict[str, str]:
     environment = {**os.environ, **lifeline.environment(), "PYTHONUNBUFFERED": "1"}
     if environment.get("OMP_NUM_THREADS") == "1":
-        del environment["OMP_NUM_THREADS"]  # the server's own setting, for its searches; a job uses all cores
+        del environment["OMP_NUM_THREADS"]  # the server's setting for its searches; jobs use all cores
     if device.visible is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device.visible
     return environment
 
 
 def _locked(path: Path) -> bool:
-    """Whether a process holds the lock."""
+    """Whether a process holds the lock on the file."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Cluster a scan's layer with k-means, assign its images to centres fitted elsewhere, or draw random pseudo-labels."""
+"""The job `cluster`: clusters a layer of a scan, assigns its images to given centres, or draws random pseudo-labels."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ LISTED = 12  # empty clusters that are named in the log
 def run(job: JobContext) -> None:
     """spec: scan, layer, centres, options; inputs: scan, gallery and, where named, centres; output: a clustering.
 
-    A new attempt goes on from the centres that were saved last.
+    A new attempt continues from the centres that were saved last.
     """
     spec = job.spec
     options = Options(**{name: spec[name] for name in Options.__dataclass_fields__})
@@ -63,7 +63,10 @@ def run(job: JobContext) -> None:
 
 
 def _taken_over(reader: ScanReader, layer: str, source: ClusteringReader) -> Options:
-    """The options of centres that were fitted elsewhere, on what the same layer of the same weights says."""
+    """The options of the clustering whose centres are used.
+
+    Raises JobFailed where it was made from another layer or from other weights.
+    """
     if (source.info.checkpoint_sha256, source.info.layer) != (reader.info.checkpoint_sha256, layer):
         raise JobFailed(
             "other_space",
@@ -76,7 +79,7 @@ def _taken_over(reader: ScanReader, layer: str, source: ClusteringReader) -> Opt
 
 
 def _tell(job: JobContext, made: ClusteringReader) -> None:
-    """Sizes and what is empty, in the log."""
+    """Log the sizes of the clusters, and which are empty."""
     spread = made.info.spread
     job.log(
         f"{spread['clusters'] - spread['empty']} of {spread['clusters']} clusters have images, the largest "

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint on a gallery: the equation, neighbours and known numbers, beside every control."""
+"""The job `evaluate`: measures a checkpoint and its controls on a gallery: equation, neighbours, numbers of things."""
 
 import time
 
@@ -10,11 +10,11 @@ from models.evaluations.gallery import Amounts, evaluate_on
 from models.galleries.packs import Pack
 from models.network import exact_fp32
 
-PARTS = 7  # what is told one after the other while it runs
+PARTS = 7  # how many parts it reports, one after the other
 
 
 def run(job: JobContext) -> None:
-    """spec: checkpoint, gallery, images, database, queries, seed; inputs: both folders; output: a file of the card."""
+    """spec: checkpoint, gallery, images, database, queries, seed; inputs: both folders; output: a file by the card."""
     exact_fp32()
     spec, folder = job.spec, job.inputs["checkpoint"]
     card = read_card(folder)
@@ -22,7 +22,7 @@ def run(job: JobContext) -> None:
 
     def tick(message: str) -> None:
         nonlocal told
-        if not message:  # a batch is done: only look whether to stop
+        if not message:  # only a batch is done
             job.check()
             return
         job.log(message)

@@ -1,4 +1,4 @@
-"""Write a checkpoint for PyTorch or as ONNX, compared with the original before it is offered."""
+"""The job `export`: writes a checkpoint for PyTorch or as ONNX, and compares the file's answers with the original's."""
 
 from app.jobs.context import JobContext, JobFailed
 from models.checkpoints.exporting import CannotExport, export

@@ -1,7 +1,7 @@
-"""Import images into a gallery's pack: list and freeze, then decode, resize and write shard by shard.
+"""The job `import`: lists the images of a source, then decodes, resizes and writes them shard by shard into a pack.
 
-Resumable: the job's state keeps the frozen listing and, after each shard, how far it is. Memory is that of the
-images in flight, whatever the gallery's size.
+It can be resumed: its state keeps the listing, which is not changed any more, and after each shard how far it is. It
+only holds the images in memory that are being worked on, whatever the gallery's size.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from models.samples.photos import SampleSource
 LISTING: Final = "listing.jsonl"
 SKIPPED: Final = "skipped.jsonl"
 STATE: Final = "import.json"
-FIRST_ROWS: Final = 64
+FIRST_ROWS: Final = 64  # rows of the first shard of a growing gallery
 
 Rows = Generator[tuple[PackRow, StoredImage], None, None]
 Hashes = npt.NDArray[np.uint64]
@@ -39,10 +39,15 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass
 class ImportState:
-    """What survives an attempt. `base` are the shards the gallery had before this job."""
+    """The saved state of an import, from which the next attempt continues.
+
+    `items` is the length of the listing, `taken` how many items of it are in finished shards. `base` are the shards
+    that the gallery had before this job, `base_skipped_bytes` is the size of its list of skipped files then; `shards`
+    and `skipped_bytes` are those of this job. `skipped` files were left out, `repeated` images were there already.
+    """
 
     items: int = 0
-    taken: int = 0  # items of the listing that finished shards have consumed
+    taken: int = 0
     base: list[Shard] = field(default_factory=list)
     base_skipped_bytes: int = 0
     shards: list[Shard] = field(default_factory=list)
@@ -51,12 +56,12 @@ class ImportState:
     repeated: int = 0
 
     def save(self, state: Path) -> None:
-        """Keep it for the next attempt."""
+        """Write it to the folder of the job's state."""
         atomic.write_json(state / STATE, asdict(self))
 
     @classmethod
     def read(cls, state: Path) -> "ImportState | None":
-        """What an earlier attempt left, if there was one."""
+        """The state that an earlier attempt saved; None where there is none."""
         if not (state / STATE).exists():
             return None
         data: dict[str, Any] = json.loads((state / STATE).read_text())
@@ -65,22 +70,22 @@ class ImportState:
 
 
 def run(job: JobContext) -> None:
-    """Import what the spec's `source` names and publish the gallery's pack."""
+    """Import the images of the spec's `source`, and publish the gallery's pack."""
     _finish(job, _write_shards(job))
 
 
 def begin(job: JobContext) -> None:
-    """Draw and publish the first rows of a gallery that grows, as an attempt that is then interrupted leaves them."""
+    """Draw and publish only the first rows of a growing gallery, as an interrupted attempt would leave them."""
     _write_shards(job, first=FIRST_ROWS)
 
 
 def _write_shards(job: JobContext, first: int | None = None) -> ImportState:
-    """All shards that are still to be written; with `first` only what so many items of the listing fill."""
+    """Write all missing shards, or with `first` only those of the first items of the listing."""
     source = _source(job)
     progress = _resumable(job, ImportState.read(job.state)) or _freeze(job, source)
     wanted = progress.items if first is None else min(first, progress.items)
     with (job.state / SKIPPED).open("r+", encoding="utf-8") as skipped:
-        # What an interrupted attempt left out after its last finished shard is looked at again.
+        # Files that an interrupted attempt skipped after its last finished shard are read again.
         skipped.truncate(progress.skipped_bytes)
         skipped.seek(0, os.SEEK_END)
         tally = _Tally(progress, skipped)
@@ -97,12 +102,12 @@ def _write_shards(job: JobContext, first: int | None = None) -> ImportState:
 
 
 def _grows(job: JobContext) -> bool:
-    """Whether what is there already may be looked at: drawing takes long, and nothing about it can turn out wrong."""
+    """Whether finished shards are published before the job ends: only those of generated scenes, which take long."""
     return bool(job.spec["source"]["kind"] == "countables")
 
 
 def _shard_rows(job: JobContext, progress: ImportState) -> int:
-    """How many rows the next shard gets: the first of a growing gallery is small, each further one twice as large."""
+    """The rows of the next shard; in a growing gallery the first has few, each further one twice as many."""
     return min(SHARD_ROWS, FIRST_ROWS << len(progress.shards)) if _grows(job) else SHARD_ROWS
 
 
@@ -125,7 +130,7 @@ def _source(job: JobContext) -> ImageSource:
 
 
 def _resumable(job: JobContext, progress: ImportState | None) -> ImportState | None:
-    """What an earlier attempt left, where its shards are still what it wrote and the gallery did not grow since."""
+    """The state of an earlier attempt, if its shards are unchanged and no other job has added any; else None."""
     if progress is None:
         return None
     listed = list(Pack.open(job.output).shards) if (job.output / MANIFEST).exists() else []
@@ -138,7 +143,7 @@ def _resumable(job: JobContext, progress: ImportState | None) -> ImportState | N
 
 
 def _freeze(job: JobContext, source: ImageSource) -> ImportState:
-    """Write the listing to the job's state; from here on the source's changes cannot renumber rows."""
+    """Write the listing to the job's state, so that later changes of the source cannot renumber rows."""
     progress = ImportState()
     if (job.output / MANIFEST).exists():
         progress.base = list(Pack.open(job.output).shards)
@@ -157,13 +162,13 @@ def _freeze(job: JobContext, source: ImageSource) -> ImportState:
             stream.flush()
             os.fsync(stream.fileno())
     progress.skipped_bytes = _size(job.state / SKIPPED)
-    progress.save(job.state)  # only now does an attempt that follows trust the listing
+    progress.save(job.state)  # last, because a new attempt then trusts the listing
     job.log(f"{progress.items} images listed, {progress.skipped} files left out")
     return progress
 
 
 class _Tally:
-    """Counts what the rows of the shard being written consume, until the finished shard makes it count."""
+    """Counts the items, skipped files and repeated images of the shard that is being written, until it is finished."""
 
     def __init__(self, progress: ImportState, skipped: TextIO) -> None:
         self._progress, self._skipped = progress, skipped
@@ -171,16 +176,16 @@ class _Tally:
         self._left_out = self._repeated = 0
 
     def skip(self, skipped: Skipped) -> None:
-        """A file that takes no row."""
+        """Count and list a file that is skipped."""
         self._skipped.write(skipped.to_json() + "\n")
         self._left_out += 1
 
     def repeat(self) -> None:
-        """An image that the gallery holds already, under the same name."""
+        """Count an image that the gallery holds already under the same path."""
         self._repeated += 1
 
     def commit(self, shard: Shard, job: JobContext) -> None:
-        """Make a finished shard part of the job's state."""
+        """Add a finished shard and its counts to the job's state, and save it."""
         self._skipped.flush()
         os.fsync(self._skipped.fileno())
         progress = self._progress
@@ -197,7 +202,7 @@ class _Tally:
 
 
 def _rows(job: JobContext, source: ImageSource, tally: _Tally, known: Hashes, wanted: int) -> Rows:
-    """The rows from where the last finished shard ended, of the first `wanted` items of the listing."""
+    """The rows after the last finished shard, of the first `wanted` items of the listing."""
     with (job.state / LISTING).open(encoding="utf-8") as listing:
         items = (Item.from_json(line) for line in islice(listing, tally.taken, wanted))
         with closing(stored(source, items)) as images:
@@ -213,7 +218,7 @@ def _rows(job: JobContext, source: ImageSource, tally: _Tally, known: Hashes, wa
 
 
 def _hash(path: str, sha256: str) -> int:
-    """Eight bytes that stand for an image under its name: a million of them take 8 MB."""
+    """A hash of eight bytes of an image's content and path; a million of them take 8 MB."""
     return int.from_bytes(hashlib.sha256(f"{sha256}{path}".encode()).digest()[:8])
 
 
@@ -224,7 +229,7 @@ def _is_known(known: Hashes, path: str, sha256: str) -> bool:
 
 
 def _known_hashes(folder: Path, base: list[Shard]) -> Hashes:
-    """What the gallery holds already, sorted: adding the same files again adds nothing."""
+    """The hashes of all images that the gallery holds already, sorted, so that the same file is not added twice."""
     with Pack(folder, base) as pack:
         return np.sort(np.fromiter(_hashes(pack), np.uint64, len(pack)))
 
@@ -236,7 +241,7 @@ def _hashes(pack: Pack) -> Iterator[int]:
 
 
 def _finish(job: JobContext, progress: ImportState) -> None:
-    """Publish: the list of files left out, then the manifest that names all shards, then the job's artefact."""
+    """Publish the list of skipped files, then the manifest that names all shards, then the job's artefact."""
     _join_skipped(job, progress)
     shards = progress.base + progress.shards
     write_manifest(job.output, shards)

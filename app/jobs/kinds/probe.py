@@ -1,4 +1,4 @@
-"""Probe a checkpoint on a labelled gallery: neighbours and linear classifiers on every layer, beside the controls."""
+"""The job `probe`: measures every layer of a checkpoint on a labelled gallery by linear classifiers and neighbours."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from models.probes.protocol import Protocol
 def run(job: JobContext) -> None:
     """spec: checkpoint, gallery, layers, controls and the protocol; inputs: both folders; output: a row of the results.
 
-    Controls are other rows of the same table, beside the output. State: the features of each shard, and each seed.
+    The controls are written as further rows of the same table. The state keeps the features of each finished shard, and
+    the result of each seed.
     """
     spec = job.spec
     place: Path = job.output.parent

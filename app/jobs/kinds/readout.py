@@ -1,11 +1,11 @@
-"""Fit a readout of named counts from a checkpoint's count vector on a gallery that knows them."""
+"""The job `readout`: fits a readout of named counts from a checkpoint's count vector, on a gallery that knows them."""
 
 from app.jobs.context import JobContext, JobFailed
 from models.counting import readouts
 from models.evaluations.reading_out import read_out
 from models.galleries.packs import Pack
 
-PARTS = 3  # what is told one after the other while it runs
+PARTS = 3  # how many parts it reports, one after the other
 
 
 def run(job: JobContext) -> None:

@@ -1,4 +1,4 @@
-"""Check whether a checkpoint's features make sense on a gallery, and whether other preprocessing would do better."""
+"""The job `sanity`: checks whether a checkpoint's features make sense, and whether other preprocessing is better."""
 
 from app.jobs.context import JobContext
 from models.galleries.packs import Pack

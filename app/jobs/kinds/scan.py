@@ -1,4 +1,4 @@
-"""Scan a checkpoint over a gallery: top images and statistics of every unit, embeddings, counts and their equation."""
+"""The job `scan`: one pass of a checkpoint over a gallery: embeddings, top images, statistics, counts."""
 
 from functools import partial
 from time import monotonic, sleep
@@ -15,13 +15,13 @@ from models.network import exact_fp32
 from models.scans.plans import ScanPlan
 from models.scans.scanning import scan
 
-FIRST_IMAGES = 120.0  # seconds that a gallery which is just being filled has for its first shard
+FIRST_IMAGES = 120.0  # seconds to wait for the first shard of a gallery that is being filled
 
 
 def run(job: JobContext) -> None:
     """spec: checkpoint, gallery, layers, residual, precision, top; inputs: both folders; output: a scan folder.
 
-    The scan's own shards are its state: a new attempt, and a scan of a gallery that has grown, go on after them.
+    A new attempt, and a scan of a gallery that has grown, continue after the shards that are scanned already.
     """
     exact_fp32()
     spec = job.spec
@@ -56,7 +56,7 @@ def run(job: JobContext) -> None:
 
 
 def _describe(job: JobContext) -> None:
-    """The scan of a descriptor, which has no network."""
+    """Scan with a descriptor, which has no network."""
     spec = job.spec
     with Pack.open(job.inputs["gallery"]) as pack:
         rows = len(pack)
@@ -74,7 +74,7 @@ def _describe(job: JobContext) -> None:
 
 
 def _wait_for_images(job: JobContext) -> None:
-    """Until the gallery has its first shard; importing torch took most of that time."""
+    """Wait until the gallery has its first shard. Raises JobFailed where it takes too long."""
     until = monotonic() + FIRST_IMAGES
     while not (job.inputs["gallery"] / MANIFEST).exists():
         job.check()

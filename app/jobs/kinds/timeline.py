@@ -1,4 +1,4 @@
-"""See a checkpoint's units grow: its snapshots on a sample of a gallery."""
+"""The job `timeline`: runs a checkpoint's snapshots over a sample of a gallery, to show how its units developed."""
 
 from app.jobs.context import JobContext, JobFailed
 from models.evaluations.growing import NoSnapshots, grow

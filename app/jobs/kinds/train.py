@@ -1,4 +1,4 @@
-"""Train a pretext task on a gallery and keep the checkpoint, with all that tells where it came from."""
+"""The job `train`: trains a pretext task on a gallery, and writes a checkpoint that records how it was made."""
 
 import contextlib
 import json
@@ -37,9 +37,9 @@ from models.training.targets import NoLabels, OtherImages, Targets, known_of, of
 from models.training.validation import Validator
 from models.versions import versions
 
-CURVE_POINTS = 400
-STARTED = "started.json"
-NAMED = {"counts": "named_units"}  # what the names of the targets are called on the card, if not classes
+CURVE_POINTS = 400  # points of each curve that the card keeps
+STARTED = "started.json"  # the numbers by which the untrained weights were adjusted
+NAMED = {"counts": "named_units"}  # the card's field for the targets' names, where it is not `classes`
 
 
 def run(job: JobContext) -> None:
@@ -73,11 +73,16 @@ def run(job: JobContext) -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """What is trained on and what is held out, with targets where the task has some; `config` is complete."""
+    """The rows to train on and those held out.
+
+    `regions` are the held-out images. `train` and `held_out` are the targets of the two, None where the task makes them
+    itself; `names` are the names of the targets. `majority` is the share of the commonest target, the accuracy of
+    guessing. `config` is complete.
+    """
 
     config: ImageConfig
     split: Split
-    regions: list[Tensor]  # of the held-out images
+    regions: list[Tensor]
     train: Tensor | None
     held_out: Tensor | None
     names: tuple[str, ...]
@@ -89,7 +94,7 @@ class Data:
 
 
 def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
-    """Split the gallery and read its targets. Raises JobFailed where there is too little."""
+    """Split the gallery and read its targets. Raises JobFailed where images or targets are missing."""
     try:
         targets = read_targets(job, pack, config)
         config = config if targets is None else config.for_classes(len(targets.names))
@@ -109,21 +114,21 @@ def read_data(job: JobContext, pack: Pack, config: ImageConfig) -> Data:
 
 
 def read_targets(job: JobContext, pack: Pack, config: ImageConfig) -> Targets | None:
-    """What each image has to be told as; None where the task makes that itself. Raises NoLabels, OtherImages."""
+    """The targets of all images; None where the task makes them itself. Raises NoLabels, OtherImages."""
     if config.labels == "clusters":
         return of_clusters(ClusteringReader(job.inputs["clustering"]), pack)
     return known_of(pack, config.targets_from)
 
 
 def untrained_task(job: JobContext, data: Data) -> Task:
-    """The task as its seed draws it."""
+    """The task with the untrained weights that the seed draws."""
     task = TASKS[job.spec["task"]].build(data.config, generator(int(job.spec["seed"]), 0, 0))
     task.names, task.majority = data.names, data.majority
     return task
 
 
 def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: ImageConfig) -> Regions:
-    """All regions on the device where they take less than half of its free memory, else decoded as they are needed."""
+    """The images to train on: kept on the device if they fit into half of its free memory, else decoded when needed."""
     needed = len(rows) * 3 * config.region**2
     if fits(needed, job.device):
         return ResidentRegions.load(
@@ -141,7 +146,10 @@ def load_regions(job: JobContext, pack: Pack, rows: tuple[int, ...], config: Ima
 
 
 def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> dict[str, float]:
-    """Let the task adjust its untrained weights to the first batch; a resumed run repeats what was done."""
+    """Let the task adjust its untrained weights to the first batch; a resumed run repeats the same adjustment.
+
+    Returns the numbers of the adjustment.
+    """
     kept = job.state / STARTED
     if kept.exists():
         found: dict[str, float] = json.loads(kept.read_text())
@@ -159,7 +167,7 @@ def begin(job: JobContext, task: Task, batches: Batches, seed: int) -> dict[str,
 def train(
     job: JobContext, task: Task, batches: Batches, validator: Validator, config: ImageConfig, seed: int
 ) -> dict[str, list[list[float]]]:
-    """Fit the task, reporting each term, and now and then what held-out images say. Returns the curves."""
+    """Fit the task and report every term of the loss, and regularly the measures on held-out images; returns curves."""
     how = FitConfig.of(config, seed=seed, precision=resolve_precision(config.precision, job.device))
     if saved_state(job.state) is None and validator.due(0, config.steps):
         job.progress(0, config.steps, "steps", validator.validate(0))
@@ -185,7 +193,7 @@ def keep(
     curves: dict[str, list[list[float]]],
     provenance: dict[str, Any],
 ) -> None:
-    """Write the checkpoint beside its final place, score what was stored, and rename it into place."""
+    """Write the checkpoint to the job's state, score the stored files, and move the folder to its final place."""
     folder = job.state / "checkpoint"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -196,7 +204,7 @@ def keep(
     write_card(folder, card)
     checkpoints.write_step0(folder, first.numpy())
     shutil.copyfile(job.state / SEEN, folder / SEEN)
-    # Links, not copies: the state keeps them for an attempt that has to keep the checkpoint once more.
+    # Links and not copies: the state keeps its snapshots, in case another attempt has to write the checkpoint again.
     shutil.copytree(job.state / SNAPSHOTS, folder / SNAPSHOTS, copy_function=os.link)
     write_card(folder, replace(card, measures=score(job, folder, card, data)))
     replace_folder(folder, job.output)
@@ -204,7 +212,7 @@ def keep(
 
 
 def score(job: JobContext, folder: Path, card: Card, data: Data) -> dict[str, Any]:
-    """The measures of what lies in `folder`, beside the network as it was before the first step."""
+    """The measures of the checkpoint in `folder`, beside those of the network before its first step."""
     before = untrained_task(job, data)
     before.begin_like(card.provenance)
     after = checkpoints.load_task(folder, device=job.device)
@@ -254,7 +262,7 @@ def _provenance(job: JobContext, pack: Pack, data: Data, seed: int) -> dict[str,
 
 
 def _teacher(job: JobContext) -> dict[str, Any]:
-    """Whose clusters were learned, where they were, and how the student was told apart from the teacher."""
+    """For a student of knowledge transfer: the clustering that it learned, and the teacher's checkpoint and layer."""
     if "clustering" not in job.inputs:
         return {}
     info = ClusteringReader(job.inputs["clustering"]).info

@@ -1,4 +1,4 @@
-"""What a chain can be told, and everything about it that can be refused before its first job is queued."""
+"""The settings of a chain, and the checks that are made before its first job is queued."""
 
 from typing import Any, Literal, Self
 
@@ -38,7 +38,7 @@ class Pretrain(_StrictPlan):
 
 
 class Student(_StrictPlan):
-    """The network that learns the pseudo-labels, from scratch."""
+    """The network that is trained from scratch on the pseudo-labels."""
 
     recipe: str = Field("small", max_length=100)
     config: dict[str, Any] = Field(default_factory=dict)
@@ -46,11 +46,12 @@ class Student(_StrictPlan):
 
 
 class ChainSpec(_StrictPlan):
-    """A chain begins with one of `pretrain`, `checkpoint` (`hog` too), `scan`, `clustering`.
+    """The settings of a chain, which begins with one of `pretrain`, `checkpoint` (also `hog`), `scan`, `clustering`.
 
-    `layer`: the teacher's (None: its last convolution, or the descriptor). `cluster_gallery`: whose features are
-    clustered; `target_gallery`: whose images get pseudo-labels and train the student (None: the same); `probe`: the
-    labelled gallery that the student is measured on (None: no probe).
+    `layer` is the layer of the teacher whose values are clustered, None for its last convolution or the descriptor.
+    The images of `cluster_gallery` are clustered; those of `target_gallery`, None for the same gallery, get
+    pseudo-labels and train the student. `probe` is the labelled gallery on which the student is measured, None for no
+    probe.
     """
 
     pretrain: Pretrain | None = None
@@ -73,7 +74,7 @@ class ChainSpec(_StrictPlan):
 
     @model_validator(mode="after")
     def consistent(self) -> Self:
-        """Refuse two beginnings, none, and a beginning that lacks what follows it."""
+        """Refuse specs with no beginning or with several, and settings that contradict each other."""
         begins = [name for name in ("pretrain", "checkpoint", "scan", "clustering") if getattr(self, name) is not None]
         if len(begins) != 1:
             raise PydanticCustomError("begin", "Begin with exactly one of pretrain, checkpoint, scan, clustering")
@@ -91,7 +92,7 @@ class ChainSpec(_StrictPlan):
 
     @property
     def title(self) -> str:
-        """`hog → 100 clusters of photos → student on others`."""
+        """The name of the chain, such as `hog → 100 clusters → alexnet`."""
         begin = self.checkpoint or self.scan or self.clustering
         if self.pretrain is not None:
             begin = f"{self.pretrain.task} on {self.pretrain.gallery}"
@@ -100,7 +101,7 @@ class ChainSpec(_StrictPlan):
 
 
 def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec:  # noqa: ARG001 - as submissions
-    """The spec with its defaults. Raises BadQuery, NotFound, Conflict for all that can be known beforehand."""
+    """The spec with its defaults. Raises BadQuery, NotFound or Conflict for all problems that show beforehand."""
     asked = validated(ChainSpec, spec)
     last, pretext = "conv5", None
     try:
@@ -130,8 +131,9 @@ def checked(store: Store, settings: Settings, spec: dict[str, Any]) -> ChainSpec
 
 
 def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str | None, tuple[str, ...], str | None]:
-    """What the chain begins with: the gallery of a scan or a clustering, the layers that are known, the last of them
-    that is a convolution.
+    """What is known of the chain's beginning, as far as it exists: gallery, names of layers, and the default layer.
+
+    The gallery is that of a scan or clustering; the default layer is the last convolution. Raises NotFound, Conflict.
     """
     if asked.clustering is not None:
         row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == asked.clustering))
@@ -162,7 +164,7 @@ def _begins_with(session: Session, store: Store, asked: ChainSpec) -> tuple[str 
 
 
 def _with_layer(asked: ChainSpec, names: tuple[str, ...], last: str) -> ChainSpec:
-    """The spec with its layer: the `last` convolution where none is named. Raises BadQuery for one not in `names`."""
+    """The spec with its layer, which is `last` where none is named. Raises BadQuery for a layer not in `names`."""
     if asked.clustering is not None:
         return asked
     if asked.layer is None:
@@ -173,7 +175,7 @@ def _with_layer(asked: ChainSpec, names: tuple[str, ...], last: str) -> ChainSpe
 
 
 def _check_labels(store: Store, folder: str, gallery: str) -> None:
-    """Raises BadQuery where a probe would have nothing to tell apart; the probe itself looks closer."""
+    """Raises BadQuery where a gallery clearly has no labels for a probe; the probe itself checks more."""
     with Pack.open(store.path(folder)) as pack:
         known = any(row.counts for row in pack.metadata(range(min(len(pack), 100))))
         if len(pack.labels()) < 2 and not known:

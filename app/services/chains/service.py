@@ -1,7 +1,7 @@
 """Knowledge transfer as a chain of jobs: pretrain, scan, cluster, pseudo-labels, cluster classification, probe.
 
-Every link is an ordinary job that waits for the one before it; a chain only remembers which jobs are its links. What is
-there already is taken as it is.
+Every link is an ordinary job that waits for the one before it; a chain only records which jobs are its links. A link
+whose artefact exists already needs no job.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,10 @@ TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Link:
-    """One box of the pipeline: what it makes, and the job that makes it (None: it was there before)."""
+    """One step of a chain: the `kind` and `slug` of the artefact, and the job that makes it.
+
+    `job` is None where the artefact existed before the chain. `gallery` is empty for a checkpoint that did.
+    """
 
     step: Step
     kind: str
@@ -57,12 +60,12 @@ class Link:
 
     @property
     def share(self) -> float | None:
-        """How far it is, 0..1."""
+        """The finished part of the job, 0 to 1; None where it is not known."""
         return 1.0 if self.job is None else view(self.job).share
 
     @property
     def page(self) -> str | None:
-        """Where what it made is found, once it is there."""
+        """The address of the artefact's page; None until it is there."""
         if self.state not in ("there", "done"):
             return None
         made = artefact(self.kind)
@@ -83,7 +86,7 @@ class Chain:
 
     @property
     def state(self) -> str:
-        """`failed` where a link is, else how far the chain is."""
+        """The worst state of its links: `failed` where one has failed, `done` where all are."""
         states = {link.state for link in self.links}
         for worst in ("failed", "cancelled", "blocked", "cancelling", "running", "queued"):
             if worst in states:
@@ -92,7 +95,7 @@ class Chain:
 
     @property
     def broken(self) -> Link | None:
-        """The link that holds the rest up."""
+        """The first link that failed or was cancelled, for which the rest waits; None where there is none."""
         return next((link for link in self.links if link.state in RESUMABLE), None)
 
     @property
@@ -102,14 +105,14 @@ class Chain:
 
 @dataclass(frozen=True)
 class ChainPage:
-    """Some chains, newest first, and the cursor of those after them."""
+    """Some chains, newest first, and the cursor of the page after them; None on the last page."""
 
     chains: tuple[Chain, ...]
     next: str | None
 
 
 class ChainsService:
-    """Starts chains, looks at them and goes on with them."""
+    """Starts, reads, resumes and cancels chains."""
 
     def __init__(self, store: Store, settings: Settings, jobs: JobsService) -> None:
         self._store = store
@@ -117,10 +120,10 @@ class ChainsService:
         self._jobs = jobs
 
     def start(self, spec: Mapping[str, Any]) -> tuple[Chain, bool]:
-        """The chain of a spec, and whether there is work that was not there before.
+        """The chain of a spec, and whether this call queued any work.
 
-        The same spec is the same chain: its broken links are taken up again. Raises BadQuery, NotFound, Conflict,
-        Busy, all before anything is queued.
+        The same spec gives the same chain, whose failed and cancelled links are queued again. Raises BadQuery,
+        NotFound, Conflict, Busy; then no job of a new chain stays queued.
         """
         asked = checked(self._store, self._settings, dict(spec))
         name = identity("chain", asked.model_dump(mode="json"), {})
@@ -137,7 +140,10 @@ class ChainsService:
         return self.get(number), True
 
     def resume(self, chain: int | str) -> tuple[Chain, bool]:
-        """Take up every link that failed or was cancelled; whether there was one. Raises NotFound, Busy."""
+        """Queue every failed or cancelled link again; returns the chain and whether there was one.
+
+        Raises NotFound, Busy.
+        """
         found = self.get(chain)
         broken = [link.job for link in found.links if link.job is not None and link.job.state in RESUMABLE]
         for job in broken:
@@ -145,12 +151,12 @@ class ChainsService:
         return (self.get(chain), True) if broken else (found, False)
 
     def cancel(self, chain: int | str) -> Chain:
-        """Cancel every link that waits or runs. Raises NotFound, and Conflict where there is none."""
+        """Cancel every link that waits or runs. Raises NotFound, and Conflict where no link does."""
         found = self.get(chain)
         alive = [link.job for link in found.links if link.job and link.job.state in ("queued", "blocked", "running")]
         if not alive:
             raise Conflict("chain_ended", f"No link of this chain waits or runs: it is {found.state}.")
-        for job in reversed(alive):  # the last first, so that none is blocked in between
+        for job in reversed(alive):  # the last first, so that none becomes blocked
             try:
                 self._jobs.cancel(job.id)
             except Conflict:
@@ -167,7 +173,7 @@ class ChainsService:
         return self._chain(row)
 
     def list(self, *, limit: int = 20, cursor: str | None = None) -> ChainPage:
-        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        """A page of chains, newest first. Raises BadQuery for a cursor that no page gave."""
         query = select(ChainRow).order_by(ChainRow.id.desc()).limit(limit + 1)
         if cursor is not None:
             query = query.where(ChainRow.id < position(cursor))
@@ -191,7 +197,7 @@ class ChainsService:
 
 
 class _Builder:
-    """Queues the links of one chain, each needing the one before; on a refusal none of them stays."""
+    """Queues the links of one chain, each waiting for the one before; where one is refused, all are cancelled."""
 
     def __init__(self, store: Store, jobs: JobsService, asked: ChainSpec) -> None:
         self._store, self._jobs, self._asked = store, jobs, asked
@@ -199,7 +205,7 @@ class _Builder:
         self._new: list[JobRecord] = []
 
     def build(self) -> list[dict[str, Any]]:
-        """All links, in order. Raises what a submission raises, after the links before it were cancelled."""
+        """Queue all links; returns them in order. Raises what a submission raises, after cancelling earlier links."""
         try:
             clustering = self._clustering()
             labels = self._pseudo_labels(clustering)
@@ -232,7 +238,7 @@ class _Builder:
         return self._submit("pretrain", "train", asked.pretrain.gallery, asked.pretrain.model_dump(mode="json"))
 
     def _pseudo_labels(self, clustering: str) -> str:
-        """Of the target gallery: the clustering itself, or its centres applied to the target's features."""
+        """The clustering that labels the target gallery: the given one, or one of the target by its centres."""
         asked, fitted_on = self._asked, self._links[-1]["gallery"]
         if asked.target_gallery in (None, fitted_on):
             return clustering
@@ -256,7 +262,7 @@ class _Builder:
         return self._submit("student", "train", gallery, spec)
 
     def _scan(self, step: Step, checkpoint: str, gallery: str | None, layer: str | None = None) -> str:
-        """A finished scan that holds the layer, else a new one of that layer alone."""
+        """The slug of a finished scan that has the layer, else of a new scan of that layer alone."""
         assert gallery is not None
         layer = layer or self._asked.layer
         assert layer is not None
@@ -269,7 +275,7 @@ class _Builder:
         return self._submit(step, "scan", gallery, {"checkpoint": checkpoint, "gallery": gallery, "layers": [layer]})
 
     def _space(self, clustering: str) -> tuple[str, str]:
-        """The checkpoint and the layer whose embeddings a clustering groups."""
+        """The checkpoint and the layer whose values a clustering groups."""
         with self._store.read() as session:
             row = session.scalar(select(ClusteringRow).where(ClusteringRow.slug == clustering))
         if row is not None:

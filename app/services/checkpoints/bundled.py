@@ -1,4 +1,4 @@
-"""The checkpoints that are always at hand: bundled ones, the one that nobody trained, and those without weights."""
+"""Registers the checkpoints that need no training: bundled ones, the untrained network, and descriptors."""
 
 import tempfile
 from pathlib import Path
@@ -12,22 +12,22 @@ from models.descriptors import files as descriptor_files
 from models.recipes.counting import RECIPES, CountingConfig
 
 SAMPLES = ROOT / "models" / "samples"
-TWIN = SAMPLES / "counting-photos" / CARD  # random init has the geometry of the sample that is looked at most
+TWIN = SAMPLES / "counting-photos" / CARD  # random init has the architecture and preprocessing of this sample
 SEED = 0
 
 
 def bundled_folders() -> list[Path]:
-    """The folders of checkpoints that come with the program, by name."""
+    """The folders of the checkpoints that come with the program, sorted by name."""
     return sorted(folder for folder in SAMPLES.iterdir() if (folder / CARD).exists()) if SAMPLES.exists() else []
 
 
 def register_bundled(checkpoints: CheckpointsService) -> list[CheckpointRecord]:
-    """Register every bundled checkpoint; those that are known stay as they are."""
+    """Register every bundled checkpoint that is not registered yet; returns all of them."""
     return [checkpoints.register_folder(folder) for folder in bundled_folders()]
 
 
 def ensure_random_init(checkpoints: CheckpointsService) -> CheckpointRecord:
-    """Register `random-init`, drawn from its seed, where the workspace does not have it yet."""
+    """The checkpoint `random-init`; it is drawn from its seed and registered where the workspace does not have it."""
     known = checkpoints.find(random_init.NAME)
     if known is not None:
         return known
@@ -38,7 +38,7 @@ def ensure_random_init(checkpoints: CheckpointsService) -> CheckpointRecord:
 
 
 def ensure_descriptor(checkpoints: CheckpointsService, name: str) -> CheckpointRecord:
-    """The descriptor as a checkpoint of the workspace, registered now where it is not yet."""
+    """The descriptor as a checkpoint of the workspace; it is registered where it was not yet."""
     known = checkpoints.find(name)
     if known is not None:
         return known
@@ -48,5 +48,5 @@ def ensure_descriptor(checkpoints: CheckpointsService, name: str) -> CheckpointR
 
 
 def twin() -> tuple[CountingConfig, float]:
-    """What random init is drawn like: the bundled network, else the preset for small machines."""
+    """The settings of random init and the scale of its first layer: those of the bundled network, else of `small`."""
     return random_init.like(TWIN) or (RECIPES["small"], 1.0)

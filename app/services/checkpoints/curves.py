@@ -1,4 +1,4 @@
-"""Curves as people look at them: what shares an axis, where the lines lie that one should compare with."""
+"""Groups the curves of a training for charts: which curves share an axis, and which levels to compare them with."""
 
 import math
 from collections.abc import Mapping
@@ -55,12 +55,16 @@ NOTES = {
     "conv1_tv_ratio": "median filter; differences of neighbours over deviations from the mean",
 }
 LEAST = 0.001  # the bottom of the logarithmic axis, so that a 0 can be drawn
-LONG, WARM_UP = 100, 0.02  # steps of a run that counts as long; the share of it that may be left out of a chart
+LONG, WARM_UP = 100, 0.02  # a run of so many steps is long; so large a share of its start may be left out of a chart
 
 
 @dataclass(frozen=True)
 class CurveGroup:
-    """Curves that share an axis. `levels` are values to compare with, by name; `low` and `high` cut the axis off."""
+    """Curves that share an axis.
+
+    `levels` are horizontal lines to compare with, by name. The axis is logarithmic where `log`, and ends at `low` and
+    `high` where they are given.
+    """
 
     title: str
     series: Mapping[str, Points]
@@ -72,7 +76,7 @@ class CurveGroup:
 
 
 def collapsed_cost(config: Mapping[str, Any]) -> float | None:
-    """The loss of a network that counts nothing, under a counting task's settings; None for another task's."""
+    """The loss of a network that counts nothing, by the settings of a counting task; None for another task."""
     if "margin" not in config or "units" not in config:
         return None
     return float(config["margin"]) * (int(config["units"]) if config.get("hinge") == "unit" else 1)
@@ -81,9 +85,9 @@ def collapsed_cost(config: Mapping[str, Any]) -> float | None:
 def curve_groups(
     series: Mapping[str, Points], collapsed: float | None = None, chance: Mapping[str, float] | None = None
 ) -> list[CurveGroup]:
-    """The terms of a counting loss, its sum, what held-out images say, and whatever else there is, one by one.
+    """The curves in groups: the two terms of a counting loss, the losses, then the others one by one.
 
-    `chance` is what guessing gives of curves by name.
+    `collapsed` is the loss of a network that counts nothing; `chance` has the level of guessing by name of the curve.
     """
     guessed = {name: {f"{GUESSING} ({value:.3g})": value} for name, value in (chance or {}).items()}
     line = {COLLAPSED + f" ({collapsed:.3f})": collapsed} if collapsed else {}
@@ -94,7 +98,7 @@ def curve_groups(
     if losses := _named(series, LOSSES):
         groups.append(_settled(CurveGroup("Loss", losses, levels={**line, **guessed.get("held_out_loss", {})})))
     together = {*TERMS, *LOSSES, *FITS}
-    for name, points in sorted(series.items(), key=lambda item: item[0] == "lr"):  # the rate says least: last
+    for name, points in sorted(series.items(), key=lambda item: item[0] == "lr"):  # the learning rate last
         if name == "r2_adding":
             note = "how much of φ(Dx) the sum of the tiles explains, and a quarter of it; below −1 is drawn at −1"
             fits = _named(series, FITS)
@@ -114,7 +118,7 @@ def _named(series: Mapping[str, Points], names: tuple[str, ...]) -> dict[str, Po
 
 
 def _settled(group: CurveGroup) -> CurveGroup:
-    """Without the first steps of a long run where they dwarf all others: else the rest would be a flat line."""
+    """The group without the first steps of a long run where their values are so large that the rest would look flat."""
     lines = group.series.values()
     last = max(line[-1][0] for line in lines)
     begin = last * WARM_UP

@@ -1,7 +1,4 @@
-"""What of a checkpoint can be taken away: its weights as they are, and the files that jobs wrote from them.
-
-Only finds files; whatever needs torch is a job.
-"""
+"""Finds the files that export jobs have written from a checkpoint; the writing itself needs torch and is a job."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,24 +10,24 @@ from models.checkpoints.exports import ENDINGS, FOLDER, FORMATS, Export, Format,
 
 @dataclass(frozen=True)
 class Offer:
-    """One form of a checkpoint; `made` is None until a job has written it."""
+    """One file format for a checkpoint; `made` is None until a job has written the file."""
 
     format: Format
     made: Export | None
 
     @property
     def ending(self) -> str:
-        """Of the file's name."""
+        """The ending of the file's name."""
         return ENDINGS[self.format]
 
 
 def offers(record: CheckpointRecord) -> tuple[Offer, ...]:
-    """Every form that a job can write, with the file where there is one."""
+    """Every format that a job can write, with the file where it was written."""
     return tuple(Offer(format, read_export(record.folder, format, record.sha256)) for format in FORMATS)
 
 
 def export_file(record: CheckpointRecord, format: Format) -> tuple[Path, Export]:
-    """The file in that form. Raises Conflict where no job has written it yet."""
+    """The file in that format. Raises Conflict where no job has written it yet."""
     made = read_export(record.folder, format, record.sha256)
     if made is None:
         message = f"{record.slug} was not written as {format} yet: submit a job of kind export, then ask again."

@@ -1,4 +1,4 @@
-"""The first layer of a checkpoint as the filters page shows it: trained, at step 0, and beside noise."""
+"""The first layer of a checkpoint as the filters page shows it: trained, at step 0, and compared with noise."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from models.training import snapshots
 Sort = Literal["change", "norm", "colourfulness", "orientation_energy", "smoothness", "filter"]
 Panel = Literal["trained", "step0"]
 MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
-    "change": "norm",  # of checkpoints that did not keep their start
+    "change": "norm",  # for checkpoints that did not keep their filters of step 0
     "filter": "filter",
     "norm": "norm",
     "colourfulness": "colourfulness",
@@ -37,7 +37,7 @@ MEASURE_OF: dict[Sort, MeasureName | Literal["filter"]] = {
 
 @dataclass(frozen=True)
 class LayerFilters:
-    """First-layer filters (units, channels, h, w), what they measure and how they compare with noise."""
+    """First-layer filters (units, channels, h, w), their measures, and how smooth they are compared with noise."""
 
     weights: Filters
     measures: FilterMeasures
@@ -46,9 +46,10 @@ class LayerFilters:
 
 @dataclass(frozen=True)
 class FirstLayer:
-    """A checkpoint's first layer: as trained, as it was at step 0 where the run kept it, and noise of that shape.
+    """A checkpoint's first layer as trained, as it was at step 0, and the medians of noise of the same shape.
 
-    `change` is |w - w0| / |w0| of each filter, None without its start; `colour` what its channels are of.
+    `step0` is None where the training did not keep it. `change` is |w - w0| / |w0| of each filter, None without
+    `step0`. `colour` is the colour space of the input channels.
     """
 
     layer: str
@@ -60,24 +61,24 @@ class FirstLayer:
 
     @property
     def sort(self) -> Sort:
-        """How a page orders the filters unless it is told: by how much training changed them, where that is known."""
+        """The default order of a page: by how much training changed the filters where that is known, else by norm."""
         return "norm" if self.change is None else "change"
 
     def order(self, sort: Sort) -> list[int]:
-        """Filter numbers in the asked order, by the measures of the trained filters; the largest change first."""
+        """The filter numbers in the asked order, by the measures of the trained filters; "change" largest first."""
         if sort == "change" and self.change is not None:
             return [int(number) for number in np.argsort(-self.change, kind="stable")]
         return order(self.trained.measures, MEASURE_OF[sort])
 
     def values(self, panel: LayerFilters, sort: Sort) -> Values | None:
-        """The values of a panel that the order is about; None for the plain order."""
+        """The values in a panel of the measure that the filters are ordered by; None where there are none."""
         if sort == "change" and self.change is not None:
             return self.change if panel is self.trained else None
         name = MEASURE_OF[sort]
         return None if name == "filter" else panel.measures.named(name)
 
     def pixels(self, panel: Panel, scale: Scale) -> filter_pictures.Pixels | None:
-        """Pictures of one panel (units, h, w, 3); both panels share one common scale. None where there is no panel."""
+        """Pictures of one panel, (units, h, w, 3), in a scale that both panels share; None where there is no panel."""
         shown = self.trained if panel == "trained" else self.step0
         if shown is None:
             return None
@@ -89,7 +90,7 @@ class FirstLayer:
 def read_first_layer(folder: Path, at: int | None = None) -> FirstLayer:
     """The first layer of a checkpoint's folder, or of the snapshot `at` a step of its training.
 
-    Raises OSError, ValueError or KeyError where there are none.
+    Raises OSError, ValueError or KeyError where it has no filters.
     """
     card = cards.read_card(folder)
     weights = cards.first_layer_filters(folder) if at is None else snapshots.first_layer_filters(folder, at)

@@ -106,7 +106,7 @@ ERRORS = "relative_error_by_kernel"
 
 @dataclass(frozen=True)
 class MeasureCell:
-    """A measured value with its 95 % interval and the number of images, each where there is one."""
+    """A measured value with its 95 % interval and the number of images; each is None where it is not known."""
 
     value: float | None
     interval: tuple[float, float] | None
@@ -115,7 +115,7 @@ class MeasureCell:
 
 @dataclass(frozen=True)
 class MeasureRow:
-    """One measure in every column that has it."""
+    """One measure with a cell for each column; None where the column does not have it."""
 
     name: str
     label: str
@@ -125,7 +125,7 @@ class MeasureRow:
 
 @dataclass(frozen=True)
 class MeasureTable:
-    """Measures of a checkpoint beside those of its controls."""
+    """Measures of a checkpoint beside those of its controls; `images` is how many images most of them are over."""
 
     columns: tuple[str, ...]
     rows: tuple[MeasureRow, ...]
@@ -134,7 +134,10 @@ class MeasureTable:
 
 @dataclass(frozen=True)
 class GateCell:
-    """One gate for one column: what was measured and what follows; `word` and `tone` are the verdict as shown."""
+    """One gate for one column: the measured value, the bar that it has to reach, and the verdict.
+
+    `word` and `tone` are the verdict as it is shown.
+    """
 
     measured: MeasureCell
     verdict: Verdict
@@ -159,7 +162,11 @@ class GateRow:
 
 @dataclass(frozen=True)
 class GateTable:
-    """The gates of a checkpoint beside its controls, and what may be said of it; `keys` name columns in JSON."""
+    """The gates of a checkpoint beside its controls.
+
+    `keys` name the columns in JSON, `columns` on pages. `sentence` says what the verdicts mean for the checkpoint. It
+    passed `passed` of the `required` gates that it must pass.
+    """
 
     keys: tuple[str, ...]
     columns: tuple[str, ...]
@@ -172,7 +179,7 @@ class GateTable:
 
 @dataclass(frozen=True)
 class KernelError:
-    """The equation's error under one kernel of D, and whether the training drew it."""
+    """The error of the counting equation under one kernel of D, and whether training used this kernel."""
 
     name: str
     cell: MeasureCell
@@ -181,7 +188,7 @@ class KernelError:
 
 @dataclass(frozen=True)
 class CardView:
-    """A card in the shape of its page."""
+    """A card as its page shows it: groups of curves, and facts as (name, text)."""
 
     curves: list[CurveGroup]
     preprocess: list[tuple[str, str]]
@@ -190,7 +197,7 @@ class CardView:
 
 
 def card_view(card: Card) -> CardView:
-    """What the page of a checkpoint shows beside measures and layers."""
+    """The card as the page of the checkpoint shows it, without measures and layers."""
     guessed = (card.measures.get("chance") or {}).items()
     chance = {f"held_out_{name}": float(cell["value"]) for name, cell in guessed}
     curves = curve_groups(_curves(card), collapsed_cost(card.config), chance)
@@ -203,7 +210,7 @@ def card_view(card: Card) -> CardView:
 
 
 def gate_table(measures: Measures) -> GateTable:
-    """Every gate for the network and those controls that were measured."""
+    """The verdict of every gate on the network and on each control that was measured."""
     columns = [name for name in JUDGED if name == "network" or _is_group(measures.get(name))]
     judged = [gates.judge(measures, column) for column in columns]
     own = [result for result in judged[0] if result.gate.required]
@@ -229,7 +236,7 @@ def _gate_cell(result: GateResult) -> GateCell:
 
 
 def measure_table(measures: Measures) -> MeasureTable | None:
-    """Measures as a table, known ones first; None where there are none."""
+    """Measures as a table, those with a label in MEASURES first; None where there are none."""
     groups = {name: group for name, group in measures.items() if name != ERRORS and _is_group(group)}
     columns = [*(name for name in COLUMNS if name in groups), *(name for name in groups if name not in COLUMNS)]
     names = dict.fromkeys(name for column in columns for name in groups[column] if _is_cell(groups[column][name]))
@@ -249,7 +256,7 @@ def measure_table(measures: Measures) -> MeasureTable | None:
 
 
 def kernel_errors(card: Card, measures: Measures) -> list[KernelError]:
-    """The equation's error relative to |φ(Dx)|² for each kernel, with those that training never drew marked."""
+    """The error of the equation relative to |φ(Dx)|² for each kernel, and whether training used the kernel."""
     drawn = {name.strip() for name in str(card.config.get("kernels") or ",".join(KERNELS)).split(",")}
     return [
         KernelError(str(name), cell, str(name) in drawn)
@@ -263,7 +270,7 @@ def _curves(card: Card) -> dict[str, list[tuple[int, float]]]:
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Plain values as (name, text) pairs; nested mappings as `name: value` lists."""
+    """Values as (name, text) pairs, without those that are None; a nested mapping becomes one text."""
     return [(_words(name), _text(value)) for name, value in values.items() if value is not None]
 
 
@@ -276,7 +283,7 @@ def _is_group(value: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def measure_cell(value: object) -> MeasureCell | None:
-    """A cell of a card's measures; None for what is none."""
+    """A cell of a card's measures; None for a value that is no cell."""
     if not isinstance(value, Mapping) or "value" not in value:
         return None
     interval, figure = value.get("interval"), value["value"]

@@ -1,4 +1,4 @@
-"""How a checkpoint's images are prepared, in words: a list of facts, or one line."""
+"""Describes in words how images are prepared for a checkpoint: as a list of facts, or in one line."""
 
 from models.card import Card, Preprocess
 
@@ -16,7 +16,7 @@ COLOURS = {
 
 
 def facts(card: Card) -> list[tuple[str, str]]:
-    """(name, text) pairs: what the network is shown of an image, and as which numbers."""
+    """(name, text) pairs: which part of an image the network is shown, and how pixels become numbers."""
     how = card.preprocess
     if card.filters_only:
         return [("Images", "cannot be shown: only the filters of the first layer are known")]
@@ -35,7 +35,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
 
 
 def words_of(how: Preprocess) -> str:
-    """`32 px, BGR 0 to 255, less 104, 117, 123`."""
+    """The preprocessing in one line, such as `32 px, BGR 0 to 255, less 104, 117, 123`."""
     size = f"{how.trunk_size or how.size} px"
     size += f" of {how.resize}" if how.resize not in (None, how.trunk_size) else ""
     colours = COLOURS[how.colour] + (f" 0 to {how.scale:g}" if how.scale != 1.0 else "")
@@ -50,7 +50,7 @@ def words_of(how: Preprocess) -> str:
 
 
 def seen(how: Preprocess) -> str:
-    """The part of an image that the convolutions see."""
+    """Words for the part of an image that the convolutions see."""
     size = how.trunk_size
     if size is None:
         return "the native central square"

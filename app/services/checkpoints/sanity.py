@@ -1,4 +1,4 @@
-"""Sanity checks of a checkpoint, as its jobs left them."""
+"""Reads the results of a checkpoint's sanity checks, which jobs have written."""
 
 from app.failures import NotFound
 from app.services.checkpoints.service import CheckpointRecord
@@ -7,12 +7,12 @@ from models.sanity.report import Sanity
 
 
 def checks(record: CheckpointRecord) -> list[Sanity]:
-    """Those of the weights as they are, by gallery."""
+    """The results for the checkpoint's current weights, one for each gallery."""
     return [found for found in sanity_report.read_all(record.folder) if found.weights_sha256 == record.sha256]
 
 
 def check_on(record: CheckpointRecord, gallery: str | None) -> Sanity | None:
-    """The check on that gallery, else the latest one; None where there is none. Raises NotFound."""
+    """The check on that gallery; with None the latest check, None where there is none. Raises NotFound."""
     found = checks(record)
     if gallery is None:
         return max(found, key=lambda it: it.finished, default=None)

@@ -1,4 +1,4 @@
-"""Checkpoints of a workspace: list them, read their cards, look at their first filters, take in a folder."""
+"""The service for checkpoints: list them, read their cards and first filters, register a folder of files."""
 
 import builtins
 import shutil
@@ -33,18 +33,21 @@ from models.training import snapshots
 
 KEPT_CARDS, KEPT_LAYERS = 64, 16
 COUNTING = "counting"  # the task
-RESERVED = ("add", "inspect")  # addresses of pages
+RESERVED = ("add", "inspect")  # addresses of pages, which no checkpoint may have as its slug
 FILES = (cards.CARD, cards.WEIGHTS, cards.STEP0, cards.REFERENCE, cards.REPORT, SEEN)
 
 
 def has_filters(architecture: str) -> bool:
-    """Whether a checkpoint of that architecture is a network, and not a descriptor like HOG."""
+    """Whether a checkpoint of that architecture is a network rather than a descriptor such as HOG."""
     return architecture not in DESCRIPTORS
 
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """A registered checkpoint; `folder` is absolute, `scans` are the slugs of its finished scans, newest first."""
+    """A registered checkpoint; `folder` is absolute, `sha256` is the hash of its weights.
+
+    `scans` are the slugs of its finished scans, newest first; they are filled where one checkpoint is looked up.
+    """
 
     slug: str
     name: str
@@ -58,13 +61,13 @@ class CheckpointRecord:
 
     @property
     def has_filters(self) -> bool:
-        """Whether there are first filters to look at."""
+        """Whether it is a network, which has first filters, rather than a descriptor."""
         return has_filters(self.architecture)
 
 
 @dataclass(frozen=True)
 class OpenCheckpoint:
-    """A checkpoint with its card: looked up once for a request, and handed down."""
+    """A checkpoint with its card; it is looked up once for a request."""
 
     record: CheckpointRecord
     card: Card
@@ -75,20 +78,20 @@ class OpenCheckpoint:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """The steps of its training of which it keeps the encoder, ascending."""
+        """The training steps of which it keeps a snapshot of the encoder, ascending."""
         return snapshots.kept(self.record.folder)
 
 
 @dataclass(frozen=True)
 class CheckpointPage:
-    """Some checkpoints, newest first, and the cursor of those after them."""
+    """Some checkpoints, newest first, and the cursor of the page after them; None on the last page."""
 
     checkpoints: tuple[CheckpointRecord, ...]
     next: str | None
 
 
 class CheckpointsService:
-    """Reads of the checkpoints' table and folders; cards and filters never change, so they are kept once read."""
+    """Reads and registers checkpoints; cards and first filters never change, so they are kept in memory once read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -96,7 +99,7 @@ class CheckpointsService:
         self._layers = Recent[tuple[Path, str, int | None], FirstLayer](KEPT_LAYERS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> CheckpointPage:
-        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        """A page of checkpoints, newest first. Raises BadQuery for a cursor that no page gave."""
         query = select(CheckpointRow).order_by(CheckpointRow.id.desc()).limit(limit + 1)
         if cursor is not None:
             query = query.where(CheckpointRow.id < position(cursor))
@@ -109,7 +112,7 @@ class CheckpointsService:
         )
 
     def choices(self) -> builtins.list[tuple[str, str]]:
-        """Slug and name of all checkpoints, newest first: what the menus of forms offer."""
+        """Slug and name of all checkpoints, newest first, for the menus of forms."""
         query = select(CheckpointRow.slug, CheckpointRow.name).order_by(CheckpointRow.id.desc())
         with self._store.read() as session:
             return [(row.slug, row.name) for row in session.execute(query)]
@@ -125,7 +128,7 @@ class CheckpointsService:
         return self.of_task(COUNTING)
 
     def find(self, slug: str) -> CheckpointRecord | None:
-        """The checkpoint of that slug, with its scans, where there is one."""
+        """The checkpoint of that slug, with its scans; None where there is none."""
         scans = select(ScanRow.slug).where(ScanRow.checkpoint == slug, ScanRow.done).order_by(ScanRow.id.desc())
         with self._store.read() as session:
             row = session.scalars(select(CheckpointRow).where(CheckpointRow.slug == slug)).one_or_none()
@@ -133,7 +136,7 @@ class CheckpointsService:
         return None if row is None else self._record(row, found)
 
     def weights(self, slugs: Iterable[str]) -> dict[str, str]:
-        """The SHA-256 of the weights of those of the checkpoints that are here, by slug."""
+        """The SHA-256 of the weights of these checkpoints, by slug; unknown checkpoints are left out."""
         query = select(CheckpointRow.slug, CheckpointRow.sha256).where(CheckpointRow.slug.in_(set(slugs)))
         with self._store.read() as session:
             return {row.slug: row.sha256 for row in session.execute(query)}
@@ -147,14 +150,14 @@ class CheckpointsService:
         return found
 
     def others(self, slug: str) -> builtins.list[tuple[str, str]]:
-        """Slug and name of the checkpoints that one may be compared with: random init first, then the newest."""
+        """Slug and name of all other checkpoints: random init first, then the newest."""
         query = select(CheckpointRow.slug, CheckpointRow.name).where(CheckpointRow.slug != slug)
         untrained = (CheckpointRow.slug != RANDOM_INIT, CheckpointRow.id.desc())
         with self._store.read() as session:
             return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained))]
 
     def folder(self, slug: str) -> Path:
-        """Where the checkpoint's files are. Raises NotFound."""
+        """The folder of the checkpoint's files. Raises NotFound."""
         return self.get(slug).folder
 
     def open(self, slug: str) -> OpenCheckpoint:
@@ -163,16 +166,16 @@ class CheckpointsService:
         return OpenCheckpoint(record, self.read_card(record))
 
     def read_card(self, record: CheckpointRecord) -> Card:
-        """The card of a record at hand. Raises Conflict where the files are damaged."""
+        """The card of a checkpoint. Raises Conflict where the files are damaged."""
         try:
             return self._cards.get((record.folder, record.sha256), lambda: cards.read_card(record.folder))
         except cards.NotACheckpoint as error:
             raise Conflict(error.code, f"The files of {record.slug} are damaged: {error}.") from error
 
     def first_layer(self, checkpoint: OpenCheckpoint, at: int | None = None) -> FirstLayer:
-        """The first filters and their measures, now or `at` a step of the training.
+        """The first filters and their measures: of the checkpoint, or of the snapshot `at` a step of its training.
 
-        Raises NotFound, also for a step that was not kept, or Conflict where there are no filters to show.
+        Raises NotFound for a step that was not kept, and Conflict where there are no filters that can be drawn.
         """
         record = checkpoint.record
         if not checkpoint.card.trunk_layers:
@@ -203,9 +206,9 @@ class CheckpointsService:
         return filter_pictures.png(filter_pictures.grid(tiles, order=layer.order(sort), zoom=zoom))
 
     def register_folder(self, folder: Path) -> CheckpointRecord:
-        """Copy a checkpoint folder into the workspace and register it; the same weights are registered once.
+        """Copy a checkpoint's folder into the workspace and register it, unless its weights are registered already.
 
-        Raises NotACheckpoint, CheckpointChanged (the weights are not those of the card).
+        Raises NotACheckpoint, and CheckpointChanged where the weights are not those of the card.
         """
         card = cards.read_card(folder)
         slug = self._slug_for(card.weights_sha256)
@@ -215,7 +218,7 @@ class CheckpointsService:
         return self.get(slug)
 
     def with_weights(self, sha256: str) -> CheckpointRecord | None:
-        """The checkpoint that has these weights, where there is one."""
+        """The checkpoint that has these weights; None where there is none."""
         slug = self._slug_for(sha256)
         return None if slug is None else self.get(slug)
 
@@ -224,7 +227,10 @@ class CheckpointsService:
             return session.scalars(select(CheckpointRow.slug).where(CheckpointRow.sha256 == sha256)).first()
 
     def _register(self, folder: Path, card: Card) -> str:
-        """Files first, then the row, so that a row always has its files; of two at once, one wins."""
+        """Write the files and then the row, so that every row has its files; returns the slug.
+
+        Where the same weights are registered twice at once, both calls return the slug of the same row.
+        """
         output = self._free_output(card.name)
         final = self._store.path(output.path)
         with tempfile.TemporaryDirectory(dir=self._store.workspace, prefix=".register.", suffix=".tmp") as temporary:
@@ -253,7 +259,7 @@ class CheckpointsService:
         return output.slug
 
     def _free_output(self, name: str) -> Output:
-        """The name as a slug that no checkpoint has and no job has been promised, and its folder."""
+        """A slug made from the name that no checkpoint and no unfinished job has, with its folder."""
         slug = slug_of(name)
         slug = f"{slug}-checkpoint" if slug in RESERVED else slug
         with self._store.read() as session:

@@ -12,14 +12,14 @@ from models.scans.files import ScanReader
 
 @dataclass(frozen=True)
 class GalleryEquations:
-    """The scan they are from (None: there is none with equations) and the thirds of its images."""
+    """The equations of a gallery in bands, each a third of its images; `scan` is None where no scan has equations."""
 
     scan: str | None
     bands: tuple[Band, ...]
 
 
 def gallery_equations(scans: Iterable[OpenScan], gallery: str) -> GalleryEquations:
-    """From the first of a checkpoint's scans, newest first, that has the equations of this gallery."""
+    """The equations of the first of a checkpoint's scans that is of this gallery and has them."""
     for scan in scans:
         if scan.gallery == gallery and scan.info.residual:
             with suppress(Conflict):  # its files are damaged

@@ -1,4 +1,4 @@
-"""What a checkpoint's counts are called: the readout that was fitted, and what it reads on the counting bench."""
+"""Named counts: applies a fitted readout to an image's count vector, so that it says how many of which thing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ PREDICTORS = ("network", "area", "edge_energy", "mean")
 
 @dataclass(frozen=True)
 class NamedCount:
-    """One thing in the crop: what the network says, what is truly there (None: nobody knows), and R2 by predictor."""
+    """One kind of thing in the crop: the count that is read out, and the true count.
+
+    `truth` is None where it is not known. `r2` is R² of the network and of its controls for this kind.
+    """
 
     name: str
     read: float
@@ -25,7 +28,7 @@ class NamedCount:
 
 @dataclass(frozen=True)
 class NamedCounts:
-    """All named counts of an image, by the readout that was fitted on `readout.gallery`."""
+    """All named counts of an image by one readout; `together` is R² over all kinds, by predictor like `r2`."""
 
     readout: Readout
     rows: tuple[NamedCount, ...]
@@ -33,20 +36,20 @@ class NamedCounts:
 
     @property
     def sentence(self) -> str:
-        """`coin 2.1, ball 0.8`: what is read, most first, without what is hardly there."""
+        """The counts of at least 0.05, largest first, such as `coin 2.1, ball 0.8`."""
         shown = sorted((row for row in self.rows if row.read >= 0.05), key=lambda row: -row.read)
         return ", ".join(f"{row.name} {row.read:.1f}" for row in shown) or "nothing"
 
 
 def readout_of(record: CheckpointRecord, gallery: str | None) -> Readout | None:
-    """The readout of exactly these weights on `gallery`, else on any other; None where none was fitted."""
+    """The readout of the checkpoint's current weights on `gallery`, else on any other; None where none was fitted."""
     paths = sorted((record.folder / readouts.FOLDER).glob("*.json"), key=lambda path: path.stem != gallery)
     found = (readouts.read(path) for path in paths)
     return next((item for item in found if item is not None and item.weights_sha256 == record.sha256), None)
 
 
 def named_counts(readout: Readout, counted: Counted, truth: CountTruth | None) -> NamedCounts:
-    """What the readout makes of the whole image's count vector, beside the truth where that is known."""
+    """The counts that the readout reads from the crop's count vector, beside the truth where that is known."""
     read = readout.read(counted.answer.whole)
     known = None if truth is None else {line.kind: float(line.whole) for line in truth.kinds}
     return NamedCounts(

@@ -1,4 +1,4 @@
-"""The counting bench: does a checkpoint count as much in four tiles as in the whole image?"""
+"""The service for counting: does a checkpoint count as much in the four tiles of an image as in the whole?"""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,16 +27,20 @@ from models.geometry import Box, clip_box, nested_square
 
 Kernel = Literal["area", "linear", "cubic", "lanczos"]
 AREAS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 50 % to 95 %, as in the paper's figures 5 and 6
-KEPT = 32  # references, and answers: the pictures of a page's inputs are asked for right after the page
+KEPT = 32  # answers, and references, in memory; a browser asks for the pictures of a page right after the page
 
-# Of 3,000 photos the median crop has a contrast of .24, and 0.4 % have less than a third of that. Below it, per-crop
-# normalisation multiplies what there is, sensor noise and JPEG errors too, by three times what photos are used to.
+# Of 3,000 photos the median crop has a contrast of .24, and 0.4 % have less than a third of that. Below a third,
+# per-crop normalisation amplifies the crop, with its noise and JPEG errors, three times as much as a usual photo.
 EMPTY_CONTRAST = 0.08
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One image's counting equation, beside the held-out references of its checkpoint (None without any)."""
+    """The counting equation of one image.
+
+    `active` are the units that count in it, `margin` is M of the training's loss. `strangers` are other held-out
+    images, whose distances the residual is compared with, None where the checkpoint kept none.
+    """
 
     answer: CountAnswer
     kernel: Kernel
@@ -47,7 +51,7 @@ class Counted:
 
     @property
     def residual(self) -> float:
-        """|phi(Dx) - s(x)|, what the distances of mismatched images are compared with."""
+        """|phi(Dx) - s(x)|, where s(x) is the sum over the tiles."""
         return float(np.sqrt(self.answer.squared))
 
     @property
@@ -72,7 +76,7 @@ class Counted:
 
     @property
     def additivity(self) -> float | None:
-        """|phi(Dx)|_1 over |s(x)|_1: 1 for a network that counts, 1/4 for one that averages its tiles."""
+        """|phi(Dx)|_1 / |s(x)|_1: 1 for a network that counts, 1/4 for one that averages its tiles."""
         return additivity(self.whole_total, self.tiles_total)
 
     def against(self, other: "Counted") -> PairLoss:
@@ -80,7 +84,7 @@ class Counted:
         return pair_loss(self.answer.whole, self.answer.total, other.answer.whole, self.margin)
 
     def summary(self) -> dict[str, float | int | None]:
-        """The equation in a few numbers, for panels and tables."""
+        """The most important numbers of the equation, for panels and tables."""
         rank = self.rank
         return {
             "whole": self.whole_total,
@@ -97,7 +101,7 @@ class Counted:
 
 
 class CountingService:
-    """Counts through the predictor, always in fp32."""
+    """Asks the predictor to count, always in fp32."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -107,7 +111,10 @@ class CountingService:
     def count(
         self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", box: Box | None = None
     ) -> Counted:
-        """Both sides of the equation for the checkpoint's crop, or for a box. Raises Conflict where it cannot count."""
+        """Both sides of the equation, for the checkpoint's central crop or for a box.
+
+        Raises Conflict where the checkpoint has no counting head, and BadQuery for a box outside the image.
+        """
         network, margin = _network(checkpoint)
         if box is not None:
             box = _on_image(box, image)
@@ -125,11 +132,11 @@ class CountingService:
     def curve(
         self, checkpoint: OpenCheckpoint, image: QueryImage, *, kernel: Kernel = "area", areas: Sequence[float] = AREAS
     ) -> tuple[CurvePoint, ...]:
-        """How much nested crops about the centre count."""
+        """The norm of the count vector of nested, centred crops that cover these shares of the central square."""
         return self._predictor.curve(_network(checkpoint)[0], image.jpeg, areas, kernel=kernel)
 
     def reference(self, checkpoint: OpenCheckpoint) -> Reference | None:
-        """Both sides of the checkpoint's held-out images, where its training kept any."""
+        """Both sides of the equation for the checkpoint's held-out images; None where its training kept none."""
         return self._reference(_network(checkpoint)[0])
 
     def _answer(self, network: NetworkRef, image: QueryImage, kernel: Kernel, box: Box | None) -> CountAnswer:
@@ -147,13 +154,13 @@ class CountingService:
 
 
 def gallery_image(gallery: str, pack: Pack, row: int) -> QueryImage:
-    """An image of a gallery's pack as one to ask about. Raises NotFound."""
+    """An image of a gallery as a query image. Raises NotFound."""
     known, jpeg = stored(gallery, pack, row)
     return QueryImage(jpeg, known.jpeg_width, known.jpeg_height)
 
 
 def _network(checkpoint: OpenCheckpoint) -> tuple[NetworkRef, float]:
-    """Which weights to ask, and the margin M that they were trained with."""
+    """The checkpoint's network, and the margin M that it was trained with. Raises Conflict where it cannot count."""
     record, card = checkpoint.record, checkpoint.card
     if not card.has_counts:
         raise Conflict("no_counts", f"The checkpoint {record.slug} has no counting head, so it counts nothing.")
@@ -161,7 +168,7 @@ def _network(checkpoint: OpenCheckpoint) -> tuple[NetworkRef, float]:
 
 
 def active_units(answer: CountAnswer) -> tuple[int, ...]:
-    """The units that this image makes count, on either side: above a thousandth of its largest count, by number."""
+    """The units, by number, whose count on either side is above a thousandth of this image's largest count."""
     return tuple(np.flatnonzero(active(np.maximum(answer.whole, answer.total))).tolist())
 
 

@@ -1,7 +1,7 @@
-"""The counting bench where the truth is known: the oracle, the network and edge energy, side by side.
+"""Compares a network's counts in an image with the truth (the oracle) and with edge energy, a control.
 
-The oracle counts what is really there, each object by the share of its seen pixels, so its residual is 0 by
-construction. Edge energy is as additive and has never seen an object: adding up is not the same as counting.
+The oracle counts every object by the share of its visible pixels, so its residual is 0 by construction. Edge energy
+adds up over tiles as well but knows nothing of objects, which shows that adding up is not the same as counting.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +26,12 @@ from models.scans.files import ScanReader
 from models.statistics import spearman
 
 Name = Literal["oracle", "network", "edge energy"]
-LEAST = 16  # scenes: below that a rank correlation says nothing
+LEAST = 16  # scenes; with fewer a rank correlation says nothing
 
 
 @dataclass(frozen=True)
 class KindLine:
-    """One kind: its fractional count in the crop and in the four tiles of it."""
+    """One kind of object: its fractional count in the crop and in each of its four tiles."""
 
     kind: str
     whole: Fraction
@@ -40,9 +40,10 @@ class KindLine:
 
 @dataclass(frozen=True)
 class Counter:
-    """One way of counting: the crop, its tiles, and over the scanned gallery how well it adds and follows the number.
+    """One way of counting: its count of the crop and of its tiles, and two measures over the scanned gallery.
 
-    `adds` is R2 of the whole explained by the sum, `follows` Spearman's rho of the whole with the number of objects.
+    `adds` is the R² of predicting the whole by the sum of the tiles, `follows` is Spearman's rho of the whole with the
+    number of objects; both are None without a scan that measured them.
     """
 
     name: Name
@@ -62,7 +63,11 @@ class Counter:
 
 @dataclass(frozen=True)
 class CountTruth:
-    """What is truly in the crop, and who counts it how; `images` of `scan` are behind the last two columns."""
+    """The true counts of the crop, and the counts of oracle, network and edge energy.
+
+    `annotated` says that people marked the objects. The counters' measures are over `images` images of `scan`, which is
+    None where there is none.
+    """
 
     annotated: bool
     kinds: tuple[KindLine, ...]
@@ -73,7 +78,11 @@ class CountTruth:
 
 @dataclass(frozen=True)
 class Followed:
-    """Over the scenes of a scan: R2 of the network's adding, and rho with their number of objects."""
+    """Measures over `images` scenes of a scan.
+
+    `adds` is the R² of predicting the network's whole by the sum of its tiles; `network` and `edges` are Spearman's rho
+    of the network's count and of edge energy with the number of objects.
+    """
 
     scan: str
     images: int
@@ -83,16 +92,16 @@ class Followed:
 
 
 def quarters(box: Box) -> tuple[Box, Box, Box, Box]:
-    """The four equal tiles of a box: by rows, left before right."""
+    """The four equal tiles of a box: top left, top right, bottom left, bottom right."""
     left, top, right, bottom = box
     x, y = (left + right) / 2, (top + bottom) / 2
     return (left, top, x, y), (x, top, right, y), (left, y, x, bottom), (x, y, right, bottom)
 
 
 def count_truth(pack: Pack, row: int, counted: Counted, scans: Iterable[OpenScan], gallery: str) -> CountTruth | None:
-    """The truth of a row's crop beside what was counted there; None where nobody knows what is in the image.
+    """The truth of a row's crop beside what was counted there; None where it is not known.
 
-    `scans` are those of the checkpoint, newest first; they are looked at only where there is a truth.
+    `scans` are those of the checkpoint, newest first; they are read only where there is a truth.
     """
     truth = pack.truth(row)
     if truth is None:
@@ -103,7 +112,7 @@ def count_truth(pack: Pack, row: int, counted: Counted, scans: Iterable[OpenScan
     gray = gray_of(pack.jpeg(row))
     edges = [edge_energy(gray, box) for box in boxes]
     over = _followed(scans, gallery)
-    exact = 1.0 if over else None  # by construction, and worth saying only beside what was measured
+    exact = 1.0 if over else None  # by construction; shown only beside measured values
     return CountTruth(
         annotated=truth.get("made") == "annotated",
         kinds=_kinds(truth, boxes),
@@ -124,7 +133,7 @@ def count_truth(pack: Pack, row: int, counted: Counted, scans: Iterable[OpenScan
 
 
 def _total(truth: Mapping[str, Any], box: Box) -> float:
-    """Objects in a box, without their parts."""
+    """The fractional count of all objects in a box, without their parts."""
     objects = [{**found, "parts": ()} for found in truth["objects"]]
     return float(sum(count({**truth, "objects": objects}, box).fractional.values(), Fraction(0)))
 
@@ -135,7 +144,7 @@ def _kinds(truth: Mapping[str, Any], boxes: Sequence[Box]) -> tuple[KindLine, ..
 
 
 def _followed(scans: Iterable[OpenScan], gallery: str) -> Followed | None:
-    """From the newest scan of the gallery that knows its equations and how many objects each scene holds."""
+    """The measures of the newest scan of the gallery with residuals; None where there is none."""
     for scan in scans:
         if scan.gallery == gallery and scan.info.residual:
             with suppress(Conflict):  # its files are damaged

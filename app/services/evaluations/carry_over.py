@@ -1,8 +1,8 @@
-"""Does counting carry over? Trained on photos or on countables, tested on photos and on countables, beside controls.
+"""The table of networks trained on photos or on countables and tested on both: does counting carry over?
 
-What a newcomer sees fills itself from the evaluations that lie beside the cards. *Countables* are galleries that
-Tessera drew: those here whose source says so, elsewhere those named `countables` or `countables-...`. All others are
-*photos*. A column is one gallery, the same for every row: the one that most rows were measured on.
+It is made from the evaluations in checkpoints' folders. *Countables* are galleries that Tessera drew: in the workspace
+those whose source says so, elsewhere those named `countables` or `countables-...`. All others are *photos*. Each column
+is one gallery, the same for every row: the one that most rows were measured on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from models.counting.evaluations import Evaluation
 from models.random_init import NAME as RANDOM_INIT
 
 Family = Literal["photos", "countables"]
-Drawn = Mapping[str, bool]  # of the galleries that are here: whether Tessera drew it
+Drawn = Mapping[str, bool]  # whether Tessera drew it, by gallery of the workspace
 Warnings = Mapping[tuple[str, str], str]  # by checkpoint and gallery
-FIRST: Final = ("counting-photos", "counting-countables")  # the bundled networks stand above all others
+FIRST: Final = ("counting-photos", "counting-countables")  # bundled networks, which come before all others
 CONTROLS: Final = (("random_init", "random init"), ("averager", "averager"))
 FAMILIES: Final[tuple[Family, ...]] = ("photos", "countables")
 PREFERRED: Final[Mapping[Family, tuple[str, ...]]] = {
-    "photos": ("photos-eval", "sample-photos"),  # unrelated photos tell more than crops of two dozen
+    "photos": ("photos-eval", "sample-photos"),  # many photos say more than crops of a few
     "countables": ("countables",),
 }
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A checkpoint that counts: what it was trained on (None: nothing) and its evaluations by gallery."""
+    """A checkpoint that counts, the gallery that it was trained on (None for none), and its evaluations by gallery."""
 
     slug: str
     name: str
@@ -37,10 +37,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tested:
-    """How a network counts on one gallery; `warning` says where that is not the gallery as it is here.
+    """How well a network counts on one gallery, over `rows` images.
 
-    `unit` and `total` are rank correlations with the number of things, on `pictures` source pictures (0: not recorded);
-    `numbers_of` is the gallery they are from where it is another one.
+    `ratio` is the additivity ratio, `adding` and `averaging` are R² of predicting the whole by the sum of the tiles and
+    by a quarter of it. `unit` and `total` are rank correlations with the number of things, over `pictures` source
+    pictures (0 where not recorded); `numbers_of` is the gallery that they are from where it is another one. `warning`
+    says where the gallery has changed or is not in the workspace.
     """
 
     gallery: str
@@ -66,9 +68,9 @@ def tested(evaluation: Evaluation, column: str = "network", warning: str = "") -
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """A network and what it was trained on, or a control (`family` None); without a slug there is no checkpoint (yet).
+    """A network and the family that it was trained on, or a control, whose `family` is None.
 
-    A cell is None where nobody measured.
+    `slug` is None where there is no such checkpoint. A cell is None where it was not measured.
     """
 
     family: Family | None
@@ -79,9 +81,9 @@ class NetworkRow:
 
 @dataclass(frozen=True)
 class FamilyColumn:
-    """Which gallery stands for a family, and how many of its images were looked at (0: nobody was measured on it).
+    """The gallery that stands for a family, and how many of its images were measured, 0 where none were.
 
-    `here` where it is in the workspace; None where there is none at all.
+    `gallery` is None where there is none; `here` says whether it is in the workspace.
     """
 
     family: Family
@@ -92,7 +94,7 @@ class FamilyColumn:
 
 @dataclass(frozen=True)
 class TwoByTwo:
-    """The table: two columns, two rows of networks, two of controls."""
+    """The table: two columns, two rows of networks, and two rows of controls."""
 
     columns: tuple[FamilyColumn, FamilyColumn]
     rows: tuple[NetworkRow, ...]
@@ -100,14 +102,14 @@ class TwoByTwo:
 
 
 def family_of(gallery: str, drawn: Drawn) -> Family:
-    """What a gallery counts as; `drawn` says of those that are here whether Tessera drew them."""
+    """The family of a gallery; `drawn` says of the galleries in the workspace whether Tessera drew them."""
     known = drawn.get(gallery)
     generated = known if known is not None else gallery == "countables" or gallery.startswith("countables-")
     return "countables" if generated else "photos"
 
 
 def two_by_two(candidates: Sequence[Candidate], drawn: Drawn, warnings: Warnings) -> TwoByTwo:
-    """The table from all that was measured; `warnings` are by checkpoint and gallery. Bundled networks come first."""
+    """The table from the candidates' evaluations; of several candidates bundled networks are preferred."""
     trained = {family: _network(candidates, family, drawn) for family in FAMILIES}
     known = [candidate for candidate in trained.values() if candidate is not None]
     photos, scenes = (_column(family, known, drawn) for family in FAMILIES)
@@ -118,7 +120,7 @@ def two_by_two(candidates: Sequence[Candidate], drawn: Drawn, warnings: Warnings
 
 
 def _network(candidates: Sequence[Candidate], family: Family, drawn: Drawn) -> Candidate | None:
-    """The bundled network of a family, else the first that was trained on it, those with evaluations before others."""
+    """The bundled network of a family, else the first that was trained on it, preferably one with evaluations."""
     of = [
         item
         for item in candidates
@@ -136,7 +138,7 @@ def _column(family: Family, known: Sequence[Candidate], drawn: Drawn) -> FamilyC
         return -sum(gallery in item.tests for item in known), place, gallery
 
     chosen = min(galleries, key=order, default=None)
-    if chosen is None:  # what can be measured here
+    if chosen is None:  # a gallery that can be measured on
         chosen = next((slug for slug in preferred if slug in drawn), None)
     images = next((item.tests[chosen].rows for item in known if chosen in item.tests), 0) if chosen is not None else 0
     return FamilyColumn(family, chosen, chosen in drawn, images)
@@ -161,7 +163,7 @@ def _row(
 def _control(
     column: str, name: str, known: Sequence[Candidate], columns: tuple[FamilyColumn, FamilyColumn], drawn: Drawn
 ) -> NetworkRow:
-    """A control as the first evaluation on each column's gallery has it."""
+    """The row of a control, from the first evaluation on each column's gallery."""
     cells = []
     for place in columns:
         network = next((item for item in known if place.gallery in item.tests), None)
@@ -170,7 +172,10 @@ def _control(
 
 
 def _with_numbers(network: Candidate, name: str, column: FamilyColumn, drawn: Drawn, warning: str) -> Tested | None:
-    """The figures on a column's gallery; where it knows no numbers, the correlations are another's of its family."""
+    """The results on a column's gallery; None where there are none.
+
+    Where that gallery has no numbers of things, the correlations are taken from another one of its family.
+    """
     if column.gallery is None or column.gallery not in network.tests:
         return None
     cell = tested(network.tests[column.gallery], name, warning)

@@ -1,4 +1,4 @@
-"""Two checkpoints side by side: gates and measures on the same images where there are any, filters on one scale."""
+"""Compares two checkpoints: gates and measures on the same images where possible, first filters on one scale."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,13 +11,13 @@ from models.card import Card
 from models.filters import pictures as filter_pictures
 from models.random_init import NAME as RANDOM_INIT
 
-CONTROL = "random_init"  # the column of measures that it has
+CONTROL = "random_init"  # the column of an evaluation with the measures of the untrained network
 Side = Literal["a", "b"]
 
 
 @dataclass(frozen=True)
 class ComparedCheckpoint:
-    """One of the two, with what it was measured on (None: nothing that both were measured on)."""
+    """One of the two checkpoints; `source` and `gates` are None where the two were not measured on a common source."""
 
     record: CheckpointRecord
     card: Card
@@ -27,7 +27,7 @@ class ComparedCheckpoint:
 
 @dataclass(frozen=True)
 class ComparedMeasure:
-    """One measure of both. `apart`: the 95 % intervals do not overlap; None where one has none."""
+    """One measure of both checkpoints; a cell is None where a checkpoint does not have the measure."""
 
     name: str
     label: str
@@ -37,7 +37,7 @@ class ComparedMeasure:
 
     @property
     def difference(self) -> float | None:
-        """B less A."""
+        """The value of b minus that of a; None where one is missing."""
         if self.a is None or self.b is None or self.a.value is None or self.b.value is None:
             return None
         return self.b.value - self.a.value
@@ -51,7 +51,7 @@ class ComparedMeasure:
 
 @dataclass(frozen=True)
 class GateLine:
-    """One gate of both."""
+    """One gate with the results of both checkpoints; `words` name it, `asks` says what it requires."""
 
     words: str
     asks: str
@@ -62,7 +62,11 @@ class GateLine:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both, what there is to choose from (key and title), and whether the images were the same."""
+    """Both checkpoints on one source.
+
+    `choices` are (key, title) of all common sources, `on` is the key of the one shown, None where there is none.
+    `warning` says where the images were not the same.
+    """
 
     a: ComparedCheckpoint
     b: ComparedCheckpoint
@@ -74,14 +78,14 @@ class Comparison:
 
 
 class ComparisonService:
-    """Brings two cards together; measures nothing itself."""
+    """Compares what was measured before; it measures nothing itself."""
 
     def __init__(self, checkpoints: CheckpointsService, evaluations: EvaluationsService) -> None:
         self._checkpoints = checkpoints
         self._evaluations = evaluations
 
     def compare(self, a: str, b: str, on: str | None = None) -> Comparison:
-        """The two on the gallery `on`, else on the first that both were measured on. Raises NotFound."""
+        """Both on the gallery `on`, or where it is None on the first source that both have. Raises NotFound."""
         both = self._both(a, b)
         found = [self._evaluations.sources(checkpoint) for checkpoint in both]
         for side, other in ((0, 1), (1, 0)):
@@ -99,7 +103,7 @@ class ComparisonService:
         return Comparison(one, two, choices, key, _warning(one, two), _gates(one, two), _lines(one, two))
 
     def filters_png(self, a: str, b: str, side: Side, *, zoom: int = 4) -> bytes:
-        """All first filters of one of the two, strongest first, on the scale that both share. Raises NotFound."""
+        """All first filters of one of the two, largest norm first, on the scale that both share. Raises NotFound."""
         one, two = self._both(a, b)
         layers = {"a": self._checkpoints.first_layer(one), "b": self._checkpoints.first_layer(two)}
         limit = filter_pictures.common_limit(*(layer.trained.weights for layer in layers.values()))
@@ -111,7 +115,7 @@ class ComparisonService:
 
 
 def _starts(measured: list[Source], known: list[Source], name: str) -> list[Source]:
-    """What random init did where the other was measured: every evaluation has the network's own start beside it."""
+    """Sources for random init made from the other checkpoint's evaluations, each of which has its untrained network."""
     keys = {source.key for source in known}
     return [
         replace(
@@ -125,7 +129,7 @@ def _starts(measured: list[Source], known: list[Source], name: str) -> list[Sour
 
 
 def _choices(a: list[Source], b: list[Source]) -> tuple[tuple[str, str], ...]:
-    """What both were measured on, the same images first; each one's own held-out images last."""
+    """The sources that both have, as (key, title); the held-out images, which may differ, come last."""
     titles = {source.key: source.title for source in a}
     shared = [source.key for source in b if source.key in titles]
     ordered = sorted(shared, key=lambda key: key == OWN)
@@ -155,7 +159,7 @@ def _gates(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[GateLine, ...]
 
 
 def _lines(a: ComparedCheckpoint, b: ComparedCheckpoint) -> tuple[ComparedMeasure, ...]:
-    """The measures of the two networks, in the card's order."""
+    """The measures of the two networks, in the order of the checkpoint's page."""
     if a.source is None or b.source is None:
         return ()
     found: dict[str, dict[str, MeasureCell]] = {"a": {}, "b": {}}

@@ -1,4 +1,4 @@
-"""Evaluations of checkpoints: those made here and those that came with them, and who was tested on what."""
+"""The service for evaluations: reads those of the workspace and of bundled checkpoints, and makes tables of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from models.counting.evaluations import FOLDER, Evaluation, read
 from models.galleries.packs import fingerprint
 from models.random_init import NAME as RANDOM_INIT
 
-OWN = "own"  # what a training measured on the images that it held out
+OWN = "own"  # the key for the images that a training held out
 GENERATED = "countables"  # the kind of source of galleries that Tessera draws
 MOST_ROWS, MOST_COLUMNS = 12, 6
 KEPT = 256  # evaluations that stay in memory
@@ -31,7 +31,11 @@ WORDS: Mapping[Freshness, str] = {
 
 @dataclass(frozen=True)
 class Source:
-    """Something a checkpoint was measured on: `key` is its name in addresses, `note` which images they were."""
+    """Images that a checkpoint was measured on, and its measures.
+
+    `key` names them in addresses, `note` says which images they are. `evaluation` is None for a training's own held-out
+    images.
+    """
 
     key: str
     title: str
@@ -46,13 +50,16 @@ class Source:
 
     @property
     def told(self) -> int:
-        """How many gates it can say something about."""
+        """The number of required gates that its measures can judge."""
         return sum(result.gate.required and result.verdict != "unmeasured" for result in gates.judge(self.measures))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A row of the table: a checkpoint, what it was trained on, and how it did on each gallery (None: not measured)."""
+    """A row of the table: a checkpoint, the gallery that it was trained on, and its results on each gallery.
+
+    A result is None where it was not measured.
+    """
 
     slug: str
     name: str
@@ -62,7 +69,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedTested:
-    """Trained on x tested on; `galleries` are (slug, name, whether it is here)."""
+    """The table of checkpoints by galleries, which are (slug, name, whether it is in the workspace)."""
 
     galleries: tuple[tuple[str, str, bool], ...]
     rows: tuple[Trained, ...]
@@ -70,7 +77,7 @@ class TrainedTested:
 
 @dataclass(frozen=True)
 class Tables:
-    """Who was tested on what: every counting checkpoint, and the table of two by two."""
+    """Two tables: `tested` has every counting checkpoint, `carried` is the small one of photos and countables."""
 
     tested: TrainedTested
     carried: TwoByTwo
@@ -81,7 +88,7 @@ Galleries = Mapping[str, GalleryRecord]  # by slug
 
 
 class EvaluationsService:
-    """Reads of the evaluations that lie in checkpoints' folders, the workspace's before the bundled ones."""
+    """Reads the evaluations in checkpoints' folders; those of the workspace replace bundled ones."""
 
     def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
         self._checkpoints = checkpoints
@@ -89,21 +96,21 @@ class EvaluationsService:
         self._known = Recent[tuple[Path, int], Evaluation | None](KEPT)
 
     def of(self, record: CheckpointRecord) -> list[Evaluation]:
-        """The evaluations of exactly these weights, one a gallery, by gallery."""
+        """The evaluations of the checkpoint's current weights, one for each gallery, sorted by gallery."""
         bundled = (folder for folder in (SAMPLES.iterdir() if SAMPLES.exists() else ()))
         found = [evaluation for folder in (*bundled, record.folder) for evaluation in self._folder(folder)]
         own = {item.gallery: item for item in found if item.weights_sha256 == record.sha256}
         return [own[gallery] for gallery in sorted(own)]
 
     def sources(self, checkpoint: OpenCheckpoint) -> list[Source]:
-        """All that the checkpoint was measured on, its own held-out images first."""
+        """All images that the checkpoint was measured on, its own held-out images first."""
         found = [_own(checkpoint.card)] if checkpoint.card.measures.get("network") else []
         tests = self.of(checkpoint.record)
         here = self._galleries.named(test.gallery for test in tests)
         return [*found, *(_source(test, here) for test in tests)]
 
     def tables(self) -> Tables:
-        """Every counting checkpoint on every gallery; trained on photos or countables, tested on both."""
+        """Both tables of all counting checkpoints."""
         records = _ordered(self._checkpoints.counting())
         found = {item.slug: {test.gallery: test for test in self.of(item)} for item in records}
         filled = self._galleries.filled()
@@ -117,7 +124,7 @@ class EvaluationsService:
         filled: Sequence[GalleryChoice],
         galleries: Galleries,
     ) -> TrainedTested:
-        """Every checkpoint on every gallery that one of them was evaluated on, then on those that are here."""
+        """The table of all checkpoints; galleries with an evaluation come first, then others of the workspace."""
         here = {item.slug: item.name for item in filled}
         measured = sorted({gallery for tests in found.values() for gallery in tests}, key=lambda slug: slug not in here)
         columns = list(dict.fromkeys([*measured, *here]))[:MOST_COLUMNS]
@@ -133,7 +140,7 @@ class EvaluationsService:
         filled: Sequence[GalleryChoice],
         galleries: Galleries,
     ) -> TwoByTwo:
-        """Trained on photos or countables, tested on both, beside the controls."""
+        """The table of networks trained on photos or countables, tested on both, beside the controls."""
         candidates = [Candidate(item.slug, item.name, self._trained_on(item), found[item.slug]) for item in records]
         drawn = {item.slug: item.source.get("kind") == GENERATED for item in filled}
         warnings = {
@@ -144,7 +151,7 @@ class EvaluationsService:
         return two_by_two(candidates, drawn, warnings)
 
     def _trained_on(self, record: CheckpointRecord) -> str | None:
-        """The gallery; None for what was never trained, or does not say."""
+        """The gallery that it was trained on; None where it was not trained or its card does not say."""
         try:
             gallery = self._checkpoints.read_card(record).provenance.get("gallery")
         except DomainError:
@@ -168,7 +175,7 @@ class EvaluationsService:
 
 
 def chosen(sources: list[Source], key: str | None) -> Source | None:
-    """The source of that key; without one the first that tells most about the gates."""
+    """The source of that key; where there is none, the source that can judge most gates."""
     asked = next((source for source in sources if source.key == key), None)
     return asked or max(sources, key=lambda source: source.told, default=None)
 
@@ -206,7 +213,7 @@ def _own(card: Card) -> Source:
 
 
 def _ordered(records: list[CheckpointRecord]) -> list[CheckpointRecord]:
-    """The bundled ones, then the newest; random init is always there, and last."""
+    """At most MOST_ROWS checkpoints: the bundled ones, then the newest, and random init last."""
     last = [record for record in records if record.slug == RANDOM_INIT]
     first = sorted((record for record in records if record.slug in FIRST), key=lambda record: FIRST.index(record.slug))
     rest = [record for record in records if record not in first and record not in last]

@@ -1,4 +1,4 @@
-"""Descriptors of a workspace, checkpoints without weights, drawn as glyphs."""
+"""Draws the vectors of HOG, a descriptor without weights, as glyphs of oriented edges."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,10 @@ from models.galleries.packs import Pack
 
 @dataclass(frozen=True)
 class Glyph:
-    """How strong each orientation is in each cell, (cells, cells, orientations), of one image of a gallery."""
+    """The strength of each orientation in each cell, (cells, cells, orientations), of one image of a gallery.
+
+    `box` is the part of the stored image that was described, in pixels.
+    """
 
     gallery: str
     row: int
@@ -36,7 +39,7 @@ def glyph(checkpoint: OpenCheckpoint, gallery: str, pack: Pack, row: int) -> Gly
 def centre_glyphs(
     checkpoint: OpenCheckpoint, centres: NDArray[np.float32], numbers: list[int]
 ) -> dict[int, NDArray[np.float32]]:
-    """The centres of clusters of a checkpoint's vectors as glyphs, by number; none where they are not those of HOG."""
+    """Glyphs of the centres of these clusters, by number; empty where the checkpoint is not HOG."""
     hog = descriptor_files.descriptor_of(checkpoint.card)
     if not isinstance(hog, Hog):
         return {}

@@ -1,4 +1,4 @@
-"""The panels that first-layer filters are shown in: at the start, now, and k-means of whitened patches beside them."""
+"""The panels of the filters page: first-layer filters at the start and now, and k-means centroids to compare with."""
 
 import base64
 from collections.abc import Sequence
@@ -18,12 +18,15 @@ from models.filters import pictures as filter_pictures
 from models.filters.pictures import Scale
 from models.galleries.packs import Pack
 
-VERSION = 1  # of what is computed
+VERSION = 1  # number of the way in which centroids are computed
 
 
 @dataclass(frozen=True)
 class KMeansPanel:
-    """Centroids of whitened patches of a gallery, as many and as large as the filters; None while they are computed."""
+    """Centroids of whitened patches of a gallery, as many and as large as the filters.
+
+    `panel` is None while they are being computed.
+    """
 
     gallery: str
     panel: LayerFilters | None
@@ -31,9 +34,10 @@ class KMeansPanel:
 
 @dataclass(frozen=True)
 class FilterPictures:
-    """Filters as data addresses, those that changed most first; `start` and `now` share places and scale.
+    """Filters as pictures in `data:` addresses, and the median total-variation ratio (`_tv`) of each panel.
 
-    Each with its median total-variation ratio; None where there is nothing to show, or not yet.
+    `now` and `start` show the same filters in the same order and scale. `start` is None where the training did not keep
+    it; `kmeans` is None where it cannot be computed, or not yet. `noise_tv` is the ratio of noise.
     """
 
     now: tuple[str, ...]
@@ -46,7 +50,7 @@ class FilterPictures:
 
 
 class FilterPanels:
-    """First-layer filters of checkpoints beside what the same images give without a network."""
+    """Makes the panels of first-layer filters, and of k-means on the same images as a control without a network."""
 
     def __init__(self, checkpoints: CheckpointsService, galleries: GalleriesService, preparing: Preparing) -> None:
         self._checkpoints = checkpoints
@@ -54,9 +58,10 @@ class FilterPanels:
         self._preparing = preparing
 
     def kmeans(self, checkpoint: OpenCheckpoint, gallery: str | None = None) -> KMeansPanel | None:
-        """K-means of whitened patches of the gallery that was trained on, else of the newest one with images.
+        """K-means of whitened patches, of the gallery that was trained on or else of the newest one with images.
 
-        None where there is no gallery with enough images, or the filters are not square and in colour. Raises NotFound.
+        None where no gallery has enough images, or the filters are not square or have no three channels. Raises
+        NotFound.
         """
         layer = self._checkpoints.first_layer(checkpoint)
         units, channels, height, width = layer.trained.weights.shape
@@ -93,7 +98,7 @@ class FilterPanels:
         )
 
     def kmeans_png(self, checkpoint: OpenCheckpoint, *, scale: Scale, zoom: int, gallery: str | None = None) -> bytes:
-        """All centroids as one picture. Raises NotFound, and Busy while they are computed."""
+        """All centroids as one PNG. Raises NotFound, and Busy while they are being computed."""
         made = self.kmeans(checkpoint, gallery)
         if made is None:
             raise NotFound("no_patches", "There is no gallery with enough images to take patches from.")
@@ -112,7 +117,7 @@ class FilterPanels:
 
 
 def kmeans_pixels(panel: LayerFilters, scale: Scale) -> filter_pictures.Pixels:
-    """Pictures of centroids: all have unit length, so their common scale is their own."""
+    """Pictures of centroids; these all have unit length, so they need no scale in common with the filters."""
     return filter_pictures.pixels(panel.weights, scale)
 
 
@@ -127,10 +132,10 @@ def _addresses(pixels: filter_pictures.Pixels, numbers: Sequence[int]) -> tuple[
 
 
 def data_address(picture: filter_pictures.Pixels) -> str:
-    """A small picture as an address that needs no further request."""
+    """A small picture as a `data:` address, which needs no further request."""
     return f"data:image/png;base64,{base64.b64encode(filter_pictures.png(picture)).decode()}"
 
 
 def ordered(layer: FirstLayer, sort: Sort | None) -> Sort:
-    """The order of a page: what was asked for, where the checkpoint knows it."""
+    """The order of a page: the one asked for, or the default where none is or the checkpoint cannot have it."""
     return layer.sort if sort is None or (sort == "change" and layer.change is None) else sort

@@ -1,4 +1,4 @@
-"""A file from elsewhere becomes a checkpoint of the workspace: chosen, converted in a child, registered once."""
+"""Makes checkpoints of the workspace from inspected foreign files; the inspector converts the weights."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from models.card import WEIGHTS, Preprocess
 
 @dataclass(frozen=True)
 class NewCheckpoint:
-    """What to make of an inspected file; what is left out is decided by what was found in it.
+    """The choices for a checkpoint from an inspected file; where one is None, the inspection's first guess is taken.
 
-    `preprocess` is the name of one of the preparations that the report offers, or all fields of one.
+    `preprocess` is the name of one of the preparations that the report offers, or all fields of a `Preprocess`.
     """
 
     inspection: str
@@ -30,14 +30,14 @@ class NewCheckpoint:
 
 @dataclass(frozen=True)
 class Added:
-    """The checkpoint, and whether it is new: the same weights used in the same way are one checkpoint."""
+    """The checkpoint, and whether it is new; the same weights with the same preprocessing are one checkpoint."""
 
     checkpoint: CheckpointRecord
     created: bool
 
 
 class ForeignCheckpoints:
-    """Registers what the inspections found."""
+    """Converts inspected weights and registers them as checkpoints."""
 
     def __init__(self, settings: Settings, checkpoints: CheckpointsService, inspections: InspectionsService) -> None:
         self._settings = settings
@@ -45,7 +45,7 @@ class ForeignCheckpoints:
         self._inspections = inspections
 
     def add(self, new: NewCheckpoint) -> Added:
-        """Convert and register; every tensor finds its place, or nothing is registered.
+        """Convert and register; nothing is registered unless every tensor fits.
 
         Raises NotFound for an inspection that is not kept, Conflict where the file is gone or has changed, BadQuery
         where a choice is missing or wrong, tensors do not fit, or are not finite.
@@ -74,9 +74,9 @@ class ForeignCheckpoints:
             return Added(self._checkpoints.register_folder(Path(folder)), created=True)
 
     def reprepare(self, checkpoint: str, preprocess: Preprocess, *, name: str | None = None) -> Added:
-        """Register the weights of a checkpoint with other preprocessing: another checkpoint.
+        """Register the weights of a checkpoint with another preprocessing, which makes another checkpoint.
 
-        Raises NotFound, Conflict where its files have changed, BadQuery where the preprocessing cannot be.
+        Raises NotFound, Conflict where its files have changed, BadQuery where the preprocessing is not possible.
         """
         record = self._checkpoints.get(checkpoint)
         with tempfile.TemporaryDirectory(dir=self._settings.workspace, prefix=".convert.", suffix=".tmp") as folder:
@@ -94,7 +94,7 @@ class ForeignCheckpoints:
 
 
 def _candidate(record: InspectionRecord, wanted: str | None) -> str:
-    """The weights that are meant. Raises BadQuery where there is a choice that nobody made."""
+    """The name of the wanted weights. Raises BadQuery for an unknown one, and where several exist and none is named."""
     found = record.inspection
     names = [it.name for it in found.candidates]
     if wanted is not None:
@@ -130,14 +130,14 @@ ENDINGS = (
 
 
 def suggested_name(record: InspectionRecord, candidate: str) -> str:
-    """What the file is called, with the choice where there was one."""
+    """The file's name without its ending, followed by the candidate where the file has several."""
     stem = next((record.name[: -len(it)] for it in ENDINGS if record.name.lower().endswith(it)), record.name)
     which = told_apart(candidate, [it.name for it in record.inspection.plausible])
     return f"{stem} {which}"[:100] if which else stem[:100] or "weights"
 
 
 def told_apart(name: str, names: Sequence[str]) -> str:
-    """What of a place in a file tells it from the others: `teacher` of teacher/backbone beside student/backbone."""
+    """The parts of a name that tell it from the other names: `teacher` for teacher/backbone beside student/backbone."""
     if len(names) < 2:
         return ""
     shared = set.intersection(*(set(it.split("/")) for it in names))

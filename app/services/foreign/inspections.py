@@ -1,4 +1,7 @@
-"""Foreign files of weights: what was found in them, and the uploaded ones themselves, kept for a day within bounds."""
+"""The service for inspections of foreign files of weights.
+
+It keeps what was found in a file, and uploaded files themselves, for a day and within bounds.
+"""
 
 import contextlib
 import json
@@ -24,11 +27,11 @@ from models.foreign.weights import Inspection
 FOLDER: Final = "inputs"
 RECORD, WEIGHTS = "inspection.json", "weights"
 FORMAT: Final = 1
-KEPT: Final = 100  # inspections
-LISTED: Final = 20
+KEPT: Final = 100  # inspections that are kept
+LISTED: Final = 20  # inspections that are listed
 KEPT_SECONDS: Final = 24 * 3600.0
-KEPT_FILES: Final = 3  # times the largest file that is taken, for all uploaded files together
-SPARE: Final = 512 << 20  # bytes that an upload leaves free
+KEPT_FILES: Final = 3  # all uploaded files together may be so many times as large as the largest allowed file
+SPARE: Final = 512 << 20  # bytes of the disk that have to stay free after an upload
 ID: Final = re.compile(r"[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
@@ -36,10 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InspectionRecord:
-    """An inspected file; `id` is its sha256, `source` where it lies now, `reports` what each candidate would become.
+    """An inspected file; `id` is its SHA-256, `source` its path.
 
-    `filters` are those of its first layer, drawn: see models.foreign.first_filters. `published` is what a library says
-    about weights that were asked for by name (models.foreign.published_names).
+    `reports` say, by name of the candidate, what checkpoint its weights would become. `filters` are pictures of the
+    first layers (models.foreign.first_filters). `published` is what a library says about weights that were asked for by
+    name (models.foreign.published_names), None for others.
     """
 
     id: str
@@ -54,12 +58,12 @@ class InspectionRecord:
 
     @property
     def expires_at(self) -> datetime:
-        """When it is forgotten at the latest."""
+        """The time at which the inspection is removed at the latest."""
         return datetime.fromtimestamp(self.created_at.timestamp() + KEPT_SECONDS, UTC)
 
 
 class InspectionsService:
-    """Looks into files by the inspector; the same content is the same inspection."""
+    """Has files inspected by the inspector, and keeps the results; the same content is the same inspection."""
 
     def __init__(self, settings: Settings, inspector: Inspector) -> None:
         self._settings = settings
@@ -79,7 +83,10 @@ class InspectionsService:
             raise NoRoom("disk_full", "The server's disk has no room for this file.")
 
     def take(self, file: Path, sha256: str, name: str) -> InspectionRecord:
-        """Inspect an uploaded file and keep it; a refused one stays the caller's. Raises what the inspector raises."""
+        """Inspect an uploaded file and move it into the workspace. Raises what the inspector raises.
+
+        A file that is refused, or whose content is kept already, stays where it is.
+        """
         kept = self._folder / sha256 / WEIGHTS
         with contextlib.suppress(NotFound):
             known = self.get(sha256)
@@ -98,14 +105,17 @@ class InspectionsService:
         return self._write(sha256, place.name, found, place)
 
     def look_up(self, name: str) -> InspectionRecord:
-        """Inspect weights that a library publishes. Raises BadQuery where it has none, and what `look_at` raises."""
+        """Inspect weights that a library publishes under this name.
+
+        Raises BadQuery for an unknown name, and what `look_at` raises.
+        """
         if not is_library_name(name):
             raise BadQuery("unknown_weights", "Weights are named like torchvision:resnet50.IMAGENET1K_V2.")
         told = self.inspector.ask("library", self._settings.workspace, name=name.strip())
         return self.look_at(LibraryWeights.from_json(told))
 
     def look_at(self, told: LibraryWeights) -> InspectionRecord:
-        """Inspect the weights of which a library says this, fetched where they are not there yet.
+        """Inspect published weights, described by `told`; their file is downloaded where it is not there yet.
 
         Raises what LibraryFiles.file raises, and what the inspector raises.
         """
@@ -114,7 +124,7 @@ class InspectionsService:
         return self._write(str(found["inspection"]["sha256"]), told.name, found, place)
 
     def recent(self) -> tuple[InspectionRecord, ...]:
-        """The files looked into last, newest first."""
+        """The latest inspections, newest first."""
         found: list[tuple[float, str]] = []
         for record in self._folder.glob(f"*/{RECORD}"):
             with contextlib.suppress(OSError):
@@ -126,7 +136,7 @@ class InspectionsService:
         return tuple(known)
 
     def get(self, inspection: str) -> InspectionRecord:
-        """The inspection of that id. Raises NotFound, also for one that was kept too long ago."""
+        """The inspection of that id. Raises NotFound, also where it is no longer kept."""
         folder = self._folder / (inspection if ID.fullmatch(inspection) else "none")
         try:
             record = json.loads((folder / RECORD).read_bytes())
@@ -139,14 +149,14 @@ class InspectionsService:
             ) from None
 
     def open(self, inspection: str) -> InspectionRecord:
-        """The inspection, whose file is there. Raises NotFound, or Conflict where the file is gone."""
+        """The inspection, if its file still exists. Raises NotFound, and Conflict where the file is gone."""
         record = self.get(inspection)
         if not record.source.is_file():
             raise Conflict("input_missing", "The file that was inspected is gone; give it again.")
         return record
 
     def report(self, record: InspectionRecord, candidate: str, architecture: str) -> Mapping[str, Any]:
-        """What these weights would become as an architecture that a person names. Raises BadQuery, NotFound."""
+        """What the candidate's weights would become in the named architecture. Raises BadQuery, NotFound."""
         if candidate not in {it.name for it in record.inspection.candidates}:
             raise NotFound("unknown_candidate", f"The file has no weights {candidate[:80]!r}.")
         asked = {"inspection": record.inspection.as_json(), "candidate": candidate, "library": record.published}
@@ -168,7 +178,7 @@ class InspectionsService:
         return _record(sha256, record, folder)
 
     def _forget(self, *, keep: Path) -> None:
-        """Drop the oldest beyond the bounds. Another request may drop the same at the same time."""
+        """Remove the oldest inspections beyond the bounds; another request may remove the same at the same time."""
         found: list[tuple[float, int, Path]] = []
         for folder in self._folder.iterdir():
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Published weights by name: the file in the workspace's own folder, fetched where it is not there yet."""
+"""Files of published weights: finds them in a folder of the workspace, or downloads them into it."""
 
 import json
 import logging
@@ -15,14 +15,14 @@ from models.card import file_sha256
 from models.foreign.published_names import LibraryWeights
 
 FOLDER: Final = "weights"
-SECONDS: Final = 1800.0  # that a download may take
+SECONDS: Final = 1800.0  # how long a download may take
 SAFE: Final = re.compile(r"[\w.-]{1,200}")
 
 log = logging.getLogger(__name__)
 
 
 class LibraryFiles:
-    """Finds the file of published weights, or fetches it; one download at a time."""
+    """Finds the file of published weights, or downloads it; there is one download at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -30,10 +30,10 @@ class LibraryFiles:
         self._fetching = threading.Lock()
 
     def file(self, told: LibraryWeights) -> Path:
-        """The file of these weights, which is fetched where it is not there.
+        """The file of these weights, which is downloaded where it is not there.
 
-        Raises NotFound `not_fetched` where it cannot be had, BadQuery `not_the_weights` for another file of its name,
-        TooLarge, Busy while another one is being fetched.
+        Raises NotFound where it cannot be downloaded, BadQuery where the folder has another file of this name,
+        TooLarge, and Busy while another file is being downloaded.
         """
         if not SAFE.fullmatch(told.file):
             raise BadQuery("unknown_weights", "The library names a file that cannot be one.")
@@ -47,7 +47,7 @@ class LibraryFiles:
         return file
 
     def address(self, told: LibraryWeights) -> str:
-        """Where the file is fetched from: the library's own place, or the operator's mirror of it."""
+        """The address that the file is downloaded from: the library's own, or that of the mirror in the settings."""
         mirror = self._settings.weights_mirror
         return f"{mirror.rstrip('/')}/{told.file}" if mirror else told.url
 
@@ -78,7 +78,7 @@ class LibraryFiles:
 
 
 def _fetched(url: str, file: Path, limit: int) -> tuple[str, str] | None:
-    """Fetch in a process of its own; the code and the words of what went wrong, None where nothing did."""
+    """Download in a process of its own; returns the code and message of a failure, None where there was none."""
     try:
         ran = children.run("-m", "app.inspector.fetching", url, str(file), str(limit), timeout=SECONDS)
         said = json.loads(ran.stdout)

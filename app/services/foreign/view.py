@@ -1,4 +1,4 @@
-"""What the page of an inspected file shows: the weights that are chosen, what they would become, and every tensor."""
+"""The content of an inspected file's page: the chosen weights, what they would become, and every tensor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from models.card import FILTERS_ONLY
 from models.foreign.formats import FORMATS
 from models.foreign.weights import WeightsCandidate
 
-SHOWN: Final = 400  # rows of one table; the JSON twin has all of them
+SHOWN: Final = 400  # rows of one table on the page; its JSON twin has all of them
 
 
 @dataclass(frozen=True)
 class TensorRow:
-    """A tensor of the file and what became of it; `place` is empty where it has none."""
+    """A row about a tensor of the file; `spread` is its smallest and largest value, `note` what is special about it."""
 
     name: str
     shape: str
@@ -27,7 +27,10 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class Fate:
-    """One line of the counts: how many tensors share it, and the table of them. `tone` is that of its badge."""
+    """What becomes of some tensors, such as matched or missing: how many they are, and a table of them.
+
+    `tone` is the colour of the badge, `words` explain the title.
+    """
 
     key: str
     title: str
@@ -39,7 +42,12 @@ class Fate:
 
 @dataclass(frozen=True)
 class InspectionView:
-    """`report` is None where nothing is known to have such tensors and no first layer is among them."""
+    """The view of an inspected file, of which `candidate` is the chosen set of weights out of `choices`.
+
+    `report` is None where no known architecture has such tensors and none of them is a first layer. `named` is the
+    architecture that a person named, `refused` says why that one is not possible. `name` is a suggestion for the
+    checkpoint's name.
+    """
 
     record: InspectionRecord
     format: str
@@ -60,17 +68,17 @@ class InspectionView:
 
     @property
     def offers(self) -> Sequence[Mapping[str, Any]]:
-        """The plausible preparations, the one to start with first."""
+        """The plausible ways to prepare images, the most plausible first."""
         return [] if self.report is None or self.filters_only else self.report["guess"]["preprocess"]
 
     @property
     def others(self) -> Sequence[Mapping[str, Any]]:
-        """What else the tensors may be."""
+        """The other architectures that the tensors may belong to."""
         return [] if self.report is None else self.report["others"]
 
     @property
     def not_finite(self) -> int:
-        """Tensors with values that are NaN or infinite."""
+        """The number of tensors with values that are NaN or infinite."""
         return sum(info.finite is False for info in self.candidate.tensors.values())
 
     @property
@@ -79,7 +87,7 @@ class InspectionView:
 
     @property
     def alone(self) -> str | None:
-        """The name by which the first layer's filters can be asked for alone."""
+        """The name of the choice that registers the first layer's filters alone; None where there is none."""
         known = [] if self.report is None else [self.report["guess"], *self.report["others"]]
         return next((guess["title"] for guess in known if guess["architecture"] == FILTERS_ONLY), None)
 
@@ -87,9 +95,9 @@ class InspectionView:
 def inspection_view(
     inspections: InspectionsService, inspection: str, candidate: str | None, architecture: str | None
 ) -> InspectionView:
-    """The view of the weights and the architecture that are asked for, else of what was found first.
+    """The view of the weights and architecture that are asked for, by default of the most plausible ones.
 
-    An architecture that cannot be is `refused`, and what was found is shown. Raises NotFound.
+    Where the named architecture is not possible, the view says why in `refused` and shows the default. Raises NotFound.
     """
     record = inspections.get(inspection)
     chosen = _chosen(record, candidate)
@@ -125,7 +133,7 @@ def _chosen(record: InspectionRecord, wanted: str | None) -> WeightsCandidate:
 
 
 def _fates(candidate: WeightsCandidate, report: Mapping[str, Any]) -> list[Fate]:
-    """Counts first, the bad before the good."""
+    """What becomes of the tensors, problems first; fates that no tensor has are left out."""
     wrong = [_row(candidate, it["name"], f"needs {_shape(it['wanted'])}") for it in report["wrong"]]
     reshaped = [_row(candidate, it["name"], f"as {_shape(it['to'])}") for it in report["reshaped"]]
     missing = [TensorRow(name, "", "", "") for name in report["missing"]]

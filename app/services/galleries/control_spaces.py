@@ -1,4 +1,4 @@
-"""What can be said of a gallery's images without a network: perceptual hashes, raw pixels, colours."""
+"""Descriptions of a gallery's images that need no network: perceptual hashes, raw pixels, colours."""
 
 from functools import lru_cache
 
@@ -10,18 +10,18 @@ from models.galleries.phash import Hashes, phashes
 from models.search.control_spaces import ControlSpace, control_spaces
 from models.search.index import Floats
 
-VERSION = 1  # of the hash and of the vectors
+VERSION = 1  # number of the way in which hashes and vectors are computed
 
 
 class ControlSpacesService:
-    """Computed when first asked for, kept by the pack's fingerprint; None while that is being done."""
+    """Computes hashes and vectors when they are first asked for, and keeps them; None while they are computed."""
 
     def __init__(self, preparing: Preparing) -> None:
         self._preparing = preparing
         self._packed = lru_cache(maxsize=16)(Pack.phashes)
 
     def hashes(self, pack: Pack) -> Hashes | None:
-        """The perceptual hash of every row, from the pack, or computed for packs that were written without, (N,)."""
+        """The perceptual hash of every row, (N,): from the pack, or computed where a pack has none."""
         known = self._packed(pack)
         if known is not None:
             return known
@@ -34,7 +34,7 @@ class ControlSpacesService:
         return None if found is None else found[space].astype(np.float32)
 
     def wait(self, pack: Pack, space: ControlSpace) -> Floats:
-        """The same, however long it takes: for what is prepared itself."""
+        """The same as `space`, but waits until it is computed; for work that runs in the background itself."""
         return self._preparing.wait("looks", (VERSION, pack.fingerprint), lambda: _spaces(pack))[space].astype(
             np.float32
         )

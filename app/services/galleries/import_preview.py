@@ -1,7 +1,7 @@
-"""A look at what an import would bring, before it is one: how many images, how large, how long, what cannot be read.
+"""The preview of an import: how many images there are, how large they are, how long it takes, what cannot be read.
 
-Listing and sampling are bounded in time, so that a folder of millions answers as soon as a small one; what was not
-looked at is said.
+Listing and sampling are limited in time, so that a folder of millions of files answers as soon as a small one. The
+preview says where it did not see everything.
 """
 
 import base64
@@ -20,8 +20,8 @@ from models.galleries.intake import stored
 from models.galleries.manifests import BadManifest, ManifestSource
 from models.galleries.sources import FolderSource, ImageSource, Item, Skipped
 
-LISTING: Final = 1.2  # seconds
-SAMPLING: Final = 0.7
+LISTING: Final = 1.2  # seconds for listing
+SAMPLING: Final = 0.7  # seconds for reading a sample
 SAMPLE: Final = 48  # files that are read, spread over the listing
 PICTURES: Final = 8
 NAMED: Final = 8  # unreadable files that are named
@@ -30,7 +30,7 @@ ROW_BYTES: Final = 600  # of metadata a row, next to its two pictures
 
 @dataclass(frozen=True)
 class Unread:
-    """A file of the sample that would take no row, and why."""
+    """A file of the sample that an import would skip, and why."""
 
     path: str
     reason: str
@@ -38,11 +38,13 @@ class Unread:
 
 @dataclass(frozen=True)
 class Preview:
-    """What an import would bring, as far as it can be told in two seconds.
+    """What an import would add, as far as two seconds are enough to find out.
 
-    `images` are the files listed; `whole` tells whether that was all of them. `sampled` of them were read as an import
-    reads them, `unread` could not be. `rate` is images a second, measured on the sample; without one there is no image
-    to measure with. `disk` and `seconds` are for all `images`.
+    `images` is the number of listed files, `whole` says whether these are all; `left_out` files are none that could be
+    imported. `sampled` of the images were read as an import reads them, and `unread_count` of those could not be read;
+    `unread` names some. `rate` is in images a second, measured on the sample, None where no image could be read. `disk`
+    is the need of all `images` in bytes, None like `rate`; `free` is the free space. `pictures` are thumbnails as
+    `data:` addresses.
     """
 
     images: int
@@ -65,12 +67,12 @@ class Preview:
 
     @property
     def fits(self) -> bool:
-        """Whether what it needs is free."""
+        """Whether there is enough free space on the disk."""
         return self.disk is None or self.disk < self.free
 
 
 def preview(settings: Settings, source: GallerySource) -> Preview | None:
-    """A look at a folder or a manifest; None for sources without a place on the server.
+    """The preview of a folder or a manifest; None for sources without a path on the server.
 
     Raises Forbidden outside the roots, BadQuery where it cannot be imported.
     """
@@ -94,7 +96,7 @@ class _Listing:
 
 
 def _listed(source: ImageSource) -> _Listing:
-    """The files, until time is up."""
+    """The files that could be listed in the time allowed."""
     items, left_out = list[Item](), list[Skipped]()
     until = time.monotonic() + LISTING
     try:
@@ -105,7 +107,7 @@ def _listed(source: ImageSource) -> _Listing:
                 items.append(found)
             if time.monotonic() > until:
                 return _Listing(tuple(items), tuple(left_out), False)
-    except BadManifest:  # the import says so, with the line
+    except BadManifest:  # the import reports it, with the line
         return _Listing(tuple(items), tuple(left_out), False)
     return _Listing(tuple(items), tuple(left_out), True)
 
@@ -147,7 +149,7 @@ def _until(source: ImageSource, items: Sequence[Item], end: float) -> Iterator[t
 
 
 def _spread(items: Sequence[Item]) -> list[Item]:
-    """Files at even distances, in an order that is spread too however few of them there is time for."""
+    """A sample of the files, evenly spread over the listing; the first few of the sample are evenly spread too."""
     count = min(SAMPLE, len(items))
     places = [index * len(items) // count for index in range(count)]
     return [items[place] for stride in range(7) for place in places[stride::7]]

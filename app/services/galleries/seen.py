@@ -1,4 +1,4 @@
-"""Which images of a gallery a checkpoint was trained on: those, or copies that look the same."""
+"""Finds the images of a gallery that a checkpoint was trained on, also as copies that look the same."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,30 +17,33 @@ from models.random_init import NAME as UNTRAINED
 from models.seen import SEEN, SeenImages, comparable_hashes, nothing_seen, read_seen, was_seen
 
 Which = Literal["unseen", "all"]
-VERSION = 2  # of the rule by which images are matched
+VERSION = 2  # number of the rule by which images are matched, so that results of older rules are not used
 KEPT = 16  # checkpoints whose training images stay in memory
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One flag a row, or None where that is not known: not recorded with the checkpoint, or still being matched."""
+    """One flag for each row of a gallery, which says whether a network was trained on it.
+
+    `rows` is None where the checkpoint did not record its training images, and while they are matched (`preparing`).
+    """
 
     rows: NDArray[np.bool_] | None = None
     preparing: bool = False
 
     @property
     def count(self) -> int:
-        """How many rows were seen."""
+        """The number of rows that were seen; 0 where that is not known."""
         return 0 if self.rows is None else int(self.rows.sum())
 
     @property
     def share(self) -> float | None:
-        """The share of rows that were seen."""
+        """The share of rows that were seen; None where that is not known."""
         return None if self.rows is None or not len(self.rows) else self.count / len(self.rows)
 
     @property
     def splits(self) -> bool:
-        """Whether some rows were seen and some were not, so that there is something to choose."""
+        """Whether some rows were seen and some were not."""
         return self.rows is not None and 0 < self.count < len(self.rows)
 
     def __contains__(self, row: object) -> bool:
@@ -48,16 +51,19 @@ class Seen:
         return self.rows is not None and isinstance(row, int) and 0 <= row < len(self.rows) and bool(self.rows[row])
 
     def first(self, rows: int) -> "Seen":
-        """Of the first rows alone, which are those that a scan covers."""
+        """The flags of the first `rows` rows alone, such as those that a scan covers."""
         return Seen(None if self.rows is None else self.rows[:rows], self.preparing)
 
     def unseen(self, which: Which = "unseen") -> NDArray[np.bool_] | None:
-        """Which rows to show: those not seen where there are any, else and for "all" every row, said by None."""
+        """Flags of the rows to show; None means every row.
+
+        These are the rows not seen in training, unless `which` is "all" or there are no such rows.
+        """
         return ~self.rows if self.rows is not None and which == "unseen" and self.splits else None
 
 
 class SeenService:
-    """Matches the training images that are kept with a checkpoint against galleries and single images."""
+    """Matches the training images that checkpoints recorded with galleries and single images."""
 
     def __init__(self, control_spaces: ControlSpacesService, preparing: Preparing) -> None:
         self._control_spaces = control_spaces
@@ -79,7 +85,10 @@ class SeenService:
         return Seen(preparing=True) if found is None else Seen(found["seen"])
 
     def image(self, checkpoint: CheckpointRecord, jpeg: bytes, *, sha256: str = "0") -> bool | None:
-        """Whether one image, as stored, was seen; None where the checkpoint does not say. The hash is its file's."""
+        """Whether a stored image was seen in training; None where the checkpoint did not record its training images.
+
+        `sha256` is the hash of the file that the image was made from, where it is known.
+        """
         seen = self._images(checkpoint)
         return None if seen is None else bool(was_seen(seen, [sha256], phashes([jpeg]))[0])
 
@@ -94,7 +103,7 @@ def _match(seen: SeenImages, pack: Pack, hashes: Hashes) -> Arrays:
 
 
 def _stamp(folder: Path) -> int | None:
-    """Changes when the file does; None where there is none."""
+    """The time of the last change of the file of training images; None where there is no such file."""
     try:
         return (folder / SEEN).stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""Galleries of a workspace: list them, look at their images, import and add images."""
+"""The service for galleries: list them, read their images, import new images."""
 
 import builtins
 import json
@@ -49,7 +49,7 @@ class GalleryRecord:
 
 @dataclass(frozen=True)
 class GalleryPage:
-    """Some galleries, newest first, and the cursor of those after them."""
+    """Some galleries, newest first, and the cursor of the page after them; None on the last page."""
 
     galleries: tuple[GalleryRecord, ...]
     next: str | None
@@ -57,7 +57,7 @@ class GalleryPage:
 
 @dataclass(frozen=True)
 class GalleryChoice:
-    """A gallery with images, as far as a menu has to know it."""
+    """What a menu shows of a gallery with images."""
 
     slug: str
     name: str
@@ -66,13 +66,13 @@ class GalleryChoice:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """What is sent and what is read."""
+        """The value and the text of the option in a menu."""
         return self.slug, self.name
 
 
 @dataclass(frozen=True)
 class ImagePage:
-    """Some images of a gallery by row, how many the filter leaves, and the cursor of those after them."""
+    """Some images of a gallery as (row, metadata), how many pass the filter, and the cursor of the next page."""
 
     images: tuple[tuple[int, PackRow], ...]
     total: int
@@ -81,7 +81,7 @@ class ImagePage:
 
 @dataclass(frozen=True)
 class Facets:
-    """How many images carry each label, and are in each split."""
+    """The number of images by label and by split."""
 
     labels: dict[str, int]
     splits: dict[str, int]
@@ -89,7 +89,7 @@ class Facets:
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file that took no row, and why."""
+    """A file that an import skipped, so that it has no row: a short code of the reason, and a message."""
 
     path: str
     reason: str
@@ -98,7 +98,7 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class SkippedPage:
-    """Some of the files that took no row."""
+    """Some of the files that imports skipped, and the cursor of the page after them; None on the last page."""
 
     files: tuple[SkippedFile, ...]
     next: str | None
@@ -106,7 +106,7 @@ class SkippedPage:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A gallery and the job that fills it; `created` where the job is new."""
+    """A gallery and the job that fills it; `created` says whether the job is new."""
 
     gallery: GalleryRecord
     job: JobRecord
@@ -114,7 +114,7 @@ class Submitted:
 
 
 class GalleriesService:
-    """Reads of the galleries' table and packs, and submission of imports."""
+    """Reads the galleries' table and packs, and submits imports."""
 
     def __init__(self, store: Store, settings: Settings, jobs: JobsService) -> None:
         self._store = store
@@ -124,7 +124,10 @@ class GalleriesService:
         self._lock = Lock()
 
     def create(self, new: NewGallery) -> Submitted:
-        """Make a gallery, or find the one of that name and source. Raises Conflict where the name is taken."""
+        """Make a gallery, or find the one of that name and source.
+
+        Raises Conflict where a gallery of another source has the name.
+        """
         slug, source = slug_of(new.name), checked(self._settings, new.source)
         existing = self.find(slug)
         if existing is None:
@@ -140,19 +143,19 @@ class GalleriesService:
         return Submitted(existing, job, False)
 
     def add(self, slug: str, source: GallerySource) -> Submitted:
-        """Add the images of a source; those that the gallery holds already under the same path are left out."""
+        """Add the images of a source, except those whose path the gallery holds already. Raises NotFound."""
         self.get(slug)
         spec = {"gallery": slug, "source": source.model_dump(exclude_none=True)}
         job, created = self._jobs.submit("import", spec)
         if not created and job.state == "done" and not isinstance(source, UploadFrom):
-            # The folder may have grown since: look again, rather than point at a job that saw it as it was.
+            # The folder may have grown since that job, so it is read again by a new one.
             job, created = self._jobs.submit("import", spec, again=True)
         return Submitted(self.get(slug), job, created)
 
     def add_files(self, slug: str, folder: Path, batch: str) -> Submitted:
-        """Add uploaded files: `folder` holds them and is taken over; `batch` stands for their names and contents.
+        """Add the uploaded files in `folder`, which is moved or deleted; `batch` is a hash of their names and contents.
 
-        The same files sent again are the same job, so a client may repeat a request that got no answer.
+        The same files sent again give the same job, so a client may repeat a request that got no answer.
         """
         place = batch_folder(self._settings, self.get(slug).slug, batch)
         if place.exists():
@@ -165,7 +168,7 @@ class GalleriesService:
         return submitted
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> GalleryPage:
-        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        """A page of galleries, newest first. Raises BadQuery for a cursor that no page gave."""
         query = select(GalleryRow).order_by(GalleryRow.id.desc()).limit(limit + 1)
         if cursor is not None:
             query = query.where(GalleryRow.id < position(cursor))
@@ -176,7 +179,7 @@ class GalleriesService:
         return GalleryPage(tuple(self._record(row) for row in shown), more)
 
     def filled(self) -> builtins.list[GalleryChoice]:
-        """All galleries with images, newest first: what the menus of forms offer."""
+        """All galleries with images, newest first, for the menus of forms."""
         columns = (GalleryRow.slug, GalleryRow.name, GalleryRow.rows, GalleryRow.source)
         query = select(*columns).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc())
         with self._store.read() as session:
@@ -191,13 +194,13 @@ class GalleriesService:
         return found
 
     def find(self, slug: str) -> GalleryRecord | None:
-        """The gallery of that slug, where there is one."""
+        """The gallery of that slug; None where there is none."""
         with self._store.read() as session:
             row = session.scalars(select(GalleryRow).where(GalleryRow.slug == slug)).one_or_none()
         return None if row is None else self._record(row)
 
     def named(self, slugs: Iterable[str]) -> dict[str, GalleryRecord]:
-        """Those of the galleries that are here, by slug."""
+        """The galleries of these slugs, by slug; unknown ones are left out."""
         query = select(GalleryRow).where(GalleryRow.slug.in_(set(slugs)))
         with self._store.read() as session:
             return {row.slug: self._record(row) for row in session.scalars(query)}
@@ -213,7 +216,7 @@ class GalleriesService:
             return [(scan, checkpoint) for scan, checkpoint in session.execute(query.order_by(ScanRow.id.desc()))]
 
     def pack(self, slug: str) -> Pack:
-        """The gallery's pack as far as finished imports have filled it; shared, do not close. Raises NotFound."""
+        """The pack with the shards of finished imports; it is shared, so do not close it. Raises NotFound."""
         return self.open(self.get(slug))
 
     def images(
@@ -225,7 +228,7 @@ class GalleriesService:
         label: str | None = None,
         split: str | None = None,
     ) -> ImagePage:
-        """Images by row from the cursor on. Raises NotFound, or BadQuery for a cursor not given out here."""
+        """Images by row, from the cursor on. Raises NotFound, and BadQuery for a cursor that no page gave."""
         pack = self.pack(slug)
         first = 0 if cursor is None else position(cursor)
         rest: Sequence[int]
@@ -241,13 +244,13 @@ class GalleriesService:
         return ImagePage(images, total, str(rest[limit]) if len(rest) > limit else None)
 
     def facets(self, slug: str) -> Facets:
-        """Which labels and splits the gallery's images carry, and how often. Raises NotFound."""
+        """The labels and splits of the gallery's images, with the number of images of each. Raises NotFound."""
         pack = self.pack(slug)
         with _whole(slug):
             return Facets(pack.labels(), pack.splits())
 
     def image(self, slug: str, row: int) -> PackRow:
-        """What is known of one image. Raises NotFound."""
+        """The metadata of one image. Raises NotFound."""
         pack = self._holding(slug, row)
         with _whole(slug):
             return pack.row(row)
@@ -265,7 +268,7 @@ class GalleriesService:
             return pack.thumb(row)
 
     def skipped(self, slug: str, *, limit: int = 50, cursor: str | None = None) -> SkippedPage:
-        """Files that took no row, in the order of the imports. Raises NotFound."""
+        """Files that imports skipped, in the order of the imports. Raises NotFound."""
         path, start = self.get(slug).folder / SKIPPED, 0 if cursor is None else position(cursor)
         if not path.exists():
             return SkippedPage((), None)
@@ -279,15 +282,15 @@ class GalleriesService:
         return pack
 
     def open(self, gallery: GalleryRecord) -> Pack:
-        """The shared pack of these very shards, do not close; a gallery that has grown gets a new one.
+        """The shared pack of the gallery's current shards; do not close it. A gallery that has grown gets a new pack.
 
-        Not an `app.recent.Recent`, which would keep every stage of a gallery that grows beside the others' packs.
+        This is no `app.recent.Recent`, which would also keep the packs of earlier states of a growing gallery.
         """
         with self._lock:
             pack = self._packs.pop(gallery.slug, None)
             if pack is None or pack.shards != gallery.shards:
                 pack = Pack(gallery.folder, gallery.shards)
-            self._packs[gallery.slug] = pack  # last: the first of the dictionary is the least recently used
+            self._packs[gallery.slug] = pack  # put at the end, so that the first is the least recently used
             while len(self._packs) > OPEN_PACKS:
                 self._packs.pop(next(iter(self._packs)))
             return pack
@@ -308,7 +311,7 @@ class GalleriesService:
 
 
 def stored(slug: str, pack: Pack, row: int) -> tuple[PackRow, bytes]:
-    """What is known of one image of a gallery, and its JPEG. Raises NotFound, and Conflict where files are damaged."""
+    """The metadata of one image of a gallery, and its JPEG. Raises NotFound, and Conflict where files are damaged."""
     _check_row(slug, pack, row)
     with _whole(slug):
         return pack.row(row), pack.jpeg(row)
@@ -325,7 +328,7 @@ def _shards(listed: Iterable[dict[str, Any]]) -> tuple[Shard, ...]:
 
 @contextmanager
 def _whole(slug: str) -> Iterator[None]:
-    """Damage found while reading a pack, in words for the person who looks at the gallery."""
+    """Turn PackDamaged into a Conflict, whose message names the gallery."""
     try:
         yield
     except PackDamaged as error:

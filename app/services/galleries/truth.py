@@ -1,4 +1,4 @@
-"""What is truly in an image: counts of any region, the table of a tiling, outlines to draw over it."""
+"""The known objects of an image: counts in any region, the table of its four tiles, outlines to draw over it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,11 @@ TILES: Final = ("top left", "top right", "bottom left", "bottom right")
 
 @dataclass(frozen=True)
 class TruthLine:
-    """One kind in the table: in the whole image, in each of the four tiles, and in these together."""
+    """One kind of object in the table: its counts in the whole image, then in each of the four tiles.
+
+    `present` counts objects that are visible in the region by at least half; `fractional` adds up the visible share of
+    each object that lies in it. `part` says that the kind is a part of another one, as an eye is of a head.
+    """
 
     kind: str
     part: bool
@@ -27,18 +31,18 @@ class TruthLine:
 
     @property
     def present_sum(self) -> int:
-        """What the tiles have of it, counted as integers: short by what a line cuts in two."""
+        """The sum of `present` over the tiles; smaller than that of the whole image where a line cuts an object."""
         return sum(self.present[1:])
 
     @property
     def fractional_sum(self) -> Fraction:
-        """What the tiles have of it; exactly the whole image's."""
+        """The sum of `fractional` over the tiles; exactly that of the whole image."""
         return sum(self.fractional[1:], Fraction(0))
 
 
 @dataclass(frozen=True)
 class Outline:
-    """One object or part to be drawn: the `d` of an SVG path around what is seen of it."""
+    """The outline of an object or part: `path` is the `d` of an SVG path around its visible pixels."""
 
     id: str
     kind: str
@@ -49,7 +53,10 @@ class Outline:
 
 @dataclass(frozen=True)
 class TruthGrid:
-    """The truth of one image under two lines: the table, and what to draw over the image."""
+    """The truth of one image that a vertical line at `x` and a horizontal one at `y` cut into four tiles, in pixels.
+
+    `annotated` says that people marked the objects; `scene` is what decided a generated scene, None for other images.
+    """
 
     gallery: str
     row: int
@@ -64,23 +71,23 @@ class TruthGrid:
 
 
 class TruthService:
-    """Reads what galleries know of the objects in their images."""
+    """Reads the known objects of images in galleries."""
 
     def __init__(self, galleries: GalleriesService) -> None:
         self._galleries = galleries
 
     def known(self, gallery: str, row: int) -> bool:
-        """Whether anybody said what is in the image. Raises NotFound for an unknown image."""
+        """Whether the objects of the image are known. Raises NotFound for an unknown image."""
         self._galleries.image(gallery, row)
         return self._galleries.pack(gallery).truth(row) is not None
 
     def scene(self, gallery: str, row: int) -> Mapping[str, Any] | None:
-        """What decided a generated scene."""
+        """The settings that a generated scene was drawn from; None for other images. Raises NotFound."""
         self._galleries.image(gallery, row)
         return self._galleries.pack(gallery).scene(row)
 
     def truth(self, gallery: str, row: int) -> Mapping[str, Any]:
-        """The objects of the image. Raises NotFound where nobody said what is in it."""
+        """The objects of the image. Raises NotFound where they are not known."""
         self._galleries.image(gallery, row)
         truth = self._galleries.pack(gallery).truth(row)
         if truth is None:
@@ -91,12 +98,15 @@ class TruthService:
         return truth
 
     def count(self, gallery: str, row: int, box: Region | None = None) -> TruthCounts:
-        """What a region holds, the whole image without one. Raises NotFound."""
+        """The counts in a region, or in the whole image where `box` is None. Raises NotFound."""
         truth = self.truth(gallery, row)
         return count(truth, whole(truth) if box is None else box)
 
     def grid(self, gallery: str, row: int, at: tuple[float, float] | None = None) -> TruthGrid:
-        """The table of the four tiles that two lines make, in the middle unless told. Raises NotFound."""
+        """The truth of the four tiles that two lines make; `at` is where they cross, None is the middle.
+
+        Raises NotFound.
+        """
         truth = self.truth(gallery, row)
         x, y = lines_of(truth, at)
         counted = [count(truth, region) for region in (whole(truth), *tiles(truth, x, y))]
@@ -115,7 +125,7 @@ class TruthService:
 
 
 def lines_of(truth: Mapping[str, Any], at: tuple[float, float] | None) -> tuple[float, float]:
-    """Where the two lines lie: as asked, within the image; else in the middle."""
+    """The x and y of the two lines in pixels: as asked but inside the image, or in the middle."""
     width, height = float(truth["width"]), float(truth["height"])
     x, y = (width / 2, height / 2) if at is None else at
     return min(max(x, 0.0), width), min(max(y, 0.0), height)
@@ -123,7 +133,7 @@ def lines_of(truth: Mapping[str, Any], at: tuple[float, float] | None) -> tuple[
 
 def _lines(counted: list[TruthCounts]) -> tuple[TruthLine, ...]:
     kinds = sorted(counted[0].present, key=lambda kind: ORDER.index(kind) if kind in ORDER else len(ORDER))
-    held = {"head", "critter"} & set(kinds)  # what other kinds are parts of
+    held = {"head", "critter"} & set(kinds)  # the kinds that have parts
     return tuple(
         TruthLine(
             kind=kind,

@@ -1,4 +1,4 @@
-"""What the first screen shows: a counting checkpoint, a gallery, their scan, and the image that they are about."""
+"""Chooses what the first page shows: a counting checkpoint, a gallery, their scan, and an image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,23 @@ from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 from models.scans.files import Equations
 
-UNTRAINED = frozenset({RANDOM_INIT})  # a control: it stands beside what is shown, and is never what is shown
+UNTRAINED = frozenset({RANDOM_INIT})  # controls, which are never chosen themselves
 SCENES, PHOTOS = "countables", "sample-photos"
-# What `make demo` brings, the pair first that has a truth and a network trained on such scenes.
+# Pairs of checkpoint and gallery that `make demo` makes; the first has a truth and a network trained on such scenes.
 PREFERRED = (("counting-countables", SCENES), ("counting-photos", SCENES), ("counting-photos", PHOTOS))
-OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for one's own photo
+OWN = (("counting-photos", PHOTOS), ("counting-photos", SCENES), ("counting-countables", SCENES))  # for uploads
 Pairs = tuple[tuple[str, str], ...]
-LISTED = 100  # galleries without images, and jobs, that are looked through for what is on its way
-WEIGHED = 5_000  # rows of a scan up to which all its equations are read to find a typical image
-DRAWN, SEVERAL = 24, range(3, 7)  # rows looked at for a scene to begin with, and how many objects it should have
+LISTED = 100  # how many of the newest galleries and jobs are searched for unfinished work
+WEIGHED = 5_000  # in scans of up to so many rows, the equations are read to find a typical image
+DRAWN, SEVERAL = 24, range(3, 7)  # how many rows the first image is chosen from, and how many objects it should have
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Who is on the first screen; `making` is the job that brings what is missing: the scan, or the rest of it."""
+    """The checkpoint, gallery and scan of the first page; `opened` is None while there is no scan.
+
+    `making` is the job that makes what is missing: the import, or the scan or the rest of it.
+    """
 
     checkpoint: CheckpointRecord
     gallery: GalleryRecord
@@ -46,7 +49,7 @@ class Stage:
 
     @property
     def coming(self) -> bool:
-        """Whether the missing part comes by itself."""
+        """Whether a job is making what is missing."""
         return self.making is not None and self.making.state not in ENDED
 
 
@@ -54,7 +57,8 @@ class Stage:
 class Subject:
     """The image that all panels are about: a row of the stage's gallery, or an upload.
 
-    `among` is the number of images drawn by chance of which this one's counts miss their sum by the median amount.
+    Where the image was chosen as typical, `among` is the number of random images out of which it has the median error
+    of the counting equation.
     """
 
     image: QueryImage
@@ -64,32 +68,33 @@ class Subject:
 
 
 def counting_checkpoint(services: Services) -> str | None:
-    """The checkpoint that a dropped photo is counted by."""
+    """The checkpoint that counts in an uploaded photo; None where no trained network counts."""
     return _checkpoint(services, OWN)
 
 
 def scene_checkpoint(services: Services) -> str | None:
-    """The checkpoint that drawn scenes are shown with."""
+    """The checkpoint that is shown with generated scenes; None where no trained network counts."""
     return _checkpoint(services, PREFERRED)
 
 
 def scan_of(services: Services, gallery: str) -> str | None:
-    """The scan of a gallery that its images lead to: by a trained network where there is one."""
+    """The scan that the pages of a gallery link to, of a trained network where possible; None where there is none."""
     found = services.galleries.scans(gallery)
     ranked = sorted(found, key=lambda pair: (pair[1] in UNTRAINED, _place(pair[1], gallery)))
     return ranked[0][0] if ranked else None
 
 
 def scanning(services: Services, gallery: str) -> JobRecord | None:
-    """The scan of a gallery that runs or waits; the one that comes first of several."""
+    """The unfinished scan of a gallery, of several the one that was submitted first; None where there is none."""
     jobs = [job for job in _scan_jobs(services) if job.spec.get("gallery") == gallery and job.state not in ENDED]
     return jobs[-1] if jobs else None
 
 
 def stage(services: Services, wanted: str | None = None, *, own: bool = False) -> Stage | None:
-    """The scan that is asked for, else the one that tells most; None where no network counts or no photo is there.
+    """The stage with the scan that is asked for, else with the preferred one.
 
-    `own`: most of somebody's own photo. Raises NotFound or Conflict for a scan that is asked for and cannot be shown.
+    `own` prefers a scan that suits an uploaded photo. None where no trained network counts or there are no images.
+    Raises NotFound or Conflict for a scan that is asked for and cannot be shown.
     """
     scans = _scans(services, OWN if own else PREFERRED)
     if wanted is not None:
@@ -105,9 +110,9 @@ def stage(services: Services, wanted: str | None = None, *, own: bool = False) -
 
 
 def subject(services: Services, on: Stage, *, row: int | None, upload: str | None, shuffle: int) -> Subject | None:
-    """The upload or row that is asked for, else one by chance; None while there are no images. Raises NotFound.
+    """The upload or row that is asked for, else a random row; None while there are no images. Raises NotFound.
 
-    The first one is typical of several, so that luck does not decide what a newcomer sees.
+    With `shuffle` 0 the most typical of several random rows is taken, so that a newcomer does not see an odd one.
     """
     if upload is not None:
         return Subject(services.uploads.open(upload), upload=upload)
@@ -129,7 +134,7 @@ def subject(services: Services, on: Stage, *, row: int | None, upload: str | Non
 
 def _checkpoint(services: Services, preferred: Pairs) -> str | None:
     found = [record.slug for record in services.checkpoints.counting() if record.slug not in UNTRAINED]
-    return min(found, key=lambda slug: _place(slug, None, preferred), default=None)  # the newest of equals
+    return min(found, key=lambda slug: _place(slug, None, preferred), default=None)  # of equals the newest
 
 
 def _place(checkpoint: str, gallery: str | None, preferred: Pairs = PREFERRED) -> int:
@@ -152,7 +157,7 @@ def _opened(services: Services, scan: str) -> OpenScan | None:
 
 
 def _expected(services: Services, names: tuple[str, ...]) -> Stage | None:
-    """What there is before the first scan: a network, and a gallery with images or with an import on its way."""
+    """The stage before the first scan: a network, and a gallery with images or with an unfinished import."""
     slug = scene_checkpoint(services)
     if slug is None:
         return None
@@ -177,7 +182,7 @@ def _growing(services: Services, scan: ScanRecord) -> JobRecord | None:
 
 
 def _scan_job(services: Services, checkpoint: str, gallery: str) -> JobRecord | None:
-    """The newest scan of the two that was asked for, however it ended."""
+    """The newest job that scans the gallery with the checkpoint, in whatever state; None where there is none."""
     pair = {"checkpoint": checkpoint, "gallery": gallery}
     return next((job for job in _scan_jobs(services) if pair.items() <= dict(job.spec).items()), None)
 
@@ -187,7 +192,7 @@ def _scan_jobs(services: Services) -> Iterator[JobRecord]:
 
 
 def _telling_rows(pack: Pack, rows: int, shuffle: int) -> list[int]:
-    """Rows at random; of generated scenes those with several objects that are not a step of a sweep."""
+    """Random rows; of generated scenes only those with several objects that belong to no sweep, if there are any."""
     drawn = [int(row) for row in np.random.default_rng(shuffle).integers(rows, size=DRAWN)]
     scenes = {row: pack.scene(row) for row in dict.fromkeys(drawn)}
     telling = [
@@ -197,6 +202,6 @@ def _telling_rows(pack: Pack, rows: int, shuffle: int) -> list[int]:
 
 
 def _typical(rows: Sequence[int], errors: NDArray[np.float32]) -> tuple[int, int | None]:
-    """The row with the median of their errors, and the number of those that have one; the first where none has."""
+    """The row with the median error, and the number of rows that have an error; the first row where none has."""
     known = sorted((error, row) for error, row in zip(errors.tolist(), rows, strict=True) if np.isfinite(error))
     return (known[len(known) // 2][1], len(known)) if known else (rows[0], None)

@@ -1,4 +1,4 @@
-"""What a workspace holds, at a glance: counts, the newest of each kind, and what to do next."""
+"""An overview of the workspace: numbers of galleries, checkpoints, scans and jobs, the newest ones, the next step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from models.descriptors import DESCRIPTORS
 from models.random_init import NAME as RANDOM_INIT
 
 NEWEST = 5
-CANDIDATES = 20  # checkpoints and galleries that are looked through for a pair to scan
+CANDIDATES = 20  # how many of the newest checkpoints and galleries are searched for a pair to scan
 
 UNTRAINED = (RANDOM_INIT, *DESCRIPTORS)
 
@@ -55,7 +55,7 @@ class ScanItem:
 
 @dataclass(frozen=True)
 class Unscanned:
-    """A checkpoint and a gallery."""
+    """A checkpoint and a gallery that it has not scanned."""
 
     checkpoint: str
     gallery: str
@@ -63,7 +63,10 @@ class Unscanned:
 
 @dataclass(frozen=True)
 class WorkspaceOverview:
-    """The newest of each kind, how many there are, and jobs by state; unfinished jobs come first."""
+    """The newest galleries, checkpoints, scans and jobs, and how many of each there are.
+
+    Unfinished jobs come first. `states` is the number of jobs by state. `unscanned` is the newest pair without a scan.
+    """
 
     galleries: tuple[GalleryItem, ...]
     checkpoints: tuple[CheckpointItem, ...]
@@ -71,16 +74,16 @@ class WorkspaceOverview:
     jobs: tuple[JobRecord, ...]
     counts: Mapping[str, int]
     states: Mapping[str, int]
-    unscanned: Unscanned | None  # the newest that were not brought together yet
+    unscanned: Unscanned | None
 
     @property
     def unfinished(self) -> int:
-        """Jobs that run or wait."""
+        """The number of jobs that run or wait."""
         return sum(count for state, count in self.states.items() if state not in ENDED)
 
     @property
     def next_step(self) -> NextStep:
-        """What brings the workspace forward: one thing, the first that is missing."""
+        """What to do next in this workspace: the first step that is still missing."""
         working = {job.kind for job in self.jobs if job.state not in ENDED}
         if not any(gallery.rows for gallery in self.galleries):
             return "wait" if "import" in working else "import"
@@ -92,7 +95,7 @@ class WorkspaceOverview:
 
 
 class WorkspaceService:
-    """Reads over all tables at once; changes nothing."""
+    """Reads from all tables at once; changes nothing."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -142,7 +145,7 @@ def _scans(session: Session) -> tuple[ScanItem, ...]:
 
 
 def _jobs(session: Session) -> tuple[JobRecord, ...]:
-    """Running, then waiting, then ended ones; the newest of each first."""
+    """The running jobs, then the waiting, then the ended ones, each newest first; NEWEST in all."""
     rank = case((JobRow.state.in_(ACTIVE), 0), (JobRow.state.not_in(ENDED), 1), else_=2)
     rows = session.scalars(select(JobRow).order_by(rank, JobRow.id.desc()).limit(NEWEST))
     return tuple(record(row) for row in rows)
@@ -164,7 +167,7 @@ def _states(session: Session) -> dict[str, int]:
 
 
 def _unscanned(session: Session) -> Unscanned | None:
-    """The newest checkpoint and gallery that no scan, done or on its way, brings together."""
+    """The newest trained checkpoint and gallery for which there is no scan, finished or unfinished."""
     trained = select(CheckpointRow.slug).where(CheckpointRow.slug.not_in(UNTRAINED))
     newest = trained.order_by(CheckpointRow.id.desc()).limit(CANDIDATES)
     filled = select(GalleryRow.slug).where(GalleryRow.rows > 0).order_by(GalleryRow.id.desc()).limit(CANDIDATES)

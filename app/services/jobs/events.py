@@ -1,4 +1,7 @@
-"""A job's events as a stream for a browser: the byte offset after a line is its id, so that a client can go on."""
+"""A job's events as server-sent events.
+
+The id of an event is the byte offset after its line, so that a browser that reconnects continues where it stopped.
+"""
 
 import asyncio
 import json
@@ -11,10 +14,10 @@ from app.jobs.events import EVENTS, Event, read_events
 from app.jobs.records import JobRecord
 from app.services.jobs.service import JobsService, has_ended
 
-POLL = 0.25
+POLL = 0.25  # seconds between two looks at the event file
 LOOK_EVERY = 1.0  # seconds between two looks at the job's row
 HEARTBEAT = 10.0
-LAST_WORDS = 1.5  # seconds that the line about the final state may come after the row says so
+LAST_WORDS = 1.5  # seconds by which the event of the final state may come later than the job's row
 BLOCK = 256 * 1024
 NAMES = {"error": "failure"}  # a browser's EventSource has an `error` of its own
 
@@ -32,9 +35,9 @@ def _size(path: Path) -> int:
 
 
 async def stream(jobs: JobsService, job: JobRecord, offset: int, stopping: Callable[[], bool]) -> AsyncIterator[str]:
-    """Every complete line after `offset`, as it comes, until the job has ended or the server is leaving."""
+    """Every event after `offset`, as it is written, until the job has ended or the server is stopping."""
     path = jobs.folder(job) / EVENTS
-    told = None  # the state the client heard of last
+    told = None  # the state that the client was told last
     looked = spoke = monotonic()
     yield "retry: 2000\n\n"
     while not stopping():
@@ -52,7 +55,7 @@ async def stream(jobs: JobsService, job: JobRecord, offset: int, stopping: Calla
             return
         if not has_ended(job) and now - looked >= LOOK_EVERY:
             job, looked = await asyncio.to_thread(jobs.get, job.id), now
-            if job.state == "blocked" and told != "blocked":  # another job's end did that: it is in no line of ours
+            if job.state == "blocked" and told != "blocked":  # the end of another job did it: no event here
                 yield f"event: state\ndata: {_state(job)}\n\n"
                 told = job.state
         if now - spoke > HEARTBEAT:
@@ -62,7 +65,7 @@ async def stream(jobs: JobsService, job: JobRecord, offset: int, stopping: Calla
 
 
 def _long_ago(job: JobRecord) -> bool:
-    """Whether the line about the final state, written after the row, should be there by now."""
+    """Whether the event of the final state, which is written after the row, should be there by now."""
     return job.finished_at is None or (datetime.now(UTC) - job.finished_at).total_seconds() > LAST_WORDS
 
 

@@ -1,4 +1,4 @@
-"""Jobs: submit, look, cancel, resume."""
+"""The service for jobs: submit, list and read them, cancel and resume them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ KEPT_CURVES = 16  # jobs whose curves stay in memory
 
 @dataclass(frozen=True)
 class JobPage:
-    """Some jobs, newest first, and the cursor of those after them."""
+    """Some jobs, newest first, and the cursor of the page after them; None on the last page."""
 
     jobs: tuple[JobRecord, ...]
     next: str | None
 
 
 class JobsService:
-    """The queue as people use it; the supervisor does the work."""
+    """Submits, reads, cancels and resumes jobs; the supervisor is what runs them."""
 
     def __init__(self, store: Store, settings: Settings, kinds: Mapping[str, Kind] = KINDS) -> None:
         self._store = store
@@ -56,10 +56,10 @@ class JobsService:
         self._curves = Recent[Path, Curves](KEPT_CURVES)
 
     def submit(self, kind: str, spec: Mapping[str, Any], again: bool = False) -> tuple[JobRecord, bool]:
-        """The job for a spec, and whether there is work to do that was not there before.
+        """The job for a spec, and whether this call queued it.
 
-        An identical job that is queued, running or done is returned as it is; one that failed or was cancelled gets a
-        new attempt; `again` makes a new one in any case. Raises BadQuery, NotFound, Conflict, Busy.
+        An identical job that is queued, running or done is returned as it is; one that failed or was cancelled is
+        queued again; `again` makes a new job in any case. Raises BadQuery, NotFound, Conflict, Busy.
         """
         if kind not in self._kinds:
             raise BadQuery("unknown_kind", f"There is no kind of job {kind[:40]!r}; there are {_words(self._kinds)}.")
@@ -104,7 +104,7 @@ class JobsService:
         return kind in self._kinds
 
     def expect_checkpoint(self, slug: str) -> None:
-        """Raises NotFound where there is no such checkpoint, and no descriptor or unfinished training to make it."""
+        """Check that the slug is a checkpoint, a descriptor, or what an unfinished job will make. Raises NotFound."""
         if slug not in DESCRIPTORS:
             with self._store.read() as session:
                 checkpoint_input(session, slug)
@@ -121,7 +121,7 @@ class JobsService:
     def list(
         self, *, states: Iterable[str] = (), kinds: Iterable[str] = (), limit: int = 50, cursor: str | None = None
     ) -> JobPage:
-        """Newest first. Raises BadQuery for an unknown state, or a cursor that was not given out here."""
+        """Jobs, newest first. Raises BadQuery for an unknown state, or a cursor that no page gave."""
         wanted = tuple(states)
         if unknown := [state for state in wanted if state not in STATES]:
             raise BadQuery("unknown_state", f"There is no state {unknown[0][:40]!r}; there are {_words(STATES)}.")
@@ -132,7 +132,7 @@ class JobsService:
         return JobPage(tuple(found[:limit]), more)
 
     def counts(self) -> dict[str, int]:
-        """How many jobs there are in each state that has some."""
+        """The number of jobs by state; states without jobs are left out."""
         with self._store.read() as session:
             return table.count_by_state(session)
 
@@ -172,7 +172,7 @@ class JobsService:
         return job
 
     def series(self, job_id: int | str, names: Iterable[str] = (), points: int = 500) -> Mapping[str, Points]:
-        """The job's curves by name, each thinned to at most about `points`; all of them where no name is given."""
+        """The job's curves by name, each thinned to about `points` points; all curves where no name is given."""
         wanted = set(names)
         folder = self.folder(self.get(job_id))
         curves = self._curves.get(folder, lambda: Curves(folder)).read()
@@ -180,7 +180,7 @@ class JobsService:
         return {name: [(int(step), value) for step, value in thin(line, points)] for name, line in chosen.items()}
 
     def log_tail(self, job_id: int | str, size: int = LOG_BYTES) -> str:
-        """The last lines of what the job printed, without places of this machine."""
+        """The last lines of what the job printed, without paths of this machine."""
         path = self.folder(self.get(job_id)) / LOG
         try:
             with path.open("rb") as stream:
@@ -194,11 +194,11 @@ class JobsService:
         return without_places(block.decode("utf-8", "replace"), self._store.workspace)
 
     def folder(self, job: JobRecord) -> Path:
-        """Where the job keeps its events, log and state."""
+        """The folder with the job's events, log and state."""
         return job_folder(self._store.workspace, job.id)
 
     def end_of_events(self, job: JobRecord) -> int:
-        """The offset after what is known so far, for a reader that wants only what comes later."""
+        """The size of the job's event file in bytes: a reader that starts there gets only later events."""
         try:
             return (self.folder(job) / EVENTS).stat().st_size
         except FileNotFoundError:
@@ -206,12 +206,12 @@ class JobsService:
 
     @property
     def supervised(self) -> bool:
-        """Whether someone runs this workspace's jobs."""
+        """Whether a supervisor is running for this workspace."""
         return is_supervised(self._store.workspace)
 
 
 def submission(kind: Kind) -> Prepare:
-    """What checks a submission of the kind and fills in its defaults."""
+    """The function that checks a submission of this kind and fills in its defaults."""
     prepare: Prepare = import_module(kind.submission).prepare
     return prepare
 
@@ -223,7 +223,7 @@ def _check_room(session: Session) -> None:
 
 
 def _number(text: int | str) -> int | None:
-    """An id out of an address; None for what cannot be one."""
+    """The job id in an address; None where the text cannot be one."""
     if isinstance(text, str) and not (text.isascii() and text.isdecimal() and len(text) < 20):
         return None
     return number if 0 < (number := int(text)) <= MAX_ID else None

@@ -1,4 +1,4 @@
-"""A job as people look at it: how far, how fast, how long still, and what it made."""
+"""A job as pages show it: its title, progress, speed, time left, and what it made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,12 @@ from models.counting.training_views import MEASURES as VALIDATED
 
 @dataclass(frozen=True)
 class JobView:
-    """`share` is 0..1, None where the job cannot tell; `made` is the path of what came of it."""
+    """A job with its progress.
+
+    `share` is the finished part, 0 to 1, None where it is not known. `step` of `total` are counted in `unit`; `rate` is
+    in units a second. `rate` and `eta_seconds`, the time left, are None unless the job runs. `seconds` is how long the
+    latest attempt took so far, None before the first. `made` is the address of the artefact's page.
+    """
 
     job: JobRecord
     title: str
@@ -30,7 +35,7 @@ class JobView:
 
     @property
     def figures(self) -> dict[str, float]:
-        """The metrics by the names that people read, without those of looks at held-out images."""
+        """The metrics by the names that people read, without those measured on held-out images."""
         told = (name for name in self.metrics if name not in VALIDATED and not name.startswith("held_out_"))
         named = {NAMES.get(name, name.replace("_", " ")): self.metrics[name] for name in told}
         return {name[:1].upper() + name[1:]: value for name, value in named.items()}
@@ -53,7 +58,10 @@ class JobView:
 
 
 def artefact_path(job: JobRecord) -> str | None:
-    """`/scans/photos`: where what the job made is found; a gallery is there from the start."""
+    """The address of what the job made, such as `/scans/photos`; None before it is there.
+
+    A gallery has its page from the start.
+    """
     made = None if job.output is None else artefact(job.output.kind)
     if job.output is None or made is None or (job.state != "done" and not made.early):
         return None
@@ -61,13 +69,13 @@ def artefact_path(job: JobRecord) -> str | None:
 
 
 def _title(job: JobRecord) -> str:
-    """What the job does, in a few words."""
+    """A few words that say what the job does."""
     kind = KINDS.get(job.kind)
     return f"{job.kind} {job.id}" if kind is None else kind.title(job.spec)
 
 
 def view(job: JobRecord) -> JobView:
-    """The job with its progress spelled out; speed and time left only while it runs."""
+    """The job with the progress that it last reported; speed and time left only while it runs."""
     latest, runs = job.progress, job.state in ACTIVE
     step, total = _whole(latest.get("step")), _whole(latest.get("total"))
     return JobView(
@@ -96,7 +104,7 @@ def _share(job: JobRecord, step: int | None, total: int | None) -> float | None:
 
 
 def _seconds(job: JobRecord) -> float | None:
-    """How long the present attempt has been running, or the last one ran."""
+    """How many seconds the current attempt has been running, or the last attempt ran; None before the first."""
     if job.started_at is None:
         return None
     return max(0.0, ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds())

@@ -1,7 +1,7 @@
-"""What papers and the talk's slides report, to be read beside our table and never in it: other data, other protocols.
+"""Results that papers and the talk's slides report; they use other data and protocols than the tables of probes.
 
-Fine-tuned on PASCAL VOC: classification (VOC07 mAP, fc6-8 or all layers trained), detection (VOC07 mAP, Fast R-CNN),
-segmentation (VOC12 mIoU, FCN), all AlexNet. Most rows are from table 4 of Zhang, Isola, Efros, "Split-Brain
+All are of AlexNet, fine-tuned on PASCAL VOC: classification (VOC07 mAP, with fc6-8 or all layers trained), detection
+(VOC07 mAP, Fast R-CNN), segmentation (VOC12 mIoU, FCN). Most rows are from table 4 of Zhang, Isola, Efros, "Split-Brain
 Autoencoders", CVPR 2017; those of the slides are from the talk on learning to count and knowledge transfer.
 """
 
@@ -14,7 +14,10 @@ SLIDES: Final = "the talk's slides"
 
 @dataclass(frozen=True)
 class Published:
-    """One method; numbers in percent, None where nothing is reported. `notes` are letters of FOOTNOTES."""
+    """One method; numbers are in percent, None where nothing is reported.
+
+    `fc` and `all` are classification with fc6-8 or with all layers trained. `notes` are keys of FOOTNOTES.
+    """
 
     method: str
     source: str
@@ -27,7 +30,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Linear:
-    """Linear classifiers on frozen layers conv1 to conv5, top-1 in percent."""
+    """Top-1 accuracy in percent of linear classifiers on the frozen layers conv1 to conv5.
+
+    `target` is the data set that they classify, `network` says how the network was trained.
+    """
 
     target: str
     network: str

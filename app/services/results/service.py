@@ -1,4 +1,8 @@
-"""What was probed: one table a gallery and protocol, a row a checkpoint or control, a column a layer and classifier."""
+"""The service for results of probes.
+
+There is one table for each gallery and protocol, with a row for each checkpoint or control and a column for each layer
+and classifier.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,13 +21,13 @@ from models.probes.comparison import Difference, Differences
 from models.probes.protocol import Protocol
 from models.probes.results import CONTROL, FOLDER, HOWS, PICTURES, How, Probe, ProbeScore
 
-KEPT = 512  # probes, and comparisons of two
+KEPT = 512  # how many probes stay in memory, and how many comparisons of two
 HOW_WORDS: Mapping[How, str] = {"linear": "Linear classifier on each layer", "knn": "Neighbours in each layer"}
 
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """One layer by one way of measuring."""
+    """One column of a table: a layer, measured by one classifier."""
 
     how: How
     layer: str
@@ -31,7 +35,10 @@ class ResultColumn:
 
 @dataclass(frozen=True)
 class MeasuredRow:
-    """One checkpoint or control. `whole`: it has one score for all layers, as raw pixels have."""
+    """One row of a table: a checkpoint or control; `warning` says why it may be out of date, empty where it is not.
+
+    `whole` says that it has one score for all layers, as raw pixels have.
+    """
 
     probe: Probe
     warning: str
@@ -53,14 +60,14 @@ class MeasuredRow:
         return max(self.probe.layers, key=lambda layer: getattr(layer, how).value).name if self.probe.layers else None
 
     def best_score(self, how: How) -> ProbeScore | None:
-        """That layer's score."""
+        """The score of the layer with the highest score."""
         best = self.best(how)
         return None if best is None else self.score(ResultColumn(how, best))
 
 
 @dataclass(frozen=True)
 class TableChoice:
-    """A table that there is: its gallery, its protocol, how many checkpoints it has."""
+    """A table that exists: its gallery, its protocol, how many checkpoints it has, and the side of inputs in pixels."""
 
     gallery: str
     protocol: Protocol
@@ -75,7 +82,10 @@ class TableChoice:
 
 @dataclass(frozen=True)
 class Results:
-    """One table; `columns` by classifier, layers in forward order. `about` stands for all rows."""
+    """One table; `columns` are by classifier, layers in forward order.
+
+    `about` is the probe of the first row, from which the page takes what all rows share.
+    """
 
     choice: TableChoice
     about: Probe
@@ -83,11 +93,11 @@ class Results:
     columns: Mapping[How, tuple[ResultColumn, ...]]
 
     def twins(self, control: MeasuredRow) -> list[str]:
-        """The rows that a control without training stands beside: the same network, as it was before."""
+        """The names of the rows that have this untrained network as their control."""
         return [] if control.whole else [row.probe.name for row in self.rows if control.probe.row in row.probe.controls]
 
     def untrained(self, row: MeasuredRow) -> str | None:
-        """The row of the same network as it was before training, where the table has it."""
+        """The name of the row of the same network before training; None where the table has none."""
         controls = {other.probe.row for other in self.rows if other.control and not other.whole}
         return None if row.control else next((name for name in row.probe.controls if name in controls), None)
 
@@ -101,14 +111,14 @@ class Results:
 
 @dataclass(frozen=True)
 class Here:
-    """What the workspace holds: fingerprints of galleries and hashes of checkpoints' weights, by slug."""
+    """The current fingerprints of galleries and hashes of checkpoints' weights in the workspace, by slug."""
 
     galleries: Mapping[str, str]
     weights: Mapping[str, str]
 
 
 class ResultsService:
-    """Reads of the probes that lie in the workspace; measures nothing itself."""
+    """Reads the results of probes in the workspace; it measures nothing itself."""
 
     def __init__(self, workspace: Path, checkpoints: CheckpointsService, galleries: GalleriesService) -> None:
         self._place = workspace / FOLDER
@@ -123,7 +133,7 @@ class ResultsService:
         return sorted(found, key=lambda one: (-one.checkpoints, one.gallery, one.protocol.key))
 
     def table(self, gallery: str | None = None, protocol: str | None = None) -> Results | None:
-        """A table, by default the fullest one; None where nothing was probed yet. Raises NotFound."""
+        """A table, by default the one with most checkpoints; None where nothing was probed yet. Raises NotFound."""
         fitting = [
             choice
             for choice in self.choices()
@@ -137,7 +147,7 @@ class ResultsService:
         return _results(fitting[0], probes, self._here(probes))
 
     def of(self, checkpoint: str) -> list[tuple[TableChoice, MeasuredRow]]:
-        """The rows of one checkpoint, in every table that it is in."""
+        """The rows of one checkpoint in all tables, each with its table."""
         tables = [(choice, self._probes(choice)) for choice in self.choices()]
         here = self._here(probe for _, probes in tables for probe in probes)
         return [
@@ -148,7 +158,7 @@ class ResultsService:
         ]
 
     def compare(self, results: Results, first: str, second: str) -> Differences:
-        """The first row less the second, layer by layer, image by image. Raises NotFound, Conflict."""
+        """The scores of the first row minus those of the second, on the same images. Raises NotFound, Conflict."""
         one, two = results.row(first).probe, results.row(second).probe
         if one.stamp != two.stamp or one.gallery_fingerprint != two.gallery_fingerprint:
             raise Conflict("other_images", "The two were measured on different versions of this gallery; probe again.")
@@ -156,7 +166,10 @@ class ResultsService:
         return self._differences(folder, one, two)
 
     def gains(self, results: Results) -> Mapping[str, Mapping[How, Difference]]:
-        """By row, the best layer less the best one before training, where both were measured on the same images."""
+        """By row, the score of its best layer minus that of the untrained network's best layer.
+
+        Only rows for which both were measured on the same images.
+        """
         found: dict[str, Mapping[How, Difference]] = {}
         for row in results.rows:
             before = results.untrained(row)
@@ -169,7 +182,7 @@ class ResultsService:
         for gallery in sorted(path for path in self._place.glob("*") if path.is_dir()):
             for protocol in sorted(path for path in gallery.glob("*") if path.is_dir()):
                 rows = [row for path in sorted(protocol.glob("*")) if (row := self._row(path)) is not None]
-                if any(not row.row.startswith(CONTROL) for row in rows):  # else a first probe is still running
+                if any(not row.row.startswith(CONTROL) for row in rows):  # otherwise the first probe is still running
                     yield gallery, rows
 
     def _row(self, folder: Path) -> Probe | None:
@@ -186,7 +199,7 @@ class ResultsService:
         return sorted(probes, key=lambda row: (row.row.startswith(CONTROL), row.row[1:] in PICTURES, row.row))
 
     def _here(self, probes: Iterable[Probe]) -> Here:
-        """What is in the workspace of all that the probes are about."""
+        """The galleries and checkpoints of these probes that are in the workspace."""
         listed = list(probes)
         galleries = self._galleries.named(probe.gallery for probe in listed)
         return Here(
@@ -203,7 +216,7 @@ def _results(choice: TableChoice, probes: Sequence[Probe], here: Here) -> Result
 
 
 def _warning(probe: Probe, here: Here) -> str:
-    """Why a row is not what it says any more."""
+    """Why a row may no longer be valid, or how many test images were seen in training; empty where all is well."""
     if probe.before != probe.after:
         return "the network changed while it was probed"
     gallery = here.galleries.get(probe.gallery)

@@ -1,4 +1,4 @@
-"""Clusterings of a workspace: list them, open them, look at their clusters, compare two of one gallery."""
+"""The service for clusterings: list them, open them, read their clusters, compare two of the same gallery."""
 
 import builtins
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ from models.clusters.measures import agreement
 from models.galleries.packs import Pack
 
 OPEN = 16
-COMPARED = 6  # other clusterings of the gallery that one is compared with
+COMPARED = 6  # with how many others of its gallery a clustering is compared
 Order = Literal["size", "number", "tight"]
 ORDERS: tuple[Order, ...] = ("size", "number", "tight")
 
 
 @dataclass(frozen=True)
 class ClusteringRecord:
-    """A registered clustering; `folder` is absolute."""
+    """A registered clustering; `folder` is absolute, `k` is the number of clusters, `rows` the number of images."""
 
     slug: str
     scan: str
@@ -48,7 +48,7 @@ class ClusteringRecord:
 
 @dataclass(frozen=True)
 class OpenClustering:
-    """A clustering whose gallery still holds what was grouped, with the files to read: looked up once for a request.
+    """A clustering whose gallery still holds its images, with its open files; it is looked up once for a request.
 
     `reader` and `pack` are shared between requests: do not close them.
     """
@@ -68,7 +68,7 @@ class OpenClustering:
 
 @dataclass(frozen=True)
 class ClusteringPage:
-    """Some clusterings, newest first, and the cursor of those after them."""
+    """Some clusterings, newest first, and the cursor of the page after them; None on the last page."""
 
     clusterings: tuple[ClusteringRecord, ...]
     next: str | None
@@ -76,7 +76,7 @@ class ClusteringPage:
 
 @dataclass(frozen=True)
 class Commonest:
-    """The label that most of a cluster's labelled images carry, and their share."""
+    """The most common label of a cluster, and the share of its labelled images that carry it."""
 
     label: str
     share: float
@@ -84,7 +84,11 @@ class Commonest:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One group: `nearest` rows by distance, `random` ones in row order; `tightness` is the mean distance."""
+    """One cluster of `size` images, which are a `share` of all.
+
+    `nearest` are (row, distance) by distance from the centre, empty where the clustering has no centres; `random` are
+    rows in row order; `tightness` is the mean distance. `commonest` is None where no image has a label.
+    """
 
     number: int
     size: int
@@ -97,7 +101,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class ClusterPage:
-    """Some clusters of a clustering, and the cursor of those after them."""
+    """Some clusters of a clustering, and the cursor of the page after them; None on the last page."""
 
     clusters: tuple[Cluster, ...]
     next: str | None
@@ -105,7 +109,10 @@ class ClusterPage:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two clusterings group the same images; both indices are 0 by chance and 1 for the same groups."""
+    """How well two clusterings `a` and `b` agree on the images that both group.
+
+    `ari` is the adjusted Rand index, `ami` the adjusted mutual information: 0 by chance, 1 for the same groups.
+    """
 
     a: str
     b: str
@@ -115,7 +122,7 @@ class Agreement:
 
 
 class ClusteringsService:
-    """Reads of the clusterings' table and folders; opened ones are kept and shared."""
+    """Reads the clusterings' table and folders; opened clusterings are kept and shared."""
 
     def __init__(self, store: Store, galleries: GalleriesService, preparing: Preparing) -> None:
         self._store = store
@@ -126,7 +133,10 @@ class ClusteringsService:
     def list(
         self, *, scan: str | None = None, gallery: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> ClusteringPage:
-        """Newest first, of one scan or gallery where asked. Raises BadQuery for a cursor not given out here."""
+        """A page of clusterings, of one scan or gallery where asked, newest first.
+
+        Raises BadQuery for a cursor that no page gave.
+        """
         query = select(ClusteringRow).order_by(ClusteringRow.id.desc()).limit(limit + 1)
         if scan is not None:
             query = query.where(ClusteringRow.scan == scan)
@@ -140,7 +150,7 @@ class ClusteringsService:
         return ClusteringPage(tuple(self._record(row) for row in rows[:limit]), more)
 
     def choices(self) -> builtins.list[str]:
-        """The slugs of all clusterings, newest first: what the menus of forms offer."""
+        """The slugs of all clusterings, newest first, for the menus of forms."""
         with self._store.read() as session:
             return list(session.scalars(select(ClusteringRow.slug).order_by(ClusteringRow.id.desc())))
 
@@ -185,7 +195,7 @@ class ClusteringsService:
         shown: int = 8,
         seed: int = 0,
     ) -> ClusterPage:
-        """Some clusters with `shown` members of each kind. Raises BadQuery."""
+        """A page of clusters, each with `shown` nearest and `shown` random members. Raises BadQuery."""
         first = 0 if cursor is None else position(cursor)
         ordered = _ordered(clustering.reader, order)
         chosen = ordered[first : first + limit]
@@ -205,13 +215,13 @@ class ClusteringsService:
         return None if found is None else found[0]
 
     def agreements(self, clustering: OpenClustering) -> tuple[Agreement, ...] | None:
-        """How it agrees with the newest others of its gallery; None while that is being computed."""
+        """How it agrees with the newest other clusterings of its gallery; None while that is being computed."""
         page = self.list(gallery=clustering.record.gallery, limit=COMPARED + 1)
         others = [item for item in page.clusterings if item.slug != clustering.slug][:COMPARED]
         return self._agreements(clustering, [self._beside(clustering, other) for other in others])
 
     def _beside(self, clustering: OpenClustering, other: ClusteringRecord) -> OpenClustering:
-        """Another one of the same gallery, opened."""
+        """Another clustering of the same gallery, opened. Raises Conflict."""
         reader = self._reader(other)
         if clustering.pack.shards[: len(reader.info.shards)] != reader.info.shards:
             raise Conflict("gallery_changed", f"The gallery {other.gallery} holds other images than were clustered.")
@@ -254,7 +264,7 @@ class ClusteringsService:
 
 
 def _opened(folder: Path) -> ClusteringReader:
-    """The reader, with its assignment already read: a damaged one is not kept."""
+    """The reader, which has already read the assignment, so that no reader of a damaged one is kept."""
     reader = ClusteringReader(folder)
     _ = reader.clusters
     return reader
@@ -288,7 +298,7 @@ def _commonest(pack: Pack, members: NDArray[np.int64]) -> Commonest | None:
 
 
 def _ordered(reader: ClusteringReader, order: Order) -> NDArray[np.int64]:
-    """Cluster numbers: largest first, by number, or tightest (smallest mean distance) first; empty ones last."""
+    """The cluster numbers: largest first, by number, or smallest mean distance first with empty clusters last."""
     sizes = reader.sizes
     if order == "number":
         return np.arange(reader.k)

@@ -1,4 +1,4 @@
-"""A scan as a whole: its layers, the average count vector, the magnitude ranking, how well the equation holds.
+"""The summary of a scan: its layers, average count vector, magnitude ranking, and how well the equation holds.
 
 Noroozi, Pirsiavash, Favaro, "Representation Learning by Learning to Count", ICCV 2017: figures 3 (average counts) and
 4 (magnitude ranking).
@@ -13,7 +13,7 @@ from models.active_units import active
 from models.card import LayerCard
 from models.scans.files import Equations, ScanReader
 
-RANKED = 16  # the paper's blocks of 16 with the highest and the lowest magnitude
+RANKED = 16  # images with the highest and with the lowest magnitude, as in the paper's figure
 EQUATIONS = 8
 BINS = 40
 
@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 class LayerSummary:
     """One layer over all its units: how many are dead, the largest value, means over units.
 
-    `region` is the median side of the part of the receptive field that matters to a unit, in input pixels.
+    `mean` is the mean of the units' means; `share_active` that of the share of images that fire a unit. `region` is the
+    median side, in input pixels, of the part of the receptive field that matters to a unit; None where not measured.
     """
 
     layer: LayerCard
@@ -37,7 +38,10 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Counts:
-    """The average count vector, (K,), and how many units are active: their mean is above 1/1000 of the largest mean."""
+    """The average count vector (K,), and the active units, largest mean first.
+
+    A unit is active where its mean is above a thousandth of the largest mean.
+    """
 
     average: Floats
     active: tuple[int, ...]
@@ -53,7 +57,7 @@ class Valued:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Images by the norm of their count vector: highest first, lowest first."""
+    """The images with the highest and with the lowest norm of the count vector, and the median norm of all images."""
 
     highest: tuple[Valued, ...]
     lowest: tuple[Valued, ...]
@@ -62,7 +66,10 @@ class Ranking:
 
 @dataclass(frozen=True)
 class EquationAt:
-    """One image's equation: squared and relative residual, and the norms of both sides."""
+    """The counting equation on one image: `squared` and `relative` residual, and the norms of both its sides.
+
+    `whole` is |phi(Dx)|, `total` the norm of the sum over the tiles.
+    """
 
     row: int
     squared: float
@@ -73,10 +80,11 @@ class EquationAt:
 
 @dataclass(frozen=True)
 class Residuals:
-    """How the relative residual |phi(Dx) - s(x)|^2 / |phi(Dx)|^2 is distributed.
+    """The distribution of the relative residual |phi(Dx) - s(x)|^2 / |phi(Dx)|^2, where s(x) is the sum of the tiles.
 
-    Best and worst are among images whose magnitude is above the median: by raw residual the best are the faint ones.
-    `beyond` images lie above the last edge and are counted in the last bin; `empty` ones count nothing and have none.
+    `counts` is its histogram over `edges`. `pooled` is the sum of squared residuals over that of squared magnitudes.
+    `beyond` images lie above the last edge and are counted in the last bin; `empty` images have a magnitude of zero and
+    so no residual. `best` and `worst` are chosen from the `compared` images whose magnitude is at least the median.
     """
 
     edges: Floats
@@ -92,7 +100,10 @@ class Residuals:
 
 @dataclass(frozen=True)
 class ScanOverview:
-    """Everything the scan's page shows."""
+    """The summary on the scan's page; all but `layers` are None where the network does not count.
+
+    `l2` and `l1` rank images by these norms of the count vector. `residuals` is None where the scan has none.
+    """
 
     layers: tuple[LayerSummary, ...]
     counts: Counts | None
@@ -120,7 +131,7 @@ def overview(reader: ScanReader) -> ScanOverview:
 
 
 def ranking(magnitudes: NDArray[np.floating]) -> Ranking:
-    """The rows of the largest and the smallest values; equal ones in row order."""
+    """The rows with the largest and with the smallest values; equal ones in row order."""
     descending = np.argsort(-magnitudes, kind="stable")[:RANKED]
     ascending = np.argsort(magnitudes, kind="stable")[:RANKED]
 
@@ -131,7 +142,7 @@ def ranking(magnitudes: NDArray[np.floating]) -> Ranking:
 
 
 def residuals_of(equations: Equations) -> Residuals:
-    """The distribution of the relative residual, its best and its worst equations."""
+    """The distribution of the relative residual, and the images with the smallest and the largest."""
     whole = np.linalg.norm(equations.whole, axis=1)
     relative = equations.relative
     defined = np.isfinite(relative)

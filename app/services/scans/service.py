@@ -1,4 +1,4 @@
-"""Scans of a workspace: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
+"""The service for scans: list them, open them, and refuse those that no longer fit their checkpoint or gallery."""
 
 import builtins
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class ScanRecord:
-    """A registered scan; `folder` is absolute. `rows` of the gallery's `gallery_rows` are covered."""
+    """A registered scan; `folder` is absolute. It covers `rows` of the gallery's `gallery_rows` rows."""
 
     slug: str
     checkpoint: str
@@ -50,7 +50,7 @@ class ScanRecord:
 
 @dataclass(frozen=True)
 class ScanChoice:
-    """A finished scan, as far as a menu has to know it."""
+    """What a menu shows of a finished scan."""
 
     slug: str
     checkpoint: str
@@ -59,9 +59,9 @@ class ScanChoice:
 
 @dataclass(frozen=True)
 class OpenScan:
-    """A scan that fits its gallery and its weights, with the files to read: looked up once for a request, handed down.
+    """A scan that fits its gallery and its weights, with its open files; it is looked up once for a request.
 
-    `reader` and `pack` are shared between requests: do not close them. `checkpoint` is the network that was scanned.
+    `reader` and `pack` are shared between requests: do not close them. `checkpoint` is the one that was scanned.
     """
 
     record: ScanRecord
@@ -83,7 +83,7 @@ class OpenScan:
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """The spec that scans the gallery's new images in the same way."""
+        """The spec of a job that extends this scan, with the same settings, over the gallery's new images."""
         info = self.info
         return {
             "checkpoint": info.checkpoint,
@@ -94,7 +94,7 @@ class OpenScan:
         }
 
     def layer(self, name: str) -> LayerCard:
-        """What is known of a layer. Raises NotFound."""
+        """The card of a layer. Raises NotFound."""
         layers = self.reader.layers
         if name not in layers:
             raise NotFound("unknown_layer", f"This scan has no layer {name[:80]!r}: {', '.join(layers)}.")
@@ -103,14 +103,14 @@ class OpenScan:
 
 @dataclass(frozen=True)
 class ScanPage:
-    """Some scans, newest first, and the cursor of those after them."""
+    """Some scans, newest first, and the cursor of the page after them; None on the last page."""
 
     scans: tuple[ScanRecord, ...]
     next: str | None
 
 
 class ScansService:
-    """Reads of the scans' table and folders; opened scans are kept and shared."""
+    """Reads the scans' table and folders; opened scans are kept and shared."""
 
     def __init__(self, store: Store, galleries: GalleriesService, checkpoints: CheckpointsService) -> None:
         self._store = store
@@ -120,7 +120,7 @@ class ScansService:
         self._overviews = Recent[tuple[str, Shards], ScanOverview](OPEN_SCANS)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> ScanPage:
-        """Newest first. Raises BadQuery for a cursor that was not given out here."""
+        """A page of finished scans, newest first. Raises BadQuery for a cursor that no page gave."""
         query = select(ScanRow).where(ScanRow.done).order_by(ScanRow.id.desc()).limit(limit + 1)
         if cursor is not None:
             query = query.where(ScanRow.id < position(cursor))
@@ -132,7 +132,7 @@ class ScansService:
         return ScanPage(records, str(rows[limit - 1].id) if len(rows) > limit else None)
 
     def choices(self, task: str | None = None) -> builtins.list[ScanChoice]:
-        """All finished scans, or those by checkpoints of a task, newest first: what the menus of forms offer."""
+        """All finished scans, or those of a task's checkpoints, newest first, for the menus of forms."""
         columns = (ScanRow.slug, ScanRow.checkpoint, ScanRow.gallery)
         query = select(*columns).where(ScanRow.done).order_by(ScanRow.id.desc())
         if task is not None:
@@ -142,7 +142,7 @@ class ScansService:
             return [ScanChoice(row.slug, row.checkpoint, row.gallery) for row in session.execute(query)]
 
     def open(self, slug: str) -> OpenScan:
-        """The scan of that slug. Raises NotFound, and Conflict where it fits its gallery or weights no longer."""
+        """The scan of that slug. Raises NotFound, and Conflict where it no longer fits its gallery or weights."""
         with self._store.read() as session:
             row = session.scalar(select(ScanRow).where(ScanRow.slug == slug, ScanRow.done))
         if row is None:
@@ -161,11 +161,11 @@ class ScansService:
                 yield self._opened(row, galleries.get(row.gallery), checkpoint)
 
     def overview(self, scan: OpenScan) -> ScanOverview:
-        """What the scan says as a whole: layers, average counts, rankings. Raises Conflict."""
+        """The summary of the scan: layers, average counts, rankings. Raises Conflict."""
         return self._overviews.get((scan.slug, scan.record.shards), lambda: guarded(overview, scan.reader))
 
     def trained_on(self, scan: OpenScan) -> bool:
-        """Whether the checkpoint was trained on the very gallery that was scanned."""
+        """Whether the checkpoint was trained on the gallery that was scanned."""
         try:
             return self._checkpoints.read_card(scan.checkpoint).provenance.get("gallery") == scan.gallery
         except Conflict:
@@ -207,7 +207,7 @@ class ScansService:
 
 
 def guarded(read: Callable[..., Value], *arguments: object) -> Value:
-    """Call a function that reads a scan's files. Raises Conflict where they are damaged or gone."""
+    """The result of a function that reads a scan's files. Raises Conflict where they are damaged or gone."""
     try:
         return read(*arguments)
     except ScanUnreadable as error:

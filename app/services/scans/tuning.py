@@ -1,7 +1,7 @@
-"""Tuning curves of a scan: how the total count and every active unit answer to each factor of generated scenes.
+"""Tuning curves of a scan: how the total count and every active unit respond to each factor of generated scenes.
 
-Beside them, on the same scenes: edge energy, which adds up without seeing an object, and the total of an untrained
-network of the same kind.
+They are compared, on the same scenes, with two controls: edge energy, which adds up without recognising objects, and
+the total count of the untrained network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from models.random_init import NAME as RANDOM_INIT
 
 BEST_UNITS = 6
 OPEN = 8
-GALLERIES = 64  # of which it is known whether they hold sweeps: every scan's page asks
+GALLERIES = 64  # for how many it is remembered whether they hold sweeps, because the page of every scan asks
 TOTAL, EDGES, RANDOM = "total", "edge energy", "random init"
 
 Doubles = NDArray[np.float64]
@@ -35,7 +35,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Correlated:
-    """How one value follows number, area and edge energy over `n` mixed scenes."""
+    """How one value follows number, area and edge energy over `n` mixed scenes; `unit` is None for a series."""
 
     name: str
     unit: int | None
@@ -45,10 +45,12 @@ class Correlated:
 
 @dataclass(frozen=True)
 class Tuning:
-    """All sweeps of a scanned gallery.
+    """The tuning curves over all sweeps of a scanned gallery.
 
-    The columns of every panel, and `responses`, are `series` (total, and edge energy and random init where they are
-    known) followed by the active `units`.
+    The columns of every panel, and `responses`, are the `series` followed by the active `units`. Series are the total,
+    and edge energy and the total of random init where they are known. `panels` are by the name of the sweep.
+    `random_scan` is the scan of random init; `measured` says whether area and edge energy were measured; `mixed` is the
+    number of scenes that belong to no sweep.
     """
 
     record: ScanRecord
@@ -62,7 +64,7 @@ class Tuning:
     mixed: int
 
     def column(self, name: str) -> int | None:
-        """The place of a series among the columns."""
+        """The place of a series among the columns; None where it is not known."""
         return self.series.index(name) if name in self.series else None
 
     def unit_column(self, unit: int) -> int:
@@ -72,7 +74,7 @@ class Tuning:
         return len(self.series) + self.units.index(unit)
 
     def sentences(self) -> tuple[str, ...]:
-        """What the numbers say, of the total and of the controls beside it."""
+        """Sentences that say what the numbers mean, for the total and for its controls."""
         total, edges, random = (self.column(name) for name in (TOTAL, EDGES, RANDOM))
         said = [] if total is None else [sentence(self.responses[total])]
         if total is not None and edges is not None:
@@ -83,7 +85,7 @@ class Tuning:
 
 
 class TuningService:
-    """Tuning curves, computed when first asked for and kept."""
+    """Computes tuning curves when they are first asked for, and keeps them."""
 
     def __init__(self, scans: ScansService, galleries: GalleriesService) -> None:
         self._scans = scans
@@ -96,13 +98,13 @@ class TuningService:
         return self._swept.get(pack.fingerprint, lambda: any(scene and scene.get("sweep") for scene in pack.scenes()))
 
     def tuning(self, scan: OpenScan) -> Tuning:
-        """Raises Conflict where the scan has no counts or its gallery no sweeps."""
+        """The tuning curves of a scan. Raises Conflict where the scan has no counts or its gallery no sweeps."""
         random = self._random(scan)
         key = (scan.slug, scan.record.shards, None if random is None else (random.slug, random.record.shards))
         return self._tunings.get(key, lambda: guarded(_compute, scan, random))
 
     def _random(self, scan: OpenScan) -> OpenScan | None:
-        """The newest scan of the untrained network over the same gallery that covers as much."""
+        """The newest scan of the untrained network over the same gallery that covers at least as many rows."""
         if scan.record.checkpoint == RANDOM_INIT:
             return None
         for slug, checkpoint in self._galleries.scans(scan.gallery):
@@ -159,7 +161,7 @@ def _ordered(sweeps: Mapping[str, Sweep]) -> list[str]:
 
 
 def _areas(scenes: Sequence[Mapping[str, Any] | None], known: Predictors | None) -> Doubles:
-    """What objects cover of each scene; where it was not measured, the square of their size times their number."""
+    """The area that objects cover in each scene; where it was not measured, their squared size times their number."""
     if known is not None:
         return known.area.astype(np.float64)
     rough = [float((scene or {}).get("size") or 0) ** 2 * int((scene or {}).get("number") or 0) for scene in scenes]
@@ -173,8 +175,11 @@ def _correlated(
     known: Predictors | None,
     mixed: NDArray[np.int64],
 ) -> list[Correlated]:
-    """The series over all mixed scenes; then the units that keep most of number, chosen on one half of the scenes and
-    measured on the other, so that the choice does not flatter them."""
+    """How the series follow each factor over all mixed scenes, and how the best units do.
+
+    The best units have the highest partial correlation with number. They are chosen on one half of the scenes and
+    measured on the other, so that the choice does not make them look better than they are.
+    """
     if known is None or len(mixed) < 20:
         return []
     by = {"number": known.number, "area": known.area, "edge energy": known.edge_energy}
@@ -185,7 +190,7 @@ def _correlated(
     shown = {name: values for name, values in columns.items() if name != EDGES}
     found = over(np.column_stack(list(shown.values())), mixed)
     said = [Correlated(name, None, len(mixed), follows) for name, follows in zip(shown, found, strict=True)]
-    halves = np.arange(len(mixed)) // 2 % 2  # by twos: a gallery of both splits takes its scenes from them in turn
+    halves = np.arange(len(mixed)) // 2 % 2  # by twos: a gallery of both splits takes scenes from them in turn
     rest = mixed[halves == 1]
     chosen = [partial_of(follows) for follows in over(counts[:, units], mixed[halves == 0])]
     best = [units[place] for place in np.argsort(-np.abs(chosen), kind="stable")[:BEST_UNITS]]
@@ -194,6 +199,6 @@ def _correlated(
 
 
 def partial_of(follows: Mapping[str, Follows], name: str = "number") -> float:
-    """What is left of a correlation when the others are held fixed; 0 where that is not defined."""
+    """The correlation with one factor while the other factors are held fixed; 0 where it is not defined."""
     found = follows[name].partial
     return 0.0 if found is None else found.value

@@ -1,4 +1,4 @@
-"""What a search knows besides distances: which layer is best, what was seen in training, what looks the same."""
+"""What a search needs besides distances: the best layer, the images seen in training, and near copies."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +21,7 @@ Why = Literal["asked", "best", "measuring", "unmeasured"]
 
 @dataclass(frozen=True)
 class ChosenSpace:
-    """The layer that is searched by, why that one, and the measurements behind it.
+    """The layer or space that is searched, why it was chosen, and the measurements behind the choice.
 
     `untrained` is the scan of the untrained network over the same gallery, where there is one.
     """
@@ -33,7 +33,7 @@ class ChosenSpace:
 
 
 class SearchAids:
-    """Answers about a scan; each is prepared once, and says so while it is."""
+    """Finds out what a search needs to know about a scan; slow answers are prepared once, in the background."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class SearchAids:
     def layer(self, scan: OpenScan, wanted: str | None) -> str:
         """The layer or space to search by: the one asked for, else the best measured, else the last convolution.
 
-        Raises BadQuery naming the layers and spaces there are.
+        Raises BadQuery, which names all layers and spaces, for an unknown one.
         """
         return self.choose(scan, None).layer if wanted is None else _known(scan, wanted)
 
     def choose(self, scan: OpenScan, wanted: str | None) -> ChosenSpace:
-        """The same with the reason and the measurements. Raises BadQuery."""
+        """The same as `layer`, with the reason and the measurements. Raises BadQuery."""
         asked = None if wanted is None else _known(scan, wanted)
         untrained = self._untrained(scan)
         measured = self._quality.of(scan, untrained)
@@ -74,19 +74,19 @@ class SearchAids:
         return self._seen.find(scan.checkpoint, scan.pack).first(scan.reader.rows if rows is None else rows)
 
     def hashes(self, scan: OpenScan) -> Hashes | None:
-        """What each scanned row looks like, as a 64-bit hash; None while they are prepared."""
+        """A 64-bit hash of what each scanned row looks like; None while the hashes are being prepared."""
         found = self._control_spaces.hashes(scan.pack)
         return None if found is None else found[: scan.reader.rows]
 
     def control(self, scan: OpenScan, space: ControlSpace) -> Floats:
-        """The scanned rows in a space without a network. Raises Busy while they are prepared."""
+        """The vectors of the scanned rows in a space without a network. Raises Busy while they are being prepared."""
         found = self._control_spaces.space(scan.pack, space)
         if found is None:
             raise Busy("preparing", "The gallery's pixels and colours are being prepared.")
         return found[: scan.reader.rows]
 
     def _untrained(self, scan: OpenScan) -> OpenScan | None:
-        """The newest scan of the network before any training over the same gallery; None also for that scan itself."""
+        """The newest scan of the untrained network over the same gallery; None where the scan is one itself."""
         if scan.record.checkpoint == UNTRAINED:
             return None
         scans = self._galleries.scans(scan.gallery)
@@ -95,7 +95,7 @@ class SearchAids:
 
 
 def _known(scan: OpenScan, wanted: str) -> str:
-    """The layer or space asked for. Raises BadQuery naming those there are."""
+    """The layer or space asked for. Raises BadQuery, which names all of them, for an unknown one."""
     spaces = (*scan.reader.layers, *CONTROL_SPACES)
     if wanted not in spaces:
         raise BadQuery("unknown_layer", f"This scan has no layer {wanted[:80]!r}: {', '.join(spaces)}.")

@@ -1,4 +1,4 @@
-"""Search indexes in memory: built once per space and metric, shared by all threads, the oldest one leaves first."""
+"""Search indexes in memory: built once per space and metric, shared by all threads, bounded in size."""
 
 import logging
 import threading
@@ -15,13 +15,13 @@ from models.scans.files import ScanReader
 from models.search.graphs import Graph, load_graph, save_graph
 from models.search.index import EXACT_ROWS, EmbeddingIndex, Floats, Metric, build_graph, random_distances, recall
 
-MEMORY = 2 * 1024**3
+MEMORY = 2 * 1024**3  # bytes of vectors
 
 log = logging.getLogger(__name__)
 
 
 class Key(NamedTuple):
-    """What an index was built from: never served for other embeddings."""
+    """Identifies the embeddings that an index was built from, so that it is never used for others."""
 
     scan: str
     fingerprint: str
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Loaded:
-    """An index, the distances of random pairs in it, ascending, and how well it does where it is not exact."""
+    """An index with the distances of random pairs in it, ascending; `recall` is None where the index is exact."""
 
     index: EmbeddingIndex
     pairs: Floats
@@ -49,10 +49,10 @@ class Loaded:
 
 
 class Indexes:
-    """The indexes of all scans of a server.
+    """The indexes of all scans of a server; the one not used for longest is dropped first.
 
-    Not an `app.recent.Recent`: what bounds them is their size in memory, not their number, and a graph that was built
-    meanwhile takes the place of the exact index it was built from.
+    This is no `app.recent.Recent`, because indexes are bounded by their size in memory and not by their number, and
+    because a graph replaces the exact index that it was built from.
     """
 
     def __init__(self, *, memory: int = MEMORY, exact_rows: int = EXACT_ROWS) -> None:
@@ -63,12 +63,12 @@ class Indexes:
         self._graphs: set[Key] = set()
 
     def get(self, scan: str, reader: ScanReader, layer: str, metric: Metric) -> Loaded:
-        """The index of a layer; the first to ask builds it, others wait for it."""
+        """The index of a layer; the first thread that asks builds it, the others wait for it."""
         key = Key(scan, _fingerprint(reader), layer, metric)
         return self._once(key, lambda: self._load(key, reader))
 
     def of_vectors(self, space: str, fingerprint: str, vectors: Floats) -> Loaded:
-        """The index of vectors that no scan computed, (N, D); `fingerprint` is that of the gallery."""
+        """The index of vectors (N, D) of a space without a network; `fingerprint` is that of the gallery."""
         key = Key("", fingerprint, space, "l2")
         return self._once(key, lambda: _loaded(EmbeddingIndex(vectors, "l2")))
 
@@ -113,7 +113,7 @@ class Indexes:
         return _loaded(exact)
 
     def _build_later(self, key: Key, reader: ScanReader, exact: EmbeddingIndex) -> None:
-        """A graph takes minutes: until it is there, every row is compared."""
+        """Build a graph in a thread of its own; this takes minutes, and until then every row is compared."""
         with self._lock:
             if key in self._graphs:
                 return

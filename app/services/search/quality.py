@@ -1,4 +1,4 @@
-"""How well each layer of a scan retrieves, beside raw pixels, colours and the untrained network; kept once measured."""
+"""How well each layer of a scan retrieves, compared with raw pixels, colours and the untrained network."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,15 @@ from models.statistics import Estimate
 
 VERSION = 1
 REFERENCE = "pixels"
-UNTRAINED_PREFIX = f"{UNTRAINED}:"  # before a layer's name: the same layer of the network before training
+UNTRAINED_PREFIX = f"{UNTRAINED}:"  # before the name of a layer of the untrained network
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The scores of all spaces; None where there is nothing to measure by, or while they are being measured.
+    """The scores of all spaces.
 
-    `unseen`: over images that were not seen in training, of which there were enough.
+    `quality` is None while it is being measured (`preparing`), and where the gallery has no facets to measure by.
+    `unseen` says that only images not seen in training were used; otherwise there were too few of them.
     """
 
     quality: Quality | None = None
@@ -37,19 +38,19 @@ class Measured:
     unseen: bool = False
 
     def best(self, layers: tuple[str, ...]) -> str | None:
-        """The layer that retrieves best; of equals the last."""
+        """The layer with the best mean score, of equal ones the last; None where nothing was measured."""
         if self.quality is None:
             return None
         return max(reversed(layers), key=self.quality.mean)
 
     def worse(self, space: str) -> tuple[str, ...]:
-        """The facets by which a space does worse than raw pixels, beyond doubt: the interval leaves out zero."""
+        """The facets by which a space is worse than raw pixels: those whose interval lies below zero."""
         scores: Mapping[str, FacetScore] = {} if self.quality is None else self.quality.scores.get(space, {})
         return tuple(facet for facet, score in scores.items() if score.gain.high < 0)
 
 
 class QualityService:
-    """Measures when first asked, over the rows that a search shows by default."""
+    """Measures retrieval when first asked, over the rows that a search shows by default, and keeps the result."""
 
     def __init__(self, control_spaces: ControlSpacesService, seen: SeenService, preparing: Preparing) -> None:
         self._control_spaces = control_spaces
@@ -58,7 +59,7 @@ class QualityService:
         self._identity = lru_cache(maxsize=32)(_identity)
 
     def of(self, scan: OpenScan, untrained: OpenScan | None) -> Measured:
-        """The scores of a scan's layers and of the spaces beside them, also those of the untrained network's scan."""
+        """The scores of a scan's layers, of the spaces without a network, and of the untrained network's layers."""
         hashes, seen = self._control_spaces.hashes(scan.pack), self._seen.find(scan.checkpoint, scan.pack)
         if hashes is None or seen.preparing:
             return Measured(preparing=True)
@@ -90,7 +91,7 @@ class QualityService:
 
 
 def _identity(reader: ScanReader) -> str:
-    """What was scanned and how; the reader is kept, so this is done once."""
+    """A text that identifies the scanned data and the settings of the scan."""
     return repr(asdict(reader.info))
 
 

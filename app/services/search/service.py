@@ -1,4 +1,4 @@
-"""Nearest neighbours in a scan: of one of its rows, of an uploaded image, of a region of either, of a vector."""
+"""The service for search: nearest neighbours in a scan of a row, an uploaded image, a region of either, or a vector."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,17 +23,19 @@ from models.search.index import BadVector, Metric
 from models.search.retrieval_facets import source_groups
 from models.search.selection import Hit, Rules, select
 
-NEIGHBOURS = 20  # of a search that does not say how many
-GRAPH_ROWS = 5_000  # how far a graph is walked where rows are left out
+NEIGHBOURS = 20  # how many neighbours a search returns by default
+GRAPH_ROWS = 5_000  # how many neighbours are asked of a graph at most, where some of them are left out
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How to search. `layer` None is the best measured one; it may also be a space without a network.
+    """How to search.
 
-    Left out by default: rows that were seen in training where others exist, rows of the query's own source picture
-    unless `same_source`, and near copies of a row that is shown unless `copies`. `beside` is the scan whose
-    network tells what was seen, where that is not the one searched: spaces side by side then show the same rows.
+    `layer` is a layer or a space without a network; None is the layer that retrieves best. By default three sorts of
+    rows are left out: rows seen in training where others exist (`seen`), rows of the query's own source picture
+    (`same_source`), and near copies of a row that is shown (`copies`). `per_source` takes at most one row from each
+    source picture. `beside` is the scan whose network tells what was seen, None for the one that is searched; two
+    spaces side by side then leave out the same rows.
     """
 
     layer: str | None = None
@@ -48,12 +50,13 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Found:
-    """Rows by increasing distance, and what they were found by; `percentiles`, `copies` and `seen` go with the rows.
+    """Rows by increasing distance, and how they were found; `percentiles`, `copies` and `seen` have one value a row.
 
     A percentile is the share of random pairs of the gallery that are closer, 0 to 100. `copies` are the rows that look
-    like the one shown. `crop` is the part of the query image that was embedded, where that was done for this query;
-    `recall` is None where every row was compared. `apart`: the query's own source is left out; `unseen`: what was seen
-    in training is; `pending`: what could not be told apart yet ("seen", "copies").
+    like the one shown. `crop` is the part of the query image that was embedded, None where its vector was known.
+    `recall` is that of an approximate search, None where every row was compared. `apart` says that rows of the query's
+    own source are left out, `unseen` that rows seen in training are. `pending` names what is still being prepared and
+    is therefore not left out yet: "seen", "copies".
     """
 
     layer: str
@@ -90,7 +93,10 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Query:
-    """A vector, or None for that of the scanned row `row`; `crop` and `warnings` tell how an image became one."""
+    """A query: a vector, or None for the vector of the scanned `row`.
+
+    `crop` is the part of the image that was embedded; `warnings` say what was unusual about embedding it.
+    """
 
     vector: Floats | None
     row: int | None = None
@@ -99,7 +105,7 @@ class _Query:
 
 
 class SearchService:
-    """Search by the embeddings that a scan computed, and by the network that computed them."""
+    """Searches the embeddings of a scan; images that it does not know are embedded by the network that was scanned."""
 
     def __init__(self, predictor: Predictor, aids: SearchAids, *, indexes: Indexes | None = None) -> None:
         self._predictor = predictor
@@ -109,7 +115,7 @@ class SearchService:
         self._several = lru_cache(maxsize=8)(_several)
 
     def by_row(self, scan: OpenScan, row: int, asked: SearchOptions, *, box: Box | None = None) -> Found:
-        """Neighbours of an image of the gallery, which is left out itself, or of a box in it."""
+        """Neighbours of an image of the gallery, or of a box in it; the image itself is left out."""
         place = self._place(scan, asked)
         if box is None and row < place.reader.rows:
             query = _Query(None)
@@ -119,12 +125,12 @@ class SearchService:
         return self._nearest(place, asked, replace(query, row=row))
 
     def by_image(self, scan: OpenScan, jpeg: bytes, asked: SearchOptions, *, box: Box | None = None) -> Found:
-        """Neighbours of an image that is stored as a gallery stores it, or of a box in it."""
+        """Neighbours of a JPEG that was made as a gallery stores its images, or of a box in it."""
         place = self._place(scan, asked)
         return self._nearest(place, asked, self._embed(place, jpeg, box))
 
     def by_vector(self, scan: OpenScan, vector: Sequence[float], asked: SearchOptions) -> Found:
-        """Neighbours of a vector of the layer's length."""
+        """Neighbours of a vector with one value for each unit of the layer."""
         with np.errstate(over="ignore"):
             query = np.asarray(vector, dtype=np.float64).astype(np.float32)
         return self._nearest(self._place(scan, asked), asked, _Query(query))
@@ -201,7 +207,10 @@ def _several(pack: Pack, rows: int) -> bool:
 
 
 def _look(jpeg: bytes, space: ControlSpace, box: Box | None) -> _Query:
-    """An image in a space without a network, which sees all of it and not only its central square."""
+    """The query of an image in a space without a network, which uses all of the image and not its central square.
+
+    Raises BadQuery where the box is not inside the image.
+    """
     try:
         vectors, seen = control_vectors(jpeg, box)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The same query in several spaces, side by side: a learned one means something only next to what is there for free."""
+"""The same query in several spaces, side by side, so that learned features can be compared with controls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ State = Literal["ready", "preparing", "unscanned"]
 
 @dataclass(frozen=True)
 class SpaceRow:
-    """The neighbours in one space; `found` is None while something is prepared, or where a scan is missing.
+    """The neighbours in one space, which is a layer, "pixels", "colours" or "random-init".
 
-    `scan` is the one searched, `layer` the layer of it; `space` names a layer, "pixels", "colours" or "random-init".
-    `worse` are the facets by which the space does worse than raw pixels.
+    `scan` and `layer` are those that were searched. `found` is None while something is being prepared, or where the
+    untrained network was not scanned. `worse` are the facets by which the space retrieves worse than raw pixels.
     """
 
     space: str
@@ -35,7 +35,7 @@ class SpaceRow:
 
 @dataclass(frozen=True)
 class Image:
-    """What is asked about: a row of the gallery, or a JPEG as a gallery stores it; `box` is a part of either."""
+    """The query image: a row of the gallery, or a JPEG as a gallery stores it; `box` None means all of it."""
 
     row: int | None = None
     jpeg: bytes | None = None
@@ -43,21 +43,21 @@ class Image:
 
 
 class SearchPanels:
-    """Rows of neighbours by space."""
+    """Searches the same image in several spaces."""
 
     def __init__(self, search: SearchService, aids: SearchAids) -> None:
         self._search = search
         self._aids = aids
 
     def panel(self, scan: OpenScan, image: Image, *, k: int = PANEL_K) -> tuple[SpaceRow, ...]:
-        """What the first screen shows: counts where the scan has them, the last convolution, raw pixels."""
+        """The spaces on the first page: counts where the scan has them, the last convolution, and raw pixels."""
         counts = [layer.name for layer in scan.info.layers if layer.kind == "counts"]
         spaces = (*counts, default_layer(scan.reader), "pixels")
         chosen = self._aids.choose(scan, None)
         return tuple(self.row(scan, space, image, SearchOptions(k=k), chosen) for space in spaces)
 
     def row(self, scan: OpenScan, space: str, image: Image, asked: SearchOptions, chosen: ChosenSpace) -> SpaceRow:
-        """The neighbours in one space; for "random-init" in the layer that was chosen for the search beside it."""
+        """The neighbours in one space; "random-init" is searched in the layer of `chosen`, the search beside it."""
         searched, name, layer = scan, space, space
         if space == UNTRAINED:
             layer = default_layer(scan.reader) if chosen.layer in CONTROL_SPACES else chosen.layer

@@ -1,4 +1,4 @@
-"""The form that starts a training: what can be set, and the spec that a filled-in form stands for."""
+"""The form that starts a training: the settings that it offers, and the spec made from a filled-in form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,28 +21,29 @@ FormFields = Mapping[str, str]
 TASK = "counting"
 FIRST_RECIPE = "small"
 LABORATORY = (SOUND, *(lab.recipe for lab in LABS))  # these recipes have a page of their own
-FIRST = ("steps", "batch_size")  # settings that most people want to see; the others are one click away
+FIRST = ("steps", "batch_size")  # settings that the form shows at once; the others are folded away
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of the task: what a recipe has it at, and what it may be."""
+    """One setting of a task: its value in each recipe, and which values are allowed."""
 
     name: str
     help: str
     values: Mapping[str, object]  # by recipe
-    choices: tuple[str, ...]  # empty where it is a number or words
+    choices: tuple[str, ...]  # empty where it is a number or free text
     low: float | None
     high: float | None
-    whole: bool
-    words: bool
+    whole: bool  # a whole number
+    words: bool  # free text
 
 
 @dataclass(frozen=True)
 class TrainForm:
-    """Galleries that can be trained on, tasks, and the chosen task's recipes and settings.
+    """Galleries that can be trained on, all tasks, and the recipes and settings of the chosen one.
 
-    `labelled` says that the task learns the labels of the gallery.
+    `labelled` says that the task learns the labels of the gallery. `first` are the settings that the form shows at
+    once, `others` those that it folds away.
     """
 
     task: str
@@ -55,7 +56,7 @@ class TrainForm:
 
 
 def train_form(store: Store, task: str = TASK) -> TrainForm:
-    """What can be chosen now for a task; galleries newest first, those too small to train on last. Raises NotFound."""
+    """The form for a task; galleries newest first, those too small to train on last. Raises NotFound."""
     if task not in RECIPES:
         raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
     with store.read() as session:
@@ -75,7 +76,7 @@ def train_form(store: Store, task: str = TASK) -> TrainForm:
 
 
 def train_spec(form: FormFields) -> dict[str, Any]:
-    """The spec of a filled-in form; a setting left empty is the recipe's own. Raises BadQuery."""
+    """The spec of a filled-in form; a setting left empty keeps the recipe's value. Raises BadQuery."""
     task = form.get("task") or TASK
     if task not in RECIPES:
         raise BadQuery("bad_config", f"Unknown task `{task[:40]}`; there are {', '.join(RECIPES)}.")
@@ -94,7 +95,7 @@ def train_spec(form: FormFields) -> dict[str, Any]:
 
 
 def scan_after(form: FormFields, gallery: str) -> str | None:
-    """The gallery that a filled-in form wants scanned after the training on `gallery`; None where it wants no scan."""
+    """The gallery to scan after the training on `gallery`, as the form says; None where it asks for no scan."""
     return (form.get("scan_gallery") or gallery) if form.get("then_scan") == "yes" else None
 
 
@@ -107,7 +108,7 @@ def _types(task: str) -> Mapping[str, Any]:
 
 
 def _recipes(task: str) -> tuple[str, ...]:
-    """The recipes of the form, that for small machines first and the paper's last."""
+    """The recipes that the form offers: `small` first, `paper` last."""
     shown = [name for name in RECIPES[task] if name not in (*LABORATORY, FIRST_RECIPE, "paper")]
     return (FIRST_RECIPE, *shown, "paper")
 
@@ -125,7 +126,7 @@ def _shown(value: object) -> object:
 
 
 def _value(name: str, text: str, kind: Any) -> Any:
-    """What was typed, as the setting's own type."""
+    """The typed text as a value of the setting's type. Raises BadQuery."""
     if kind is bool:
         return text == "yes"
     if kind not in (int, float):
@@ -138,10 +139,11 @@ def _value(name: str, text: str, kind: Any) -> Any:
 
 
 def start_training(services: Services, spec: Mapping[str, Any], scan_over: str | None) -> JobRecord:
-    """Submit a training, and behind it a scan of its checkpoint over the gallery `scan_over`; the training's job.
+    """Submit a training, and a scan of its checkpoint over the gallery `scan_over`; returns the training's job.
 
-    The scan waits for the training, whose checkpoint has its name from the start. A training that is done already
-    and has such a scan gets no second one. Raises what submitting raises, before anything is queued for the gallery.
+    The scan waits for the training; it can be submitted now because the checkpoint's slug is known from the start. A
+    training that is done already and has such a scan gets no second one. Raises what `JobsService.submit` raises, and
+    NotFound before anything is queued where there is no gallery `scan_over`.
     """
     if scan_over is not None:
         services.galleries.get(scan_over)

@@ -1,4 +1,4 @@
-"""Break-it labs on a gallery: what was run, and a verdict for each run, written from its numbers."""
+"""Labs that break the counting task on purpose: their runs on a gallery, and a verdict on each from its numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,20 @@ from models.counting.labs import LABS, SOUND, TASK, Lab
 from models.recipes import differences
 from models.training.validation_log import ValidationLog
 
-MOST_JOBS = 500  # of the newest trainings, among which lab runs are looked for
+MOST_JOBS = 500  # how many of the newest trainings are searched for lab runs
 RECIPES = (SOUND, *(lab.recipe for lab in LABS))
-CLEARLY = 3.0  # times the sound run's pull
+CLEARLY = 3.0  # a pull so many times that of the sound run means that the equation is lost
 
 
 @dataclass(frozen=True)
 class LabRun:
-    """A run of a lab: its numbers on held-out images now, and at which look it was first found collapsed."""
+    """A run of a lab, with its latest measures on held-out images.
+
+    `step` is that of the latest validation, None before the first. `loss` is a curve of (step, value). `collapsed_at`
+    is the step at which the network was first found to count nothing, None where it never was. `unseen_error` is the
+    relative error of the equation with kernels that were not trained with, divided by that with the area kernel; None
+    until the run is done.
+    """
 
     recipe: str
     job: JobRecord
@@ -27,7 +33,7 @@ class LabRun:
     measures: Mapping[str, float]
     loss: list[tuple[int, float]]
     collapsed_at: int | None
-    unseen_error: float | None  # relative error with kernels that were not trained with, over that with those that were
+    unseen_error: float | None
 
     @property
     def pull(self) -> float | None:
@@ -52,7 +58,7 @@ class LabRun:
 
 @dataclass(frozen=True)
 class LabView:
-    """A lab, the settings it changes, and its newest run on the gallery with the verdict on it."""
+    """A lab, the settings that it changes as (name, sound value, lab's value), and its newest run on the gallery."""
 
     lab: Lab
     changes: list[tuple[str, object, object]]
@@ -62,7 +68,7 @@ class LabView:
 
 @dataclass(frozen=True)
 class LabsView:
-    """All labs on one gallery, and the sound run they are compared with."""
+    """All labs on one gallery, and the sound run that they are compared with; `galleries` are those to choose from."""
 
     gallery: str | None
     galleries: tuple[str, ...]
@@ -71,7 +77,7 @@ class LabsView:
 
     @property
     def runs(self) -> tuple[LabRun, ...]:
-        """All runs that have looked at held-out images, the sound one first."""
+        """All runs with at least one validation, the sound one first."""
         found = (self.sound, *(view.run for view in self.labs))
         return tuple(run for run in found if run is not None and run.step is not None)
 
@@ -80,7 +86,7 @@ class LabsView:
 
 
 def labs_view(services: Services, gallery: str | None) -> LabsView:
-    """The labs on `gallery`; where none is named, on the one with the newest lab run, else the newest of all."""
+    """The labs on `gallery`; None takes the gallery with the newest lab run, else the newest gallery."""
     galleries = tuple(item.slug for item in services.galleries.filled())
     jobs = [job for job in services.jobs.list(kinds=("train",), limit=MOST_JOBS).jobs if _recipe(job) in RECIPES]
     if gallery is None:
@@ -103,7 +109,7 @@ def labs_view(services: Services, gallery: str | None) -> LabsView:
 
 
 def start_lab(services: Services, recipe: str, gallery: str) -> JobRecord:
-    """Start a lab, or the sound run, on a gallery; an identical run is found again. Raises NotFound."""
+    """Start a lab, or the sound run, on a gallery; an identical run is returned as it is. Raises NotFound, Conflict."""
     if recipe not in RECIPES:
         raise NotFound("unknown_lab", f"There is no lab {recipe[:40]!r}; there are {', '.join(RECIPES)}.")
     if not gallery:
@@ -113,7 +119,7 @@ def start_lab(services: Services, recipe: str, gallery: str) -> JobRecord:
 
 
 def sentence(run: LabRun | None, sound: LabRun | None) -> str:
-    """What became of a run, beside the sound one."""
+    """The verdict on a run of a lab, beside the sound run."""
     if run is None:
         return "Not run yet."
     if run.step is None or run.pull is None or run.push is None:
@@ -142,7 +148,7 @@ def sentence(run: LabRun | None, sound: LabRun | None) -> str:
 
 
 def sound_sentence(run: LabRun | None) -> str:
-    """What the sound run has reached."""
+    """The verdict on the sound run."""
     if run is None or run.pull is None or run.push is None:
         return "Not run yet."
     if run.collapsed:
@@ -188,7 +194,10 @@ def _run(services: Services, job: JobRecord) -> LabRun:
 
 
 def _unseen_error(services: Services, job: JobRecord) -> float | None:
-    """Of the finished checkpoint: the other kernels' error over that of the area kernel, which all labs have seen."""
+    """The mean error of the other kernels divided by that of the area kernel, which every lab trains with.
+
+    None until the run has made its checkpoint.
+    """
     if job.state != "done" or job.output is None:
         return None
     try:

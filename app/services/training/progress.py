@@ -1,4 +1,4 @@
-"""How a training does on held-out images: the latest measures, one image's views, and whether the network died."""
+"""A training's results on held-out images: measures, the views of one image, and whether the network collapsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,16 @@ from models.counting.measures import MARGIN
 from models.counting.training_views import VIEWS, tiles_total, whole_over_tiles
 from models.training.validation_log import ValidationLog, ValidationPoint, picture_path, read_validation_log
 
-STATE = "state"  # of a job's folder
+STATE = "state"  # the folder inside a job's folder that holds its saved state
 NAMES = ("Dx", "T₁", "T₂", "T₃", "T₄")
 
 
 @dataclass(frozen=True)
 class ImageView:
-    """One input of the fixed image: its name, the name of its picture, and what is counted in it where it counts."""
+    """One view of the fixed held-out image: its name, the name of its picture, and its total count.
+
+    `total` is None where the network does not count.
+    """
 
     name: str
     picture: str
@@ -27,7 +30,8 @@ class ImageView:
 class ValidationView:
     """The validations so far: measures over `images` held-out images, and the views of the gallery's `row`.
 
-    `question` is that of the views' puzzle, empty where a network counts; `guessed` are measures by guessing.
+    `history` has curves of (step, total count) of the fixed image by name, empty where the network does not count.
+    `question` is the puzzle's question, empty where the network counts; `guessed` has the measures of guessing by name.
     """
 
     gallery: str
@@ -41,7 +45,7 @@ class ValidationView:
 
     @property
     def counts(self) -> bool:
-        """Whether the network counts, so that there are totals."""
+        """Whether the network counts; only then there are totals."""
         return bool(self.latest.totals)
 
     @property
@@ -54,22 +58,22 @@ class ValidationView:
 
     @property
     def whole(self) -> float:
-        """What is counted in the whole image now."""
+        """The total count of the whole image at the latest validation."""
         return self.latest.totals[0]
 
     @property
     def tiles(self) -> float:
-        """What is counted in its four tiles together."""
+        """The total count of its four tiles together at the latest validation."""
         return tiles_total(self.latest.totals)
 
     @property
     def ratio(self) -> float | None:
-        """Whole over tiles now; None where the tiles count nothing."""
+        """The count of the whole image divided by that of its tiles, now; None where the tiles count nothing."""
         return whole_over_tiles(self.latest.totals)
 
     @property
     def first_ratio(self) -> float | None:
-        """Whole over tiles at the first step."""
+        """The same ratio at the first validation."""
         return whole_over_tiles(self.first.totals)
 
     @property
@@ -78,12 +82,15 @@ class ValidationView:
 
 
 def collapsed(pull: float | None, push: float | None) -> bool:
-    """Whether a network counts nothing: next to no error, because every image costs the whole margin."""
+    """Whether a network has learned to count nothing.
+
+    It then has almost no pull, because 0 = 0 fulfils the counting equation, and a push of the whole margin.
+    """
     return pull is not None and push is not None and pull < 0.01 * MARGIN and push > 0.99 * MARGIN
 
 
 def validation_view(job: JobRecord, folder: Path) -> ValidationView | None:
-    """What a training has seen so far; None where it has not looked yet, or is no training."""
+    """The validations of a training so far; None where there was none yet, or the job is no training."""
     log = validation_log(job, folder)
     if log is None or not log.points:
         return None
@@ -107,7 +114,7 @@ def _views(log: ValidationLog) -> tuple[ImageView, ...]:
 
 
 def _history(log: ValidationLog) -> dict[str, list[tuple[int, float]]]:
-    """The fixed image over the steps: whole and tiles."""
+    """The total counts of the fixed image over the steps: of the whole and of its tiles."""
     if not log.points[-1].totals:
         return {}
     return {
@@ -117,7 +124,7 @@ def _history(log: ValidationLog) -> dict[str, list[tuple[int, float]]]:
 
 
 def validation_log(job: JobRecord, folder: Path) -> ValidationLog | None:
-    """What the training in `folder` has found on held-out images so far; None for another kind of job."""
+    """The log of the validations of the training in `folder`; None for another kind of job."""
     return read_validation_log(folder / STATE) if job.kind == "train" else None
 
 

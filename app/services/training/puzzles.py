@@ -1,4 +1,4 @@
-"""Puzzles on an image of one's choice: what a task shows a network, the right answer, and a checkpoint's answer."""
+"""Puzzles on a chosen image: what a task shows the network, the right answer, and a checkpoint's answer."""
 
 import io
 import random
@@ -19,15 +19,19 @@ from app.services.uploads import UploadsService
 from models.puzzles import Pose, Posed, PuzzlePicture
 from models.recipes import RECIPES
 
-PARTNERS = 3  # other images beside the asked one: some puzzles take pieces of another
-KEPT = 64  # puzzles: the pictures of a page are asked for right after it
+PARTNERS = 3  # further images that the predictor gets, because some puzzles take pieces of other images
+KEPT = 64  # puzzles kept in memory, because a browser asks for the pictures of a page right after the page
 GAP = 4  # pixels between the pictures of a sheet
-GLANCED = 8  # photos of which the most colourful is taken where nobody chose one
+GLANCED = 8  # where nobody chose a photo, the most colourful of so many is taken
 
 
 @dataclass(frozen=True)
 class PuzzleRequest:
-    """Which image, and which puzzle of it: `seed` draws the views and picks one where there are several."""
+    """The image that a puzzle is made of: a `row` of a `gallery`, or an `upload`.
+
+    `seed` draws the views, and picks one puzzle where there are several. `checkpoint` is the one that shall answer;
+    None asks for the puzzle alone.
+    """
 
     gallery: str | None = None
     row: int | None = None
@@ -37,7 +41,7 @@ class PuzzleRequest:
 
 
 class PuzzlesService:
-    """Poses puzzles through the predictor; the same question has the same puzzle."""
+    """Makes puzzles through the predictor; the same request gives the same puzzle."""
 
     def __init__(
         self,
@@ -54,7 +58,7 @@ class PuzzlesService:
 
     @property
     def ready(self) -> bool:
-        """Whether puzzles can be posed now; the predictor takes a few seconds to start."""
+        """Whether the predictor is running; it takes a few seconds to start."""
         return self._predictor.ready
 
     def solvers(self, task: str) -> list[CheckpointRecord]:
@@ -62,16 +66,19 @@ class PuzzlesService:
         return self._checkpoints.of_task(task)
 
     def photo(self, gallery: str, seed: int) -> int | None:
-        """A row by chance, of several the most colourful: gray walls make poor puzzles. Raises NotFound."""
+        """The most colourful of eight random rows, because gray walls make poor puzzles. Raises NotFound.
+
+        None where the gallery is empty.
+        """
         pack = self._galleries.pack(gallery)
         rows = random.Random(seed).sample(range(len(pack)), min(GLANCED, len(pack)))
         return max(rows, key=lambda row: colourfulness(pack.thumb(row)), default=None)
 
     def pose(self, task: str, asked: PuzzleRequest) -> Posed:
-        """The puzzle and, with a checkpoint, its answer.
+        """The puzzle and, where a checkpoint is named, the checkpoint's answer.
 
-        Raises NotFound for a task, image or checkpoint that is not there, Conflict for a checkpoint of another task,
-        BadQuery for a task of labels on an image without any, Busy while the predictor starts.
+        Raises NotFound for an unknown task, image or checkpoint, Conflict for a checkpoint of another task, BadQuery
+        where no image is named or the task needs labels and the image has none, Busy while the predictor starts.
         """
         if task not in RECIPES:
             raise NotFound("unknown_task", f"There is no task {task[:40]!r}; there are {', '.join(RECIPES)}.")
@@ -88,7 +95,7 @@ class PuzzlesService:
         return checkpoint_network(record)
 
     def _images(self, asked: PuzzleRequest) -> tuple[bytes, ...]:
-        """The asked image first, then others of its gallery."""
+        """The asked image, followed by other images of its gallery."""
         if asked.upload is not None:
             mine = self._uploads.open(asked.upload).jpeg
             gallery = asked.gallery or next((item.slug for item in self._galleries.list(limit=1).galleries), None)
@@ -111,9 +118,10 @@ class PuzzlesService:
 
 
 def colourfulness(picture: bytes) -> float:
-    """Root of the variances of red less green and of yellow less blue, of a picture in 0..255; gray has 0.
+    """How colourful an encoded picture is: 0 for gray.
 
-    After Hasler, Suesstrunk, "Measuring colourfulness in natural images", 2003, without their term of the means.
+    The root of the sum of two variances: of red minus green and of yellow minus blue, in values from 0 to 255. After
+    Hasler, Suesstrunk, "Measuring colourfulness in natural images", 2003, without their term of the means.
     """
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=np.float32)
     red, green, blue = np.moveaxis(pixels, -1, 0)
@@ -121,7 +129,7 @@ def colourfulness(picture: bytes) -> float:
 
 
 def sheet(pictures: Sequence[PuzzlePicture], columns: int) -> bytes:
-    """Pictures side by side and below each other, as PNG."""
+    """The pictures in rows of `columns` on one sheet, as PNG."""
     height, width = (max(item.pixels.shape[side] for item in pictures) for side in (0, 1))
     rows = -(-len(pictures) // columns)
     shape = (rows * (height + GAP) - GAP, min(columns, len(pictures)) * (width + GAP) - GAP, 4)
@@ -135,7 +143,7 @@ def sheet(pictures: Sequence[PuzzlePicture], columns: int) -> bytes:
 
 
 def png(pixels: np.typing.NDArray[np.uint8]) -> bytes:
-    """Pixels (H, W, 3 or 4) as PNG."""
+    """Pixels of shape (H, W, 3 or 4) as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""How a unit grew: its best images at each step of the training that was kept, and what neighbours were worth then."""
+"""How a unit developed during training: its best images and the accuracy of its layer at each kept step."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from models.training import snapshots
 
 @dataclass(frozen=True)
 class GrownImage:
-    """An image of the gallery and what it made of the unit."""
+    """A row of the gallery and the unit's value in it."""
 
     row: int
     value: float
@@ -19,7 +19,10 @@ class GrownImage:
 
 @dataclass(frozen=True)
 class UnitGrowth:
-    """The unit at step `at`, one of `steps`, over a sample of `images`; `knn` is that of its layer at that step."""
+    """The unit at step `at`, one of the kept `steps`, over a sample of `images` images.
+
+    `knn` is the nearest-neighbour accuracy of its layer at that step, `chance` that of guessing; None without labels.
+    """
 
     steps: tuple[int, ...]
     at: int
@@ -30,9 +33,9 @@ class UnitGrowth:
 
 
 def unit_growth(scan: OpenScan, layer: str, unit: int, at: int | None) -> UnitGrowth | None:
-    """From the checkpoint's timeline on the gallery; None where there is none of these very weights and images.
+    """The unit at step `at`, from the checkpoint's timeline; None where no timeline has these weights and this gallery.
 
-    Without a step, or with one that was not kept, the last.
+    Where `at` is None or was not kept, the last step is taken.
     """
     trained = scan.checkpoint
     found = timelines.read(timelines.place(trained.folder, scan.gallery))

@@ -1,7 +1,7 @@
 """A unit's map as a picture to lay over its image: transparent where the unit is silent, red where it fires most.
 
-One scale for all images: 0 to the largest value of the unit in the whole scan. Each cell of the map is drawn as the
-square that it stands for, a stride wide; smoothing is asked for, because it invents values between the cells.
+All images have one scale: from 0 to the unit's largest value in the whole scan. Each cell of the map is drawn as a
+square as wide as the stride. The map is smoothed only on request, because smoothing invents values between cells.
 """
 
 from io import BytesIO
@@ -17,7 +17,7 @@ OPACITY = 0.78
 
 
 def png(heat: RowHeat, *, smooth: bool = False) -> bytes:
-    """The map at its place in an image of the stored size, relative to the unit's largest value in the scan."""
+    """A transparent PNG of the stored image's size, with the map at the place that it belongs to."""
     values = heat.heat.values.astype(np.float32)
     level = np.clip(values / heat.highest, 0, 1) if heat.highest > 0 else np.zeros_like(values)
     placed = _placed(heat, level, smooth=smooth)
@@ -39,7 +39,7 @@ def _placed(heat: RowHeat, values: NDArray[np.float32], *, smooth: bool) -> NDAr
     stride, offset = scale * (heat.layer.stride or 1), scale * (heat.layer.offset or 0.0)
     rows, columns = values.shape
     padded = Image.fromarray(np.pad(values, 1, mode="edge"), "F")
-    # Pillow asks which input point belongs to an output point; cell c of the map lies at c + 1.5 of the padded one.
+    # Pillow wants the input point of each output point; the centre of cell c is at c + 1.5 in the padded map.
     places = (1 / stride, 0.0, 1.5 - (x0 + offset) / stride, 0.0, 1 / stride, 1.5 - (y0 + offset) / stride)
     between = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     drawn = np.asarray(padded.transform((heat.width, heat.height), Image.Transform.AFFINE, places, between))

@@ -1,4 +1,4 @@
-"""The images of a layer's units, out of a scan and its gallery: the best of many units, the whole range of one."""
+"""The images of a layer's units, from a scan and its gallery: the best of many units, the whole range of one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +25,12 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class TopImage:
-    """An image and what a unit answers to it: where in the layer's map, and what that cell sees.
+    """An image, the unit's largest value in it, and where that value is.
 
-    y and x are None for layers without a map and for images that do not fire the unit; their box is all that the
-    network was shown. `region` is the part of the box that matters to the unit, None where that is not known. `seen`:
-    the network was trained on the image.
+    `y` and `x` are the cell of the layer's map with this value, `box` is the cell's receptive field in the image. For
+    layers without a map and for images that do not fire the unit, `y` and `x` are None and `box` is all that the
+    network was shown. `region` is the part of the box that matters to the unit, None where that is not known. `seen`
+    says that the network was trained on the image.
     """
 
     row: int
@@ -44,7 +45,7 @@ class TopImage:
 
 @dataclass(frozen=True)
 class Answer:
-    """A row, the unit's value in it, and the cell (y, x) that fires most."""
+    """A row, the unit's largest value in it, and the cell (y, x) that has this value."""
 
     row: int
     value: float
@@ -53,7 +54,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class UnitImageRow:
-    """Some images out of the `among` that a row is about; `level` is the value that p90 and median stand for."""
+    """Some images for one row of the unit's page, chosen out of `among` images.
+
+    `level` is the value at the quantile, for the rows `p90` and `median`; None for the others.
+    """
 
     name: RowName
     images: tuple[TopImage, ...]
@@ -63,7 +67,7 @@ class UnitImageRow:
 
 @dataclass(frozen=True)
 class PickedRows:
-    """Rows of the gallery for one row of the page."""
+    """The same as a `UnitImageRow`, before the images themselves are read."""
 
     name: RowName
     answers: tuple[Answer, ...]
@@ -72,7 +76,11 @@ class PickedRows:
 
 
 class UnitAnswers:
-    """One unit's values over all images, exact where the top list has them, and the order of those that are allowed."""
+    """One unit's values over all images, exact for its top images, and the order of the images that may be shown.
+
+    `allowed` flags these images, None allows all. `shown` are their rows, `ranked` those of them that fire the unit,
+    largest value first, `silent` those that do not.
+    """
 
     def __init__(
         self, firing: UnitMaxima, table: UnitTable, unit: int, allowed: NDArray[np.bool_] | None = None
@@ -80,7 +88,7 @@ class UnitAnswers:
         self._firing = firing
         self.values = firing.values.copy()
         kept = table.values[unit] > 0
-        self.values[table.rows[unit][kept]] = table.values[unit][kept]  # half precision orders less finely
+        self.values[table.rows[unit][kept]] = table.values[unit][kept]  # the others are half precision
         shown = np.ones(len(self.values), dtype=np.bool_) if allowed is None else allowed
         self.shown: NDArray[np.intp] = np.flatnonzero(shown)
         fired = np.flatnonzero((self.values > 0) & shown)
@@ -91,7 +99,7 @@ class UnitAnswers:
         return Answer(row, float(self.values[row]), self._firing.cell(row))
 
     def choose(self, name: RowName, *, sources: NDArray[np.int32] | None, count: int, seed: int) -> PickedRows:
-        """The images of one row; `sources` given: at most one from each."""
+        """At most `count` images for one row of the page; where `sources` are given, at most one from each of them."""
         rng = np.random.default_rng([seed, NAMES.index(name)])
         level = None
         order: NDArray[np.integer]
@@ -112,11 +120,10 @@ class UnitAnswers:
 
 
 class UnitPictures:
-    """Reads one layer of a scan; where `sources` are given, at most one image is taken from each source picture.
+    """Reads the images of one layer's units.
 
-    Images seen in training are left out where there are others, unless `which` is "all".
-
-    All methods raise Conflict where files are damaged.
+    Where methods are given `sources`, they take at most one image from each source picture. Images seen in training
+    are left out where there are others, unless `which` is "all". All methods raise Conflict where files are damaged.
     """
 
     def __init__(
@@ -127,17 +134,17 @@ class UnitPictures:
         self._seen, self._allowed = seen, seen.unseen(which)
 
     def sources(self) -> Sources:
-        """Which source picture each scanned row comes from; -1: not known."""
+        """The number of the source picture that each scanned row comes from; -1 where it is not known."""
         return np.asarray(guarded(self._pack.pictures)[: self._reader.rows])
 
     def tops(self, units: Sequence[int], count: int, sources: Sources | None) -> list[tuple[TopImage, ...]]:
-        """The best images of each unit, with what is known of them read once."""
+        """The best images of each unit; their metadata is read once for all units."""
         found = [self._best(unit, count, sources) for unit in units]
         known = self._known([answer.row for answers in found for answer in answers])
         return [self._images(unit, answers, known) for unit, answers in zip(units, found, strict=True)]
 
     def rows(self, unit: int, sources: Sources | None, *, seed: int) -> tuple[UnitImageRow, ...]:
-        """Images of a unit's whole range; none where the scan kept its top images only."""
+        """Images of a unit's whole range; none where the scan kept only top images."""
         answers = self._answers(unit)
         if answers is None:
             return ()
@@ -148,7 +155,7 @@ class UnitPictures:
         )
 
     def _best(self, unit: int, count: int, sources: Sources | None) -> list[Answer]:
-        """The first of a unit's top list; where that holds too few sources, of all images that fire it."""
+        """The first of a unit's top images; where too few of these may be shown, the first of all that fire it."""
         if self._table.dead[unit]:
             return []
         listed = [int(row) for row in self._table.rows[unit]]
@@ -183,12 +190,12 @@ class UnitPictures:
 
 
 def at_quantile(count: int, share: float) -> int:
-    """The place of a quantile in a list of that many, largest first: the image that `share` of them do not exceed."""
+    """The place of a quantile in a list of `count` values, largest first: `share` of them do not exceed that one."""
     return max(0, min(count - 1, round((1 - share) * (count - 1))))
 
 
 def image_of(reader: ScanReader, card: LayerCard, unit: int, answer: Answer, known: PackRow) -> TopImage:
-    """The image of an answer with the boxes on it."""
+    """The image of an answer, with the boxes to draw on it."""
     width, height, (y, x) = known.jpeg_width, known.jpeg_height, answer.cell
     if card.kind != "conv" or answer.value <= 0:
         box = reader.crop(card.name, width=width, height=height)
@@ -205,9 +212,9 @@ def image_of(reader: ScanReader, card: LayerCard, unit: int, answer: Answer, kno
 
 
 def one_per_source(rows: Iterable[int], sources: NDArray[np.int32] | None, count: int) -> list[int]:
-    """The first `count` rows, at most one from each source picture; rows without one are sources of their own.
+    """The first `count` rows, at most one from each source picture; a row without a known source is always taken.
 
-    `sources` None takes them all.
+    Where `sources` is None, every row is.
     """
     kept: list[int] = []
     taken: set[int] = set()
@@ -222,6 +229,6 @@ def one_per_source(rows: Iterable[int], sources: NDArray[np.int32] | None, count
 
 
 def from_first(values: Sequence[float] | NDArray[np.floating] | NDArray[np.intp], first: int) -> list[int]:
-    """Positions 0..n-1 by their distance from `first`, nearer ones first, the earlier of two first."""
+    """Positions 0..n-1 by their distance from `first`, nearest first; of two equally near the earlier first."""
     positions = np.arange(len(values))
     return [int(at) for at in np.argsort(np.abs(positions - first), kind="stable")]

@@ -1,4 +1,4 @@
-"""Units of a layer that fire on the same images: correlated embeddings, and top images that they share."""
+"""Units of a layer that fire on the same images, by the correlation of their values and by shared top images."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from models.scans.unit_tables import UnitTable
 
 SAMPLE = 4096  # images that are compared, evenly spread over the scan
 SHOWN = 12
-TOP = 8  # images that overlaps are about
+TOP = 8  # top images of each unit that are compared
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SimilarUnit:
 
 
 def columns(reader: ScanReader, layer: str) -> NDArray[np.float32]:
-    """The layer's embeddings of at most SAMPLE images with zero mean and unit length by column; constant ones are 0."""
+    """The layer's embeddings of at most SAMPLE images, every column with zero mean and unit length; constant ones 0."""
     rows = np.unique(np.linspace(0, reader.rows - 1, min(SAMPLE, reader.rows)).astype(np.int64))
     values = _rows(reader, layer, rows)
     values -= values.mean(axis=0)
@@ -40,7 +40,7 @@ def similar(standardised: NDArray[np.float32], unit: int, count: int = SHOWN) ->
 
 @dataclass(frozen=True)
 class Overlap:
-    """Another unit of the layer that has `shared` of a unit's top images, and the Jaccard index of the two sets."""
+    """Another unit of the layer: how many top images it shares with the unit, and the Jaccard index of the two sets."""
 
     unit: int
     shared: int
@@ -49,7 +49,10 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """How a unit's top images overlap with those of the layer's other live units: the most, and the mean over all."""
+    """How a unit's `top` top images overlap with those of the `others` other units that fire at all.
+
+    `mean` is the mean Jaccard index over all of them; `most` are the units with the largest overlap.
+    """
 
     top: int
     others: int
@@ -58,7 +61,7 @@ class Overlaps:
 
 
 def overlaps(table: UnitTable, unit: int, count: int = SHOWN) -> Overlaps:
-    """Jaccard index |A and B| / |A or B| of a unit's top images with those of each other unit that fires."""
+    """The Jaccard index |A and B| / |A or B| of a unit's top images with those of each other unit that fires."""
     fires = table.values[:, :TOP] > 0  # (U, 8)
     own = table.rows[unit, :TOP][fires[unit]]
     shared = (np.isin(table.rows[:, :TOP], own) & fires).sum(axis=1)

@@ -1,4 +1,4 @@
-"""How one image drives a checkpoint: the units that stand out on it, the first filters in order of their response."""
+"""How a network responds to one image: the units that stand out on it, and the first filters by their response."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,12 +17,15 @@ from models.card import last_conv
 from models.scans.files import ScanReader
 
 UNITS, CROPS = 3, 6
-LOOKED_AT = 24  # top images from which one a source picture is taken
+LOOKED_AT = 24  # top images that are read; of these, at most one from each source picture is shown
 
 
 @dataclass(frozen=True)
 class StandOut:
-    """A unit, its best images, and how far above its usual response an image drives it, in standard deviations."""
+    """A unit, its best images, and how far above its usual response an image drives it, in standard deviations.
+
+    `chosen` says whether the unit was chosen because it stands out, or at random beside those that do.
+    """
 
     unit: UnitSummary
     score: float
@@ -39,7 +42,7 @@ class StandOut:
 
 
 class ResponsesService:
-    """What one image does inside a network, beside what images usually do there."""
+    """Compares a network's response to one image with its usual responses."""
 
     def __init__(self, units: UnitsService, predictor: Predictor) -> None:
         self._units = units
@@ -48,9 +51,9 @@ class ResponsesService:
     def standing_out(
         self, scan: OpenScan, jpeg: bytes, *, row: int | None = None, seed: int = 0
     ) -> tuple[str, tuple[StandOut, ...]]:
-        """The last convolution; three of its units that the image drives most above their usual response, three others.
+        """The name of the last convolution, the three of its units that stand out most, and three random others.
 
-        A scanned `row` needs no network. Raises NotFound, Conflict, Busy.
+        Where `row` is given the scan knows the response, so that no network is asked. Raises NotFound, Conflict, Busy.
         """
         reader = scan.reader
         layer = _shown_layer(reader)
@@ -67,7 +70,7 @@ class ResponsesService:
         )
 
     def filters(self, checkpoint: OpenCheckpoint, jpeg: bytes) -> tuple[int, ...]:
-        """First-layer filters, those first that the image drives most on average. Raises Conflict, Busy."""
+        """The first-layer filters, largest mean response to the image first. Raises Conflict, Busy."""
         layer = checkpoint.card.first_layer.name
         answer = self._predictor.embed(checkpoint_network(checkpoint.record), jpeg, layer)
         return tuple(np.argsort(-answer.vector, kind="stable").tolist())
@@ -85,7 +88,7 @@ def _shown_layer(reader: ScanReader) -> str:
 
 
 def _usual(reader: ScanReader, layer: str) -> Floats:
-    """The responses of the images of the scan's first shard: enough to say what is usual, whatever the scan's size."""
+    """The responses to the images of the scan's first shard, which are enough to say what is usual."""
     return np.asarray(next(reader.embedding_parts(layer)), dtype=np.float32)
 
 

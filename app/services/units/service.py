@@ -1,4 +1,4 @@
-"""Units of a scan: the grid of a layer's units, one unit with its images and boxes, heat maps."""
+"""The service for units of a scan: lists of a layer's units, one unit with its images and boxes, heat maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,10 @@ KEPT_LAYERS = 4
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of an image's largest value of the unit, over all scanned images; `share_active` of them are above zero.
+    """Statistics of a unit over all scanned images, each with the unit's largest value in it.
 
-    `active`: the mean is above a thousandth of the layer's largest mean.
+    `share_active` is the share of images with a value above zero. A unit is `active` where its mean is above a
+    thousandth of the layer's largest mean, and `dead` where it never fires.
     """
 
     mean: float
@@ -52,7 +53,7 @@ class UnitSummary:
 
 @dataclass(frozen=True)
 class UnitsPage:
-    """Some units of a layer, how many there are, and the cursor of those after them."""
+    """Some units of a layer, how many units it has and how many are dead, and the cursor of the next page."""
 
     layer: LayerCard
     gallery: str
@@ -64,7 +65,7 @@ class UnitsPage:
 
 @dataclass(frozen=True)
 class Walk:
-    """A unit's place (from 0) among `total`, and the units before and after it."""
+    """A unit's place (from 0) in an order of all `total` units, and the units before and after it."""
 
     place: int
     total: int
@@ -76,7 +77,8 @@ class Walk:
 class UnitDetail:
     """One unit: statistics, histogram over `edges`, images of its whole range, and the units that fire alike.
 
-    `rows` is empty where the scan kept its top images only. `has_sources`: images of the gallery share source pictures.
+    `rows` is empty where the scan kept only top images. `has_sources` says that several images of the gallery may come
+    from one source picture.
     """
 
     scan: str
@@ -95,13 +97,17 @@ class UnitDetail:
 
     @property
     def address(self) -> str:
-        """What to cite."""
+        """The name by which the unit can be cited."""
         return f"{self.checkpoint}:{self.layer.name}:{self.unit}"
 
 
 @dataclass(frozen=True)
 class RowHeat:
-    """A unit's map on one image: `heat` as the network gave it, the image's size, and the unit's largest value."""
+    """A unit's map on one image.
+
+    `heat` is as the network gave it, for an input of `side` px; `width` and `height` are those of the stored image.
+    `highest` is the unit's largest value in the whole scan.
+    """
 
     layer: LayerCard
     unit: int
@@ -114,7 +120,7 @@ class RowHeat:
 
 
 class UnitsService:
-    """What scans know about units; heat maps are computed by the predictor when asked for."""
+    """Reads what scans recorded about units; heat maps are computed by the predictor when asked for."""
 
     def __init__(self, predictor: Predictor, seen: SeenService) -> None:
         self._predictor = predictor
@@ -133,7 +139,10 @@ class UnitsService:
         per_source: bool = True,
         which: Which = "unseen",
     ) -> UnitsPage:
-        """Units by number, or the largest statistic first; the cursor counts places. Raises NotFound, BadQuery."""
+        """A page of units with their `best` top images. Raises NotFound, BadQuery.
+
+        They are ordered by number, or by a statistic, largest first; the cursor is a place in this order.
+        """
         card, table = _read(scan, layer)
         start = 0 if cursor is None else position(cursor)
         units = [int(unit) for unit in _order(table, sort)[start : start + limit]]
@@ -163,7 +172,7 @@ class UnitsService:
         return self._summaries(scan, table, layer, units, best, per_source=per_source, which=which)
 
     def walk(self, scan: OpenScan, layer: str, unit: int, sort: Sort) -> Walk:
-        """Where a unit stands in its layer in this order, and its neighbours there. Raises NotFound."""
+        """A unit's place in this order of its layer, and its neighbours in it. Raises NotFound."""
         card, table = _read(scan, layer)
         _check_unit(card, unit)
         order = _order(table, sort)
@@ -182,9 +191,10 @@ class UnitsService:
         which: Which = "unseen",
         seed: int = 0,
     ) -> UnitDetail:
-        """One unit. `per_source`: at most one image from each source picture; `seed` draws the random ones.
+        """One unit. Raises NotFound.
 
-        `which` "unseen" leaves out images seen in training where there are others. Raises NotFound.
+        `per_source` takes at most one image from each source picture; `seed` draws the random images; `which` "unseen"
+        leaves out images seen in training where there are others.
         """
         card, table = _read(scan, layer)
         _check_unit(card, unit)
@@ -244,12 +254,12 @@ class UnitsService:
 
 
 def has_sources(scan: OpenScan) -> bool:
-    """Whether images of the scanned gallery are known to share source pictures. Raises Conflict."""
+    """Whether the source pictures of the scanned gallery's images are known. Raises Conflict."""
     return bool((guarded(scan.pack.sources) >= 0).any())
 
 
 def _read(scan: OpenScan, layer: str) -> tuple[LayerCard, UnitTable]:
-    """A layer and what is known of its units. Raises NotFound, Conflict."""
+    """A layer and the table of its units. Raises NotFound, Conflict."""
     return scan.layer(layer), guarded(scan.reader.units, layer)
 
 

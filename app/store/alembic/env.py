@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: over the connection, and inside the transaction, that `upgrade` gives it."""
+"""Alembic's environment: it runs the migrations on the connection, and in the transaction, that `upgrade` gives it."""
 
 from alembic import context
 

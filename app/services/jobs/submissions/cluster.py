@@ -1,4 +1,4 @@
-"""Clusterings as they are submitted: which layer of which scan, into how many clusters or by whose centres."""
+"""Checks the submission of a clustering: scan, layer, and the number of clusters or the centres to use."""
 
 from typing import Any, Literal, Self
 
@@ -22,7 +22,11 @@ MOST_CLUSTERS = 100_000
 
 
 class ClusterSpec(BaseModel):
-    """What a clustering can be told. `centres`: the clustering whose centres are used instead of new ones."""
+    """The settings of a clustering.
+
+    `centres` is the slug of a clustering whose centres are used instead of new ones. `pca` is the number of dimensions
+    that values are reduced to, None for no reduction. `fit` says which split the centres are fitted on.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +45,7 @@ class ClusterSpec(BaseModel):
 
     @model_validator(mode="after")
     def consistent(self) -> Self:
-        """Refuse what contradicts itself."""
+        """Refuse settings that contradict each other."""
         if (self.method == "centres") != (self.centres is not None):
             raise PydanticCustomError(
                 "centres", "Method centres needs the name of a clustering in `centres`, others none"
@@ -104,13 +108,13 @@ def _scan_input(session: Session, slug: str) -> tuple[Input, tuple[str, ...], st
 
 
 def _promised(session: Session, kind: str, slug: str) -> JobRow | None:
-    """The unfinished job that makes this artefact."""
+    """The unfinished job that will make or extend this artefact; None where there is none."""
     query = select(JobRow).where(JobRow.output_kind == kind, JobRow.output_slug == slug)
     return session.scalar(query.where(JobRow.state.not_in(ENDED)).order_by(JobRow.id.desc()))
 
 
 def _check_size(pack: Pack, asked: ClusterSpec, scan: Input) -> None:
-    """Raises BadQuery where fewer images can be fitted on than there shall be clusters."""
+    """Raises BadQuery where more clusters are asked for than there are images to fit them on."""
     options = Options(k=asked.k, seed=asked.seed, fit=asked.fit)
     try:
         fitted = int(fitted_mask(pack, options, len(pack)).sum())
@@ -126,7 +130,7 @@ def _check_size(pack: Pack, asked: ClusterSpec, scan: Input) -> None:
 
 
 def _slug(asked: ClusterSpec) -> str:
-    """`<scan>-<layer>-k100`, with what is unusual about it."""
+    """`<scan>-<layer>-k100`, followed by the settings that differ from the defaults."""
     stem = f"{asked.scan}-{asked.layer}".lower().replace("_", "-").replace(".", "-")
     if asked.method == "centres":
         return f"{stem}-by-{asked.centres}"[:200]

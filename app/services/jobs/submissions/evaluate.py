@@ -1,4 +1,4 @@
-"""Evaluations as they are submitted: which checkpoint, on which gallery, on how many images."""
+"""Checks the submission of an evaluation: checkpoint, gallery, and how many images to use."""
 
 from typing import Any
 
@@ -13,7 +13,10 @@ from models.counting import evaluations
 
 
 class EvaluateSpec(PairSpec):
-    """What an evaluation can be told: how many images for the equation, to search in, and to ask with."""
+    """The settings of an evaluation.
+
+    `images` test the counting equation; `queries` images look for their neighbours among `database` images.
+    """
 
     images: int = Field(512, ge=2, le=10_000)
     database: int = Field(3500, ge=20, le=100_000)

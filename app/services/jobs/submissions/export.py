@@ -1,4 +1,4 @@
-"""Exports as they are submitted: which checkpoint, in which form."""
+"""Checks the submission of an export: the checkpoint and the file format."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from models.checkpoints.exports import Format, path_of
 
 
 class ExportSpec(BaseModel):
-    """What an export can be told."""
+    """The settings of an export."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Imports as they are submitted: what a source may say, whether its place may be read, and the gallery's own row."""
+"""Checks the submission of an import: its source, whether the server may read it, and the gallery's row."""
 
 import os
 import stat
@@ -37,7 +37,7 @@ class FolderFrom(_StrictSource):
 
 
 class ManifestFrom(_StrictSource):
-    """A CSV or Parquet file with a column path, relative to the file, and optionally label, split, counts, source."""
+    """A CSV or Parquet file with a column `path`, relative to the file, and optionally label, split, counts, source."""
 
     kind: Literal["manifest"]
     path: str = Field(max_length=MAX_PATH, description="absolute path on the server, below TESSERA_ROOTS")
@@ -50,7 +50,7 @@ class SampleFrom(_StrictSource):
 
 
 class CountablesFrom(_StrictSource):
-    """Generated scenes of things to count, with their truth; each split draws its seeds from a stream of its own."""
+    """Generated scenes of things to count, with their truth; the two splits draw their seeds from separate streams."""
 
     kind: Literal["countables"]
     seed: StrictInt = Field(0, ge=0, lt=1 << 20)
@@ -60,7 +60,7 @@ class CountablesFrom(_StrictSource):
 
     @model_validator(mode="after")
     def not_empty(self) -> Self:
-        """Refuse to make a gallery of nothing."""
+        """Refuse a source without any scenes."""
         if not self.scenes and not self.sweeps:
             raise PydanticCustomError("no_scenes", "Ask for mixed scenes, for sweeps, or for both")
         return self
@@ -167,12 +167,12 @@ def checked(settings: Settings, source: GallerySource) -> GallerySource:
 
 
 def batch_folder(settings: Settings, slug: str, batch: str) -> Path:
-    """Where the uploaded files of one request wait."""
+    """The folder in which the uploaded files of one request wait for their import."""
     return settings.workspace / UPLOADS / f"{slug}-{batch}"
 
 
 def _public(source: GallerySource) -> dict[str, Any]:
-    """The source as a job shows it: everything but its place on this machine, which is among the job's inputs."""
+    """The source as a job shows it: without its path on this machine, which is among the job's inputs."""
     return source.model_dump(exclude_none=True, exclude={"path"})
 
 

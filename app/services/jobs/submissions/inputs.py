@@ -1,4 +1,4 @@
-"""What a submitted job works on: the folders it will read, and the jobs that have yet to fill them."""
+"""The inputs of a submitted job: the folders it will read, and the unfinished jobs that will fill them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,11 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Input:
-    """A folder the job will read, what it holds, and the job that has yet to fill it."""
+    """A folder that the job will read.
+
+    `job` is the id of the unfinished job that will fill the folder, None where it is full; `shards` are those of a
+    gallery.
+    """
 
     folder: str
     fingerprint: str
@@ -42,7 +46,7 @@ def validated(model: type[Spec], spec: dict[str, Any]) -> Spec:
 
 
 def checkpoint_input(session: Session, slug: str) -> Input:
-    """The checkpoint, or the training that will make it."""
+    """The checkpoint, or the training that will make it. Raises NotFound."""
     row = session.scalar(select(CheckpointRow).where(CheckpointRow.slug == slug))
     if row is not None:
         return Input(row.folder, row.sha256)
@@ -54,7 +58,7 @@ def checkpoint_input(session: Session, slug: str) -> Input:
 
 
 def card_of(store: Store, checkpoint: Input) -> Card | None:
-    """The checkpoint's card; None while a job has yet to make it. Raises Conflict where the files are damaged."""
+    """The checkpoint's card; None where a job has not made it yet. Raises Conflict where the files are damaged."""
     if checkpoint.job is not None:
         return None
     try:
@@ -66,7 +70,7 @@ def card_of(store: Store, checkpoint: Input) -> Card | None:
 def prepared_from(
     inputs: Mapping[str, Input], spec: BaseModel, *, slug: str, path: str, keep_slug: bool = False
 ) -> PreparedJob:
-    """The submission of a job that reads all of `inputs` and waits for the jobs that have yet to fill them."""
+    """The submission of a job that reads all of `inputs` and waits for the unfinished jobs that fill them."""
     return PreparedJob(
         spec=spec.model_dump(mode="json"),
         slug=slug,
@@ -79,14 +83,14 @@ def prepared_from(
 
 
 def gallery_input(session: Session, slug: str) -> Input:
-    """The gallery, and the import that still fills it."""
+    """The gallery, and the import that is still filling it. Raises NotFound, and Conflict where it stays empty."""
     row = session.scalar(select(GalleryRow).where(GalleryRow.slug == slug))
     if row is None:
         raise unknown(session, GalleryRow, slug)
     job = None if row.job_id is None else session.get(JobRow, row.job_id)
     shards = tuple(Shard(s["file"], s["rows"], s["sha256"]) for s in row.shards)
     if job is not None and job.state not in ("failed", "cancelled", "blocked"):
-        # The same before and after the import is done, so that a scan submitted early is found again.
+        # This fingerprint is the same before and after the import ends, so a scan submitted early is found again.
         return Input(
             row.folder, f"import-{job.id}", job.id if job.state != "done" else None, _filled(shards, job, slug)
         )

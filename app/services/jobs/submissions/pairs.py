@@ -1,4 +1,4 @@
-"""A checkpoint looking at a gallery: what evaluations, readouts, checks, timelines and probes have in common."""
+"""Submissions that name a checkpoint and a gallery: the shared part of evaluations, readouts, checks and others."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ from app.store.engine import Store
 
 
 class PairSpec(BaseModel):
-    """The checkpoint and the gallery, by slug; each kind adds what else it can be told."""
+    """The checkpoint and the gallery, by slug; each kind of job adds its own settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,14 +22,14 @@ class PairSpec(BaseModel):
 
 @dataclass(frozen=True)
 class CheckpointAndGallery:
-    """Both as inputs of a job."""
+    """A checkpoint and a gallery as inputs of a job."""
 
     checkpoint: Input
     gallery: Input
 
     @classmethod
     def find(cls, store: Store, asked: PairSpec) -> Self:
-        """What the spec names, or the jobs that will make it. Raises NotFound, Conflict."""
+        """The checkpoint and gallery of a spec, or the jobs that will make them. Raises NotFound, Conflict."""
         with store.read() as session:
             return cls(checkpoint_input(session, asked.checkpoint), gallery_input(session, asked.gallery))
 
@@ -40,7 +40,7 @@ class CheckpointAndGallery:
             raise BadQuery("no_counts", f"This checkpoint has no counting head, so there is nothing to {what_for}.")
 
     def prepared(self, asked: PairSpec, path: str) -> PreparedJob:
-        """The submission of a job that writes `path`, in the checkpoint's name; the same path again is replaced."""
+        """The submission of a job with the checkpoint's slug that writes `path`; a file that is there is replaced."""
         inputs = {"checkpoint": self.checkpoint, "gallery": self.gallery}
         return prepared_from(inputs, asked, slug=asked.checkpoint, path=path, keep_slug=True)
 

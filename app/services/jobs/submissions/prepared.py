@@ -1,4 +1,4 @@
-"""What a submission becomes once its kind has checked it: everything the queue needs to know."""
+"""A checked submission: everything that the queue needs to know about a new job."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from app.store.engine import Store
 class PreparedJob:
     """A valid submission.
 
-    `spec` has every default filled in. `inputs` names folders, relative to the workspace or absolute. `slug` and
-    `path` are those of the artefact. They are a wish: where the slug is taken, "-2", "-3" ... is added to it and to the
-    last part of the path, unless `keep_slug` says that the job works on something that exists already. `fingerprints`
-    are of the inputs; with kind and spec they make the identity. `needs` are jobs that have to be done first.
-    `on_submit` runs in the transaction that adds the job, with its id and the final output, and only when a new row is
-    added.
+    `spec` has every default filled in. `inputs` are folders by name, relative to the workspace or absolute. `slug` and
+    `path` are those of the artefact. Where the slug is taken, "-2", "-3" ... is added to it and to the last part of
+    the path, unless `keep_slug` says that the job works on something that exists already. `fingerprints` are those of
+    the inputs; with kind and spec they make the identity. `needs` are the ids of jobs that have to be done first.
+    `on_submit` is called in the transaction that adds the job, with the job's id and its final output, and only when a
+    new row is added.
     """
 
     spec: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Probes as they are submitted: which checkpoint, on which labelled gallery, by which protocol."""
+"""Checks the submission of a probe: checkpoint, labelled gallery, and protocol."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +23,11 @@ LEAST_SEEDS = 3
 
 
 class ProbeSpec(PairSpec):
-    """What a probe can be told. `layers` None: all; `side` None: the paper's 227 px, or less for small images.
+    """The settings of a probe.
 
-    `target`: what is to be told apart: the label, labels of several words, or what is counted; None: as it looks.
+    `layers` None means all layers. `side` is the side of the input in pixels; None means the paper's 227, or less for
+    small images. `target` says what is predicted: the label, labels of several words, or what is counted; None chooses
+    by what the gallery has. `k` and `temperature` are those of the nearest-neighbour classifier.
     """
 
     layers: tuple[str, ...] | None = Field(None, min_length=1, max_length=200)
@@ -45,7 +47,7 @@ class ProbeSpec(PairSpec):
     @field_validator("seeds")
     @classmethod
     def apart(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        """Refuse a seed twice, which would make the spread too small, and numbers that are no seeds."""
+        """Refuse repeated seeds, which would make the spread too small, and numbers out of range."""
         if len(set(seeds)) < len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
             raise PydanticCustomError("bad_seeds", "Name different whole numbers from 0 to 4294967295")
         return seeds
@@ -54,7 +56,8 @@ class ProbeSpec(PairSpec):
 def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJob:  # noqa: ARG001 - the kinds' interface
     """Check the spec of a probe and fill in its defaults. Raises BadQuery, NotFound, Conflict.
 
-    The labels of a gallery that is there are looked at now, so that nothing is queued that cannot be measured.
+    Where the gallery is complete its labels are checked now, so that no probe is queued that would fail for lack of
+    them.
     """
     asked = validated(ProbeSpec, spec)
     pair = CheckpointAndGallery.find(store, asked)
@@ -68,7 +71,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
 
 
 def _fill(asked: ProbeSpec, card: Card) -> ProbeSpec:
-    """The spec with its layers named, in forward order."""
+    """The spec with its layers listed in forward order."""
     names = card.probed_layers
     if not names:
         raise BadQuery(

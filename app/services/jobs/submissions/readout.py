@@ -1,4 +1,4 @@
-"""Readouts as they are submitted: the checkpoint, the gallery whose things are named, how many scenes to fit on."""
+"""Checks the submission of a readout: checkpoint, gallery of labelled scenes, and how many scenes to fit on."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from models.counting import readouts
 
 
 class ReadoutSpec(PairSpec):
-    """What a readout can be told: `scenes` is how many labelled ones it is fitted on."""
+    """The settings of a readout; `scenes` is the number of labelled scenes that it is fitted on."""
 
     scenes: int = Field(400, ge=readouts.LEAST_FIT, le=10_000)
     seed: int = Field(0, ge=0, le=2**32 - 1)

@@ -1,4 +1,4 @@
-"""Sanity checks as they are submitted: which checkpoint, on which gallery, how long for each preparation."""
+"""Checks the submission of a sanity check: checkpoint, gallery, and the time for each preparation of the images."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from models.sanity import report as sanity_report
 
 
 class SanitySpec(PairSpec):
-    """What a check can be told: `seconds` is what each preparation of the images may take, 64 to 500 of them."""
+    """The settings of a sanity check; `seconds` is the time for each preparation, spent on 64 to 500 images."""
 
     seconds: float = Field(15.0, ge=1.0, le=600.0)
     seed: int = Field(0, ge=0, le=2**32 - 1)

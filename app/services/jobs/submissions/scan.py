@@ -1,4 +1,4 @@
-"""Scans as they are submitted: which checkpoint over which gallery, and whether an earlier scan can be extended."""
+"""Checks the submission of a scan: checkpoint, gallery, and whether an earlier scan can be extended."""
 
 from typing import Any, Literal
 
@@ -24,9 +24,11 @@ from models.scans.unit_tables import TOP_K
 
 
 class ScanSpec(PairSpec):
-    """What a scan can be told. `layers` None: all; `residual` None: wherever there is a counting head.
+    """The settings of a scan.
 
-    `start`: scan what there is of a gallery that is still growing; a scan without it waits, and extends that one.
+    `layers` None means all layers. `residual` asks for the error of the counting equation on every image; None means:
+    where the layer of counts is scanned. `top` is the number of top images kept for each unit. `start` scans the images
+    that a growing gallery has now; a later scan without `start` waits for the import and extends this one.
     """
 
     layers: tuple[str, ...] | None = Field(None, min_length=1, max_length=200)
@@ -69,14 +71,14 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
 
 
 def _begun(session: Session, asked: ScanSpec) -> JobRecord | None:
-    """The unfinished scan of the gallery's start, which this one goes on from."""
+    """The unfinished scan with `start` of the same checkpoint and gallery, which this one will extend."""
     query = select(JobRow).where(JobRow.kind == "scan", JobRow.state.not_in(ENDED)).order_by(JobRow.id.desc())
     wanted = asked.model_dump(mode="json", include={"checkpoint", "gallery"}) | {"start": True}
     return next((record(row) for row in session.scalars(query) if wanted.items() <= dict(row.spec).items()), None)
 
 
 def _fill(asked: ScanSpec, card: Card) -> ScanSpec:
-    """The spec with its defaults: all layers in forward order, the residual where there is something that counts."""
+    """The spec with its defaults: all layers in forward order, the residual where the layer of counts is scanned."""
     if card.filters_only:
         raise Conflict(
             "filters_only",
@@ -95,7 +97,7 @@ def _fill(asked: ScanSpec, card: Card) -> ScanSpec:
 
 
 def _extends(store: Store, row: ScanRow, spec: ScanSpec, checkpoint: Input, gallery: Input) -> bool:
-    """Whether the new scan is this one, and the shards that the gallery has got since."""
+    """Whether the new scan can extend this one: the same weights and settings, over a gallery that has grown since."""
     try:
         info = read_info(store.path(row.folder))
     except ScanUnreadable:

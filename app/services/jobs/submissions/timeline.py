@@ -1,4 +1,4 @@
-"""Timelines as they are submitted: the checkpoint, the gallery, and how many of its images are looked at."""
+"""Checks the submission of a timeline: checkpoint, gallery, and how many of its images to use."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from models.training import snapshots
 
 
 class TimelineSpec(PairSpec):
-    """What a timeline can be told."""
+    """The settings of a timeline; `images` is the number of images of the gallery that it uses."""
 
     images: int = Field(400, ge=timelines.TOP, le=10_000)
 

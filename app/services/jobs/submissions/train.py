@@ -1,4 +1,4 @@
-"""Trainings as they are submitted: the task, its recipe with every setting filled in, and the gallery."""
+"""Checks the submission of a training: task, gallery, and the recipe with every setting filled in."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ LEAST_IMAGES = 20
 
 
 class TrainSpec(BaseModel):
-    """What a training can be told; `config` overrides single settings of the recipe."""
+    """The settings of a training; `config` overrides single settings of the recipe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,10 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
 
 
 def check_size(store: Store, folder: str, config: ImageConfig) -> None:
-    """Raises BadQuery where too few images are large enough: two are held out, which are at most a tenth of them."""
+    """Raises BadQuery where fewer than 20 images are large enough.
+
+    At most a tenth of the images is held out, and a training needs two that are.
+    """
     least = 0 if config.enlarges else config.drawn
     try:
         with Pack.open(store.path(folder)) as pack:
@@ -74,7 +77,7 @@ def check_size(store: Store, folder: str, config: ImageConfig) -> None:
                 if large >= LEAST_IMAGES:
                     return
     except PackDamaged:
-        return  # for the job to tell
+        return  # the job reports the damage
     size = f" of at least {least} px" if least else ""
     raise BadQuery("too_few_images", f"Training needs {LEAST_IMAGES} images{size}; this gallery has {large}.")
 
@@ -95,7 +98,7 @@ def _clusters(session: Session, gallery: str, config: ImageConfig) -> Input | No
 
 
 def _check_labels(store: Store, gallery: Input, config: ImageConfig) -> None:
-    """Raises BadQuery where the gallery has no labels to learn; one that is still filled is looked at by the job."""
+    """Raises BadQuery where the gallery has no labels to learn, and Conflict where its files are damaged."""
     try:
         with Pack.open(store.path(gallery.folder)) as pack:
             targets = known_of(pack, config.targets_from)

@@ -1,4 +1,4 @@
-"""The first tables: jobs and what they need, galleries, checkpoints, scans, notes."""
+"""Adds the first tables: jobs and what they need, galleries, checkpoints, scans, notes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +23,7 @@ def _id() -> sa.Column[int]:
 
 
 def _artefact(table: str) -> list[sa.schema.SchemaItem]:
-    """What every artefact's table has."""
+    """The columns and constraints that every table of artefacts has."""
     return [
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("folder", sa.Text(), nullable=False),

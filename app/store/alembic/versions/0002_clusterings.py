@@ -1,4 +1,4 @@
-"""Clusterings of scans."""
+"""Adds the table of clusterings."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Chains of jobs."""
+"""Adds the table of chains."""
 
 import sqlalchemy as sa
 from alembic import op
