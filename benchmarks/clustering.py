@@ -1,9 +1,10 @@
-"""k-means of many embeddings: time of an iteration against `faiss.Kmeans` in the same run, and memory.
+"""k-means of many embeddings: the time of an iteration against `faiss.Kmeans` in the same run, and the memory.
 
     python -m benchmarks.clustering [--images 20000] [--units 1024] [--clusters 500] [--iterations 3] [--threads 2]
 
-Embeddings are drawn around `clusters` middles and lie in a file as a scan leaves them (float16). With --images 100000
---units 4096 --clusters 2000 this is the size that a clustering must be feasible at; --alone leaves FAISS's own out.
+Embeddings are drawn around `clusters` random centres and lie in a float16 file, as a scan stores them. The largest size
+that a clustering must be able to handle is --images 100000 --units 4096 --clusters 2000. With --alone, `faiss.Kmeans`
+is not run.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from models.clusters.clustering import POINTS, ChosenRows, memory_needed, write_
 from models.clusters.kmeans import assign, first_centres, kmeans
 from models.clusters.space import fit_space
 
-CHUNK = 4096
+CHUNK = 4096  # images written at once
 
 
 def write_embeddings(path: Path, images: int, units: int, clusters: int) -> np.ndarray:  # type: ignore[type-arg]

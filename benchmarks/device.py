@@ -1,12 +1,13 @@
-"""Counting training and scans on one device, each against its bare loop; the device's name is printed with the figures.
+"""Counting training and scans on one device, each against its bare loop; prints the device's name with the figures.
 
     python -m benchmarks.device [--device cuda] [--batch-sizes 256 1024] [--steps 60] [--images 8192]
 
-Training: the recipe `small` from resident pixels, five passes of the network an image, against forward, backward and
-optimiser on views that are there already. Scans: from the pack to the files on disk, once while its JPEGs are decoded
-and once from images that stayed on the device, against the forward pass alone; all layers of AlexNet at 224 px and of
-`small` at 160 px, without and with the counting equation (five more passes, in fp32). What part of its receptive field
-matters to a unit is left out: that takes as long for few images as for many.
+Training: the recipe `small` on pixels that are in the device's memory, five passes of the network an image, against
+forward, backward and optimiser on views that were made beforehand. Scans: from the pack to the files on disk, once
+while the JPEGs are decoded and once from images that stayed on the device, against the forward pass alone; all layers
+of AlexNet at 224 px and of `small` at 160 px, the latter without and with the counting equation (five more passes, in
+fp32). The search for the part of the receptive field that matters to each unit is not measured: it takes as long for
+few images as for many.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def make_small(folder: Path) -> Path:
 
 
 def forward_only(networks: ScanNetworks, images: ScanImages, device: str) -> float:
-    """Images per second of the encoder alone on resident squares, which are all of one size."""
+    """Images per second of the encoder alone on squares that are in memory and all of one size."""
     batch = BATCH.get(networks.trunk.device.type, BATCH["cpu"])
     shown = iter(images.rows(range(len(images.pack))))
     batches = list(_stacks(shown, batch))
@@ -72,7 +73,7 @@ def _stacks(shown: Iterator[tuple[int, object]], batch: int) -> Iterator[torch.T
 
 
 def measure_scan(pack: Pack, checkpoint: Path, scratch: Path, device: str, *, residual: bool) -> None:
-    """Print what a scan does while it decodes, from resident images, and what the forward pass alone would do."""
+    """Prints the speed of a scan while it decodes and from images in memory, and that of the forward pass alone."""
     plan = ScanPlan(checkpoint.name, "benchmark", residual=residual, regions=False)
     networks = open_for_scan(checkpoint, plan, device=device)
     images, rates = networks.images(pack, resident=True), []

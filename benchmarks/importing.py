@@ -1,9 +1,9 @@
-"""Import speed against plain decode, resize and encode on all cores.
+"""The speed of an import against plain decoding, resizing and encoding on all cores.
 
     python -m benchmarks.importing [--folder PHOTOS] [--images 800] [--repeats 3]
 
-The baseline does the unavoidable work of the same photos in as many threads as there are cores and keeps nothing; ours
-is the import job: it walks the folder, hashes, writes Arrow shards durably and reports.
+The baseline does only the work that cannot be avoided, on the same photos, in as many threads as there are cores, and
+stores nothing. Ours is the import job: it lists the folder, hashes, writes Arrow shards safely to disk and reports.
 """
 
 import argparse

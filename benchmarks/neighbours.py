@@ -2,8 +2,8 @@
 
     python -m benchmarks.neighbours WORKSPACE/checkpoints/counting-photos WORKSPACE/galleries/photos-eval [--write]
 
-The controls are the same network before its first step and raw pixels at 16 x 16. `--write` adds the figures to the
-checkpoint's card.
+The controls are the same network before its first step, and raw pixels at 16 x 16. With `--write` the figures are added
+to the checkpoint's card.
 """
 
 import argparse
@@ -34,7 +34,7 @@ LAYERS = ("conv5", "counts")
 
 
 def features(network: Network, images: Sequence[Tensor]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """conv5's spatial mean and the count vector of each image (3, H, W)."""
+    """The spatial mean of conv5 and the count vector of each image (3, H, W), by layer: (images, units)."""
     found: dict[str, list[Tensor]] = {name: [] for name in LAYERS}
     how = network.card.preprocess
     for start in range(0, len(images), BATCH):

@@ -11,7 +11,10 @@ PHOTOS = ("astronaut", "chelsea", "coffee")
 
 
 def photos(folder: Path | None, count: int, scratch: Path, *, side: int = 640) -> list[Path]:
-    """`count` JPEG files: those in `folder`, repeated never, or generated ones with a longer side of `side` pixels."""
+    """`count` JPEG files: those of `folder`, or fewer if it has fewer; without a folder generated ones in `scratch`.
+
+    Generated ones have a longer side of `side` pixels.
+    """
     if folder is not None:
         found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
         return found[:: max(1, len(found) // count)][:count]

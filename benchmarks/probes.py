@@ -1,11 +1,13 @@
-"""Compare a probe of five layers with a bare loop that does the same and keeps nothing.
+"""A probe of five layers against a bare loop that does the same work and stores nothing.
 
     python -m benchmarks.probes [FOLDER] [--images 400] [--steps 60] [--cpu]
 
-With --cpu both are timed in CPU seconds on one thread, for machines that have other work.
+With --cpu both are timed in CPU seconds on one thread, for machines that are busy with other work.
+
 The bare loop decodes each image, shows the crop to the network, keeps the pooled maps in memory as one tensor a layer,
-and trains one normalised linear layer each with torch's own optimiser. The probe reads from a pack, keeps features on
-disk, hashes the network, and lets neighbours vote; both use the same images, crops, batches and number of steps.
+and trains a normalised linear classifier on each with torch's own optimiser. The probe reads from a pack, stores
+features on disk, hashes the network, and also classifies by neighbours. Both use the same images, crops, batches and
+number of steps.
 """
 
 import argparse
@@ -34,7 +36,7 @@ NAMES = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
 def pack_of(folder: Path, paths: list[Path]) -> Pack:
-    """Photos of two made-up classes, the last quarter to test on."""
+    """A pack of the photos with two made-up classes; the last quarter is the test split."""
     rows = []
     for place, path in enumerate(paths):
         image = store_image(path.read_bytes())
@@ -56,14 +58,14 @@ def pack_of(folder: Path, paths: list[Path]) -> Pack:
 
 
 def network() -> Network:
-    """AlexNet with random weights, as the paper shapes it."""
+    """AlexNet with random weights, with the paper's input sizes."""
     how = Preprocess(crop=224, region=256, size=112, trunk_size=None, normalise="per_crop")
     card = Card("alexnet", "alexnet", {}, None, None, None, {}, layers(AlexNet()), how, "", "fp32")
     return random_twin(card, 0, "cpu")
 
 
 def bare(bench: ProbeBench, net: Network, clock: Callable[[], float]) -> tuple[float, float]:
-    """Seconds to look at all images once, and to train the classifiers of one seed."""
+    """Seconds to compute the features of all images once, and to train the classifiers of one seed."""
     began = clock()
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in NAMES}
     every = [*bench.rows.train.tolist(), *bench.rows.test.tolist()]

@@ -1,11 +1,12 @@
-"""Scan speed against the script that a competent user would write.
+"""The speed of a scan against the script that a competent user would write.
 
     python -m benchmarks.scan [--folder PHOTOS] [--images 600] [--repeats 3] [--device cuda]
 
-Both read the same photos, run AlexNet in torchvision's geometry at 224 px, keep the top 100 images of every conv unit
-with their positions and the pooled embeddings of all five layers. The baseline is ImageFolder-style decoding in a
-DataLoader, forward hooks and topk in fp32; ours reads a pack. The counting residual is not part of either, nor is which
-part of its receptive field matters to a unit: that takes as long for few images as for many.
+Both read the same photos, run AlexNet in torchvision's geometry at 224 px, and keep the top 100 images of every
+convolutional unit with their positions, and the pooled embeddings of all five layers. The baseline decodes files in a
+DataLoader as ImageFolder does, with forward hooks and topk in fp32; ours reads a pack. Neither computes the residual of
+the counting equation, nor which part of its receptive field matters to a unit: that takes as long for few images as for
+many.
 """
 
 import argparse
@@ -38,7 +39,7 @@ NAMES = [f"relu{i}" for i in range(1, 6)]
 
 
 class Photos(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """What a user's script decodes: the original files, resized and cropped in the workers."""
+    """The dataset of a user's script: the original files, resized and cropped in the workers."""
 
     def __init__(self, files: list[Path]) -> None:
         self.files = files
@@ -54,7 +55,7 @@ class Photos(torch.utils.data.Dataset[tuple[Tensor, int]]):
 
 
 def baseline(files: list[Path], device: str) -> float:
-    """Images per second of the naive script."""
+    """Images per second of the user's script."""
     network = ENCODERS["alexnet-torchvision"]().eval().to(device)
     seen: dict[str, Tensor] = {}
     for name in NAMES:
@@ -79,7 +80,7 @@ def baseline(files: list[Path], device: str) -> float:
 
 
 def make_pack(files: list[Path], folder: Path, *, rows: int | None = None) -> Pack:
-    """A pack of these photos, over and over until it has so many rows."""
+    """A pack of these photos, repeated until it has `rows` rows; without `rows` each is in it once."""
     stored_rows = []
     for path in files:
         image = store_image(path.read_bytes())
@@ -95,7 +96,7 @@ def make_pack(files: list[Path], folder: Path, *, rows: int | None = None) -> Pa
 
 
 def make_checkpoint(folder: Path) -> Path:
-    """An untrained AlexNet in torchvision's geometry: speed does not depend on the weights."""
+    """An untrained AlexNet in torchvision's geometry; the speed does not depend on the weights."""
     folder.mkdir()
     encoder = ENCODERS["alexnet-torchvision"]()
     he(encoder, generator(0))

@@ -1,10 +1,11 @@
-"""Search over HTTP against plain NumPy, and the first page in a browser.
+"""Search over HTTP against plain NumPy, and the time to load the first page in a browser.
 
     python -m benchmarks.search [--rows 5000] [--units 1000] [--queries 300] [--repeats 3]
 
-A temporary workspace gets a gallery of one picture repeated and a scan of random embeddings, written as import and scan
-write them; `serve` runs in a process of its own, without its children. The baseline is what a query costs where the
-embeddings are in memory already: the distance to every row, and the k smallest of them.
+A temporary workspace gets a gallery of one repeated picture and a scan of random embeddings, in the files that an
+import and a scan write; the server runs in a process of its own, without predictor, inspector and supervisor. The
+baseline is what a query costs if the embeddings are in memory already: the distance to every row, and the k smallest of
+them.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from models.scans.files import LayerPart, ScanInfo, ScanWriter
 from models.scans.geometry import CountPath, Trunk
 from models.scans.unit_tables import EDGES, UnitTable
 
-K = 20
+K = 20  # neighbours asked for
 SCAN = "/api/scans/benchmark/search"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 SERVER = """
@@ -71,7 +72,7 @@ def make_gallery(folder: Path, rows: int) -> list[Shard]:
 
 
 def table(part: Floats, first: int) -> UnitTable:
-    """The unit table of some rows, with a top list of one."""
+    """The unit table of some rows, whose lists of top images have one entry; `first` is the number of the first row."""
     best, units = part.argmax(0), part.shape[1]
     histogram = np.stack([np.histogram(column, EDGES)[0] for column in part.T])
     nowhere = np.full((units, 1), -1, np.int16)
@@ -102,7 +103,7 @@ def make_scan(folder: Path, shards: list[Shard], embeddings: Floats, layer: Laye
 
 
 def make_workspace(workspace: Path, embeddings: Floats) -> None:
-    """A gallery, a checkpoint that is only a card, and a scan."""
+    """A gallery, a checkpoint that consists of a card without weights, and a scan."""
     layer, sha256 = LayerCard("counts", embeddings.shape[1], "counts", "head"), "0" * 64
     gallery, checkpoint, scan = (workspace / kind for kind in ("gallery", "checkpoint", "scan"))
     shards = make_gallery(gallery, len(embeddings))
@@ -135,7 +136,7 @@ def serving(workspace: Path) -> Iterator[str]:
 
 
 def timed(ask: Callable[[int], object], queries: int) -> list[float]:
-    """Milliseconds of each query, after a few that count for nothing."""
+    """The milliseconds of each query, after a few queries that are not timed."""
     for number in range(5):
         ask(number)
     found = []
@@ -147,7 +148,7 @@ def timed(ask: Callable[[int], object], queries: int) -> list[float]:
 
 
 def asker(url: str) -> Callable[[str, str, bytes | None], list[int]]:
-    """Asks over one connection that is kept, and reads the rows out of the answer."""
+    """A function that sends a request over one connection that stays open, and returns the rows of the answer."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc)
 
     def ask(method: str, path: str, body: bytes | None = None) -> list[int]:
@@ -168,7 +169,7 @@ def plainly(embeddings: Floats, squares: Floats, query: Floats) -> list[int]:
 
 
 def first_page(url: str, loads: int) -> list[float]:
-    """Milliseconds until the load event of `/` in a browser that was never there; empty where there is no Chromium."""
+    """Milliseconds until the load event of `/` in a fresh browser, for each load; empty without Chromium."""
     found = os.environ.get("CHROMIUM") or next((path for path in CHROMIUM if Path(path).exists()), None)
     seconds = []
     with sync_playwright() as playwright:

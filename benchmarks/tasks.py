@@ -1,10 +1,10 @@
-"""Train every pretext task on the same photos under one budget, probe each, and tell it as tables in Markdown.
+"""Train every pretext task on the same photos under one budget, probe each, and print the results as Markdown tables.
 
 python -m benchmarks.tasks run WORKSPACE --gallery photos-train --target photos-eval
 python -m benchmarks.tasks table WORKSPACE --gallery photos-train --target photos-eval
 
-Both galleries must have been imported into the workspace. Every link is an ordinary job of the queue: a run that was
-stopped goes on where it was, and one that is finished is not repeated. The tables are made from what the jobs stored.
+Both galleries must have been imported into the workspace. Every step is an ordinary job of the queue: one that was
+stopped continues, and one that is finished is not repeated. The tables are made from what the jobs stored.
 """
 
 import argparse
@@ -35,11 +35,12 @@ STEPS: Mapping[str, int] = {
     "deepcluster": 540,
     "inpainting": 560,
 }
-RECIPES: Mapping[str, str] = {"counting": "sample"}  # the others: small
+RECIPES: Mapping[str, str] = {"counting": "sample"}  # all others use small
 STUDENT_STEPS = 1100
 CLUSTERS = 100
 AT_RANDOM = "drawn at random"
-TEACHER: Mapping[str, str] = {"task": "jigsaw_pp", "recipe": "teacher"}  # VGG16, by its own budget
+TEACHER: Mapping[str, str] = {"task": "jigsaw_pp", "recipe": "teacher"}  # VGG16, with a budget of its own
+# Chains of knowledge transfer: the name of the student, and what its labels come from.
 CHAINS: Mapping[str, Mapping[str, Any]] = {
     "of the teacher": {"checkpoint": "teacher"},
     "at random": {"checkpoint": "hog", "method": "random"},
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 def submitted(services: Services, options: argparse.Namespace) -> Iterator[tuple[str, JobRecord]]:
-    """Every job in turn: a training, then the probe of what it made; then the chains that start from a teacher."""
+    """All jobs in turn: each training and the probe of its checkpoint, then the chains of knowledge transfer."""
     if options.parts != "chains":
         for task in options.task or STEPS:
             config = {"steps": max(1, round(STEPS[task] * options.share))}
@@ -83,7 +84,7 @@ def submitted(services: Services, options: argparse.Namespace) -> Iterator[tuple
 
 
 def chains(services: Services, options: argparse.Namespace) -> Iterator[tuple[str, JobRecord]]:
-    """The teacher; then its student and those of the controls, all by one budget."""
+    """The jobs of the teacher, then those of its student and of the controls' students, all with the same budget."""
     teacher = training(services, options.gallery, **TEACHER, config={})
     yield "teacher", teacher
     assert teacher.output is not None
@@ -108,7 +109,7 @@ def probing(services: Services, checkpoint: str, target: str) -> JobRecord:
 
 
 def tables(services: Services, gallery: str, target: str) -> Iterator[str]:
-    """What each task learned of its own puzzle; what its layers know of classes; the controls without a network."""
+    """Tables of how well each task learned its puzzle, of what its layers know of classes, and of the students."""
     cards = [read_card(record.folder) for record in services.checkpoints.list(limit=200).checkpoints]
     trained = [card for card in cards if card.task and card.provenance.get("gallery") == gallery]
     yield from puzzles(sorted(trained, key=lambda card: card.name))
@@ -121,7 +122,10 @@ def tables(services: Services, gallery: str, target: str) -> Iterator[str]:
 
 
 def puzzles(cards: Sequence[Card]) -> Iterator[str]:
-    """Held out, against knowing nothing; `sigmas` counts the card's own standard errors between the two."""
+    """The table of puzzles on held-out images, beside what knowing nothing gives.
+
+    `sigmas` is the difference between the two in standard errors.
+    """
     yield "| checkpoint | task | steps | seconds | held out | knowing nothing | n | sigmas |"
     yield "|---|---|---|---|---|---|---|---|"
     for card in cards:
@@ -135,10 +139,11 @@ def puzzles(cards: Sequence[Card]) -> Iterator[str]:
 
 
 def pretext(card: Card) -> tuple[str, Mapping[str, Any], float, float]:
-    """The measure that tells whether a task learned its puzzle, what knowing nothing gives, and five sigma from there.
+    """How well a task learned its puzzle: its measure, what knowing nothing gives, and the value five sigma from that.
 
-    A gain on the same images where the task has one, else the share of puzzles that are solved. A network that counts
-    nothing pays the whole margin; groups that a network made itself are compared with those of another image.
+    The measure is a gain on the same images if the task has one, else the share of puzzles that are solved. For
+    counting it is the loss, which is the whole margin for a network that counts nothing. For groups that a network made
+    itself, knowing nothing means the group of another image.
     """
     mine = card.measures["network"]
     if card.task == "counting":
@@ -155,13 +160,13 @@ def pretext(card: Card) -> tuple[str, Mapping[str, Any], float, float]:
 
 
 def error(figure: Mapping[str, Any]) -> float:
-    """The standard error that a 95 % interval stands for."""
+    """The standard error of a figure, from its 95 % interval."""
     low, high = figure["interval"]
     return max(float(high - low) / 3.92, 1e-12)
 
 
 def probes(services: Services, found: Results) -> Iterator[str]:
-    """The best layer of every row by each way of measuring, and what it has beyond the same network untrained."""
+    """For every row, the best layer by each classifier, and its difference from the same network untrained."""
     first = found.rows[0].probe
     yield f"Top-1 in percent over {first.tested} images of {found.choice.gallery}, after {first.learned} to learn from."
     yield ""
@@ -175,7 +180,7 @@ def probes(services: Services, found: Results) -> Iterator[str]:
 
 
 def called(found: Results, row: MeasuredRow) -> str:
-    """A row's name; of an untrained network with those that it was before."""
+    """The name of a row; an untrained network is named with the checkpoints that began as it."""
     twins = found.twins(row) if row.control else []
     return f"{row.probe.name}, before {', '.join(twins)}" if twins else row.probe.name
 
@@ -190,12 +195,15 @@ def scores(services: Services, found: Results, row: MeasuredRow, how: How) -> li
 
 
 def beyond(services: Services, found: Results, row: MeasuredRow, how: How) -> str:
-    """The best layer less the best layer of the same architecture untrained, image by image; bold: beyond chance."""
+    """The best layer minus the best layer of the same architecture untrained, on the same images.
+
+    A difference beyond chance is bold.
+    """
     return difference(services, found, row.probe.row, found.untrained(row), how)
 
 
 def difference(services: Services, found: Results, name: str, other: str | None, how: How) -> str:
-    """The best layer of one row less the best of another, where both are in the table."""
+    """The best layer of one row minus the best of another; empty unless both are in the table."""
     if other in (None, name) or not {name, other} <= {row.probe.row for row in found.rows}:
         return ""
     assert other is not None
@@ -206,7 +214,7 @@ def difference(services: Services, found: Results, name: str, other: str | None,
 
 
 def layers(found: Results) -> Iterator[str]:
-    """Every layer of every row by the linear classifier."""
+    """The table of every layer of every row, by the linear classifier."""
     columns = found.columns["linear"]
     yield f"| linear, by layer | {' | '.join(column.layer for column in columns)} |"
     yield f"|---{'|---' * len(columns)}|"
@@ -217,7 +225,7 @@ def layers(found: Results) -> Iterator[str]:
 
 
 def students(services: Services, cards: Sequence[Card], found: Results) -> Iterator[str]:
-    """What was clustered, whether a student could learn it, and what the student has beyond that of random labels."""
+    """The table of students: their labels, how well they learned them, and how far they are beyond random labels."""
     control = next((card.name for card in cards if card.provenance["labels"] == AT_RANDOM), None)
     yield "| student | labels | largest | purity, AMI | held out | times the largest | less at random |"
     yield "|---|---|---|---|---|---|---|"

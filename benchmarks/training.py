@@ -1,12 +1,12 @@
-"""Training step of any task against a bare forward and backward loop on tensors already in memory.
+"""The speed of a task's training step against a bare forward and backward loop on tensors already in memory.
 
     python -m benchmarks.training [--task all] [--recipe small] [--steps 12] [--repeats 3] [--device cuda]
                                   [--batch-size 64] [--set network=vgg16 ...]
 
-The bare loop runs the same network, loss and optimiser on views made once; ours draws crops, makes views, and counts
-its loss terms. An image counts once although the network may see it several times. The two take turns in one process;
-beside the ratio of the clock stands that of the CPU time, which other work on the machine disturbs less. What a task
-does before an epoch (DeepCluster's clustering) is part of neither.
+The bare loop runs the same network, loss and optimiser on views that were made once; ours draws crops, makes views and
+reports its loss terms. An image counts once although the network may see it several times. The two take turns in one
+process. Beside the ratio by the clock stands that of the CPU time, which other work on the machine disturbs less.
+Neither includes what a task does before an epoch (DeepCluster's clustering).
 """
 
 import argparse
@@ -30,15 +30,16 @@ from models.tasks.base import Task, Views
 from models.training.batches import Batches, ResidentRegions
 from models.training.loop import FitConfig, autocast, fit
 
-ENDLESS = 1_000_000_000
+ENDLESS = 1_000_000_000  # steps
 WARM = 5  # steps in which a GPU's libraries choose their kernels
-CLASSES = 10
+CLASSES = 10  # of made-up labels
+# Settings that a task needs and that have no default.
 NEEDED: dict[str, dict[str, Any]] = {"cluster_classification": {"clustering": "drawn at random"}}
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Images per second of the clock, and per second of CPU time over all threads."""
+    """Images per second by the clock, and per second of CPU time over all threads."""
 
     clock: float
     cpu: float
@@ -54,7 +55,7 @@ def wait(device: str) -> None:
 
 
 class Stopwatch:
-    """Counts images from its start."""
+    """Measures the speed from the moment it is made."""
 
     def __init__(self, device: str) -> None:
         wait(device)
@@ -67,7 +68,7 @@ class Stopwatch:
 
 
 def labels(config: ImageConfig, count: int) -> Tensor | None:
-    """Classes drawn at random for tasks that learn some."""
+    """Classes drawn at random; None for tasks that need no labels."""
     classes = getattr(config, "clusters", CLASSES)
     return None if config.labels == "none" else torch.randint(classes, (count,), generator=generator(4))
 
@@ -75,7 +76,7 @@ def labels(config: ImageConfig, count: int) -> Tensor | None:
 def bare(
     config: ImageConfig, regions: ResidentRegions, device: str, precision: str, steps: int, name: str = "counting"
 ) -> Rate:
-    """The loop without data, reports or state."""
+    """The speed of a loop without data loading, reports or saved state."""
     task = network(config, name, device)
     optimiser = FitConfig.of(config, seed=0, precision=precision).make([{"params": list(task.parameters())}])
     zeros = torch.zeros(config.batch_size, dtype=torch.long)
@@ -102,7 +103,7 @@ def _step(task: Task, views: Views, optimiser: torch.optim.Optimizer, precision:
 def ours(
     config: ImageConfig, regions: ResidentRegions, device: str, precision: str, steps: int, name: str = "counting"
 ) -> Rate:
-    """`fit` after its first reports, the others included; saving the state is not part of either."""
+    """The speed of `fit` from its second report on, reports included; saving the state is not part of it."""
     targets = None if config.labels == "own" else labels(config, len(regions.extents))
     batches = Batches(regions, crop=config.drawn, batch_size=config.batch_size, seed=0, targets=targets)
     how = FitConfig(steps=ENDLESS, lr=1e-4, precision=precision, seed=0, report_seconds=1.0, save_seconds=1e9)
@@ -110,19 +111,19 @@ def ours(
     with tempfile.TemporaryDirectory() as folder:
         watch, at = None, 0
         for reports, progress in enumerate(fit(task, batches, how, Path(folder))):
-            if reports == 0:  # after which the state is saved
+            if reports == 0:  # the state is saved after it
                 continue
             if watch is None:
                 watch, at = Stopwatch(device), progress.step
-            elif progress.step - at >= steps:  # told once a second: a fast device has done many more by then
+            elif progress.step - at >= steps:  # reports come once a second, so it may be many more
                 return watch.rate((progress.step - at) * config.batch_size)
     raise AssertionError("the run has no end")
 
 
 def compared(name: str, config: ImageConfig, options: argparse.Namespace) -> tuple[Rate, float, float]:
-    """The bare loop's median rate, and the median ratios of clock and CPU time."""
+    """The bare loop's median rate, and the median ratios by the clock and by CPU time."""
     precision = resolve_precision(options.precision, options.device)
-    epoch = 4 * options.steps + 100  # so that none begins while it is measured, with two reports before
+    epoch = 4 * options.steps + 100  # steps; so many that no epoch begins during the measurement
     side, count = config.region, config.batch_size * (epoch if config.labels == "own" else 4)
     pixels = torch.randint(0, 256, (count, 3, side, side), generator=generator(2), dtype=torch.uint8)
     regions = ResidentRegions(pixels.to(options.device), torch.full((len(pixels),), side))
@@ -138,7 +139,7 @@ def compared(name: str, config: ImageConfig, options: argparse.Namespace) -> tup
 
 
 def settings(name: str, options: argparse.Namespace) -> ImageConfig:
-    """The recipe of a task with what the command line sets, classes filled in where a gallery would tell them."""
+    """The recipe of a task with the command line's settings; classes are made up where a gallery would give them."""
     kinds = types(type(RECIPES[name]["paper"]))
     given = dict(pair.split("=", 1) for pair in options.set)
     own = {key: kinds[key](value) if kinds[key] in (int, float) else value for key, value in given.items()}

@@ -1,4 +1,5 @@
-/** Forms with `data-auto-submit` send themselves when a choice in them changes; their button is for when this is off. */
+/** Forms with `data-auto-submit` send themselves when a choice in them changes. Their button is only for browsers
+ *  without JavaScript, so it is hidden. */
 
 for (const form of document.querySelectorAll("form[data-auto-submit]")) {
   form.addEventListener("change", (event) => {

@@ -1,5 +1,5 @@
-/** <came-back>: on the way back (or forward) to a page, the link that was followed from it is focused and marked again.
- *  The browser restores the scroll position by itself, because pages are whole when they arrive. */
+/** <came-back>: when the visitor comes back (or forward) to a page, the link that was followed there is focused and
+ *  marked. The browser restores the scroll position by itself, because pages are whole when they arrive. */
 
 class CameBack extends HTMLElement {
   connectedCallback() {

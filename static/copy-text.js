@@ -1,4 +1,4 @@
-// <copy-text>: a button beside a text that copies it, where the browser allows that.
+// <copy-text>: adds a button that copies the text, if the browser allows that.
 
 class CopyText extends HTMLElement {
   connectedCallback() {

@@ -1,5 +1,5 @@
-/** <count-bench>: the crop slider shows its square on the image and its place on the curve while it moves, and opens
- *  the bench for that crop when it is let go. The same crops are plain links below it. */
+/** <count-bench>: while the crop slider moves, its square is shown on the image and its place on the curve; when it is
+ *  released, the bench of that crop opens. The same crops are plain links below it. */
 
 class CountBench extends HTMLElement {
   connectedCallback() {

@@ -1,4 +1,4 @@
-// <heat-map><img></heat-map>: a heat map that the server is too busy to draw yet is asked for again, a few times.
+// <heat-map><img></heat-map>: asks again, a few times, for a heat map that the server was too busy to draw.
 
 const TRIES = 6;
 

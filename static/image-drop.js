@@ -1,6 +1,6 @@
-/** <image-drop data-megabytes="20">: wraps an upload form; an image chosen, dropped anywhere on the page, or pasted is sent
- *  at once unless it is larger than that. The one in the frame of every page (data-frame) leaves drops and pastes to the
- *  page's own, where there is one. */
+/** <image-drop data-megabytes="20">: around an upload form. An image that is chosen, pasted, or dropped anywhere on the
+ *  page is sent at once, unless it is larger than that. The element in the head of every page (data-frame) leaves drops
+ *  and pastes to one in the page itself, if there is one. */
 
 class ImageDrop extends HTMLElement {
   connectedCallback() {
@@ -24,7 +24,7 @@ class ImageDrop extends HTMLElement {
     if (event.target.files.length === 1) this.#send(event.target.files[0]);
   };
 
-  // Whether another element of the page takes it.
+  // Whether another element of the page handles the event.
   #leaves(event) {
     return event.defaultPrevented || (this.hasAttribute("data-frame") && document.querySelector("main image-drop") !== null);
   }

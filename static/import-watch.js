@@ -1,5 +1,5 @@
-// <import-watch data-job data-state>: follows an import and shows the page anew when it ends.
-const PERIOD = 1500; // milliseconds
+// <import-watch data-job data-state>: shows the progress of a job, and reloads the page when its state changes.
+const PERIOD = 1500; // milliseconds between two requests
 
 class ImportWatch extends HTMLElement {
   connectedCallback() {
@@ -19,7 +19,7 @@ class ImportWatch extends HTMLElement {
     this.tell(job);
   }
 
-  // Nobody likes a form that empties itself.
+  // Whether a form is being filled in: reloading the page would empty it.
   typing() {
     return document.activeElement?.closest("form") !== null || document.querySelector("input[type=file]")?.files.length > 0;
   }

@@ -1,6 +1,6 @@
 // <job-events data-events=URL data-live=URL data-after=OFFSET [data-ended]>: keeps the parts inside it up to date.
-// Events say that something changed; what it looks like now is fetched from the server, which draws it, and each
-// [data-part] that differs is replaced. Without JavaScript the page is the same, as it was when it was loaded.
+// An event only says that something changed. The new HTML is then fetched from the server, and each [data-part] that
+// differs is replaced. Without JavaScript the page stays as it was when it was loaded.
 
 const PAUSE = 1000; // milliseconds between two fetches
 
@@ -18,7 +18,7 @@ class JobEvents extends HTMLElement {
       clearInterval(this.clock);
       this.refreshSoon();
     });
-    this.clock = setInterval(() => this.refreshSoon(), 10 * PAUSE); // times go on also while nothing happens
+    this.clock = setInterval(() => this.refreshSoon(), 10 * PAUSE); // the times shown change even if no event comes
   }
 
   disconnectedCallback() {
@@ -28,7 +28,7 @@ class JobEvents extends HTMLElement {
     this.timer = undefined;
   }
 
-  // At once, but never twice within the pause: what comes in between is seen by the fetch at its end.
+  // Fetches at once, but never twice within the pause; if asked again during it, fetches once more at its end.
   refreshSoon() {
     if (this.timer !== undefined) {
       this.again = true;
@@ -44,7 +44,7 @@ class JobEvents extends HTMLElement {
 
   async refresh() {
     const answer = await fetch(this.dataset.live, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!answer?.ok) return; // the server is away; the event source tries again by itself
+    if (!answer?.ok) return; // no answer from the server; the event source reconnects by itself
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of fresh.querySelectorAll("[data-part]")) this.replace(part);
   }

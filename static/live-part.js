@@ -1,5 +1,6 @@
-// <live-part id=ID data-every=MILLISECONDS>: shows what the server draws in this place of this page, again and again.
-// It goes on for as long as the fresh copy says so too (its data-every), and rests while no one looks.
+// <live-part id=ID data-every=MILLISECONDS>: fetches this page again and again, and replaces this element's content by
+// that of the fetched page. It ends when the fetched element has no data-every, and pauses while the page is hidden or
+// the focus is inside.
 
 class LivePart extends HTMLElement {
   connectedCallback() {

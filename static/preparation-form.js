@@ -1,4 +1,4 @@
-// <preparation-form>: choosing a preparation fills in its values; editing a value chooses "the values below".
+// <preparation-form>: choosing a preparation fills in its values; editing one chooses the option "the values below".
 const FIELDS = ["side", "resize", "colour", "range", "normalise", "mean", "std"];
 
 class PreparationForm extends HTMLElement {

@@ -1,8 +1,9 @@
-/** <region-select data-form data-width data-height>: a drag over the image draws a square box, in the image's own
- *  pixels, puts it into the form's field `box` and sends the form. Escape gives up. Without JavaScript the field is typed. */
+/** <region-select data-form data-width data-height>: dragging over the image draws a square box. Its corners, in the
+ *  image's own pixels, are put into the form's field `box`, and the form is sent. Escape cancels the drag. Without
+ *  JavaScript the corners can be typed. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const SMALLEST = 8;
+const SMALLEST = 8; // image pixels; smaller boxes are ignored
 
 class RegionSelect extends HTMLElement {
   #start = null;

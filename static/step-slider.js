@@ -1,5 +1,5 @@
-// <step-slider>: puts a slider beside the links to the steps of a training; moving it shows that step's <main>.
-// Pages are fetched once and kept, so that going to and fro shows the growth without waiting.
+// <step-slider>: adds a slider to the links to the steps of a training; moving it shows the <main> of that step's page.
+// Each page is fetched only once, so that moving back and forth needs no waiting.
 
 class StepSlider extends HTMLElement {
   static pages = new Map();
@@ -24,7 +24,7 @@ class StepSlider extends HTMLElement {
       if (!answer?.ok) return location.assign(address);
       StepSlider.pages.set(address, await answer.text());
     }
-    if (StepSlider.wanted !== address) return; // another step was asked for meanwhile
+    if (StepSlider.wanted !== address) return; // another step was chosen meanwhile
     const page = new DOMParser().parseFromString(StepSlider.pages.get(address), "text/html");
     history.replaceState(null, "", address);
     document.querySelector("main").replaceChildren(...document.importNode(page.querySelector("main"), true).childNodes);

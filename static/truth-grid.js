@@ -1,9 +1,9 @@
-// <truth-grid data-truth=URL>: the two lines over the picture can be dragged, or moved with the arrow keys; the table
-// below follows from the JSON of the truth. The address of the page keeps where they are. Without JavaScript the form
-// does the same.
+// <truth-grid data-truth=URL>: the two lines over the picture can be dragged, or moved with the arrow keys. The table
+// below is updated from the JSON of the truth, and the address of the page keeps the positions. Without JavaScript the
+// form does the same.
 
-const NEAR = 14; // screen pixels within which a line is taken hold of
-const STEP = 4; // image pixels an arrow key moves a line by; with Shift 16
+const NEAR = 14; // screen pixels from a line within which it can be dragged
+const STEP = 4; // image pixels by which an arrow key moves a line; with Shift four times as many
 
 class TruthGrid extends HTMLElement {
   connectedCallback() {
@@ -78,7 +78,7 @@ class TruthGrid extends HTMLElement {
     const [along, way] = ways[event.key] ?? [];
     if (along !== axis) return;
     event.preventDefault();
-    event.stopPropagation(); // the page's own arrow keys lead to other images
+    event.stopPropagation(); // on this page arrow keys also lead to other images
     this.#move({ [axis]: this.at[axis] + way * (event.shiftKey ? 4 * STEP : STEP) });
   }
 
@@ -101,7 +101,7 @@ class TruthGrid extends HTMLElement {
     this.#ask();
   }
 
-  // One question at a time; what was asked in between is asked last, with where the lines are by then.
+  // Sends one request at a time. If lines moved meanwhile, one more follows, with their latest positions.
   async #ask() {
     if (this.asking) {
       this.again = true;
@@ -115,7 +115,7 @@ class TruthGrid extends HTMLElement {
         const answer = await fetch(`${this.dataset.truth}?lines=${lines}&objects=false`);
         if (answer.ok) this.#show(await answer.json());
       } catch {
-        // The server is away: the table stays as it was.
+        // No answer from the server: the table stays as it was.
       }
       const address = new URL(location.href);
       address.searchParams.set("lines", lines);

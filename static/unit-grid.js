@@ -1,5 +1,5 @@
-// <unit-grid data-layer>: marks the unit that was seen last. Back leaves the scroll position to the browser; whoever
-// comes with the key u from a unit that is out of sight is brought to it.
+// <unit-grid data-layer>: marks the unit that was visited last. After Back the browser restores the scroll position;
+// after the key u on the page of a unit (unit-keys.js), the grid scrolls to that unit.
 
 class UnitGrid extends HTMLElement {
   #shown = () => this.#mark();

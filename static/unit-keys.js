@@ -1,6 +1,6 @@
-// <unit-keys data-prev data-next data-grid data-layer data-unit>: arrows or k and j walk from unit to unit, u goes back
-// to all of them. Walking takes the place of this page in the history, so that Back leads to where the walk began; the
-// grid learns which unit was seen last (unit-grid.js).
+// <unit-keys data-prev data-next data-grid data-layer data-unit>: the arrow keys, or k and j, lead to the previous and
+// the next unit, u to the grid of all units. A move from unit to unit replaces the entry in the history, so that Back
+// leads to the page before the first unit. The last unit is stored for unit-grid.js.
 
 class UnitKeys extends HTMLElement {
   #press = (event) => this.#walk(event);

@@ -1,11 +1,11 @@
-// <upload-drop>: files dropped on it go into its file input; it says how many were chosen and how large they are.
-// With data-send a file is taken wherever on the page it is dropped, and sent at once.
+// <upload-drop>: files that are dropped on it go into its file input; it says how many they are, and how large.
+// With data-send it accepts one file, dropped anywhere on the page, and sends it at once.
 class UploadDrop extends HTMLElement {
   connectedCallback() {
     this.input = this.querySelector("input[type=file]");
     this.status = this.querySelector("[data-status]");
     this.sends = this.hasAttribute("data-send");
-    // On the whole page before the frame's own, which takes images.
+    // On the whole page it must handle the drop before the image form in the head of the page does.
     const [place, first] = this.sends ? [document, true] : [this, false];
     place.addEventListener("dragover", (event) => this.over(event, true), first);
     place.addEventListener("dragleave", (event) => this.over(event, false), first);

@@ -1,4 +1,5 @@
-// <waiting-form data-words="...">: around a form whose answer takes a while; once it is sent it says so, and is not sent twice.
+// <waiting-form data-words="...">: around a form whose answer takes a while. Once it is sent, it shows the words and
+// cannot be sent twice.
 class WaitingForm extends HTMLElement {
   connectedCallback() {
     this.form = this.querySelector("form");
@@ -8,7 +9,7 @@ class WaitingForm extends HTMLElement {
     this.status.setAttribute("role", "status");
     this.form.append(this.status);
     this.form.addEventListener("submit", () => this.wait(true));
-    // A page that the browser kept comes back as it was left.
+    // After Back, the browser may show the page as it was left: let the form be sent again.
     window.addEventListener("pageshow", (event) => event.persisted && this.wait(false));
   }
 

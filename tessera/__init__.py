@@ -1,1 +1,1 @@
-"""Tessera, a workbench for what self-supervised vision networks learn: all that an installed Python sees of it."""
+"""Tessera, a workbench for what self-supervised vision networks learn. An installed Python sees only this package."""

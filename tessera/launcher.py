@@ -1,7 +1,7 @@
-"""The `tessera` command: puts the program's own folder first on the path of this process, and hands over to it.
+"""The `tessera` command: puts the folder of the program first on the import path of this process, and runs it.
 
-Installed, that is `tessera/_home`: no other program can import the `app` and `models` in it by accident, and none of
-these names is taken from anybody. In a clone it is the clone.
+If Tessera is installed, that folder is `tessera/_home`, where no other program imports `app` and `models` by accident.
+In a clone it is the root of the clone.
 """
 
 import sys
@@ -14,6 +14,6 @@ def main() -> None:
     """Run the command line."""
     installed = HERE / "_home"
     sys.path.insert(0, str(installed if installed.is_dir() else HERE.parent))
-    from app.cli import main as run  # not sooner: it is found only now
+    from app.cli import main as run  # here, as it can be found only now
 
     run()

@@ -1,4 +1,4 @@
-"""Parts of images shown without JavaScript: a frame, and the whole image placed in it by percentages."""
+"""Shows parts of images without JavaScript: a frame that cuts off, and the whole image placed in it by percentages."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,16 @@ from app.settings import Settings
 from models.geometry import Box
 
 THUMBNAIL = 128  # longer side of a stored thumbnail, pixels
-SHARP = 24  # boxes below so many pixels are shown with their pixels visible
+SHARP = 24  # pixels; smaller boxes are enlarged without smoothing
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A box of an image: the picture, and the style attributes of the frame in a square and of the picture in it."""
+    """A box of an image, shown alone; `src` is the address of the image.
+
+    `frame` is the style attribute of the frame within its square, `place` that of the image within the frame. `sharp`:
+    the box is so small that its pixels are shown as squares.
+    """
 
     src: str
     frame: str
@@ -23,9 +27,11 @@ class Crop:
 
 @dataclass(frozen=True)
 class Shot:
-    """An image of a unit as pages show it: whole with its boxes, and a box alone.
+    """An image of a unit as pages show it: the whole image with its boxes, and one box cut out.
 
-    `region` is the part of `box` that matters; `fires`: without, there is no box to draw.
+    `value` is the unit's, at the cell (y, x) of its map; a layer without a map has no cell. `box` is all that the cell
+    sees, in pixels of the image; `region` is the part of it that matters to the unit, None where that is not known.
+    `fires`: the value is above 0; else there is no box to draw. `seen`: the image was used in training.
     """
 
     row: int
@@ -44,9 +50,9 @@ class Shot:
 
 
 def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int, tight: bool = True) -> Shot:
-    """An image whose crop will be `shown` pixels large: small ones are cut from the thumbnail where it is enough.
+    """An image whose crop will be `shown` pixels large; it is cut from the thumbnail if that has enough pixels.
 
-    `tight`: the crop is the part that matters to the unit, where that is known, else all that its cell sees.
+    `tight`: the crop is the part that matters to the unit, where that is known; else all that its cell sees.
     """
     cut = found.region if tight and found.region is not None else found.box
     known, at = found.known, ImageAddress(settings, gallery, found.row)
@@ -72,7 +78,7 @@ def shot(gallery: str, found: TopImage, settings: Settings, *, shown: int, tight
 
 
 def crop(src: str, box: Box, width: int, height: int) -> Crop:
-    """The box of a (width, height) image, as large as fits a square."""
+    """The box of an image of (width, height) pixels, as large as fits a square."""
     x0, y0, x1, y1 = box
     wide, high = max(x1 - x0, 1e-6), max(y1 - y0, 1e-6)
     side = max(wide, high)

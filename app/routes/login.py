@@ -1,4 +1,4 @@
-"""Signing in to a server that asks for a token: the token once, then a cookie."""
+"""Signing in to a server that asks for a token: it is typed once, then a cookie stands for it."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -19,7 +19,7 @@ NextQuery = Annotated[str, Query(alias="next", max_length=2000)]
 
 @dataclass(frozen=True)
 class LoginContext(PageContext):
-    """The form that asks for the token: where it leads afterwards, and whether what was typed is wrong."""
+    """The form that asks for the token: the path it leads to afterwards, and whether a wrong token was typed."""
 
     template: ClassVar[str] = "login.html"
     after: str
@@ -39,7 +39,7 @@ def sign_in(
     token: Annotated[str, Form(max_length=1000)],
     after: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> HTMLResponse | RedirectResponse:
-    """Sets the cookie and goes on to where the visitor wanted to go, which is on this server."""
+    """Sets the cookie and goes on to the page that the visitor asked for, which is always one of this server."""
     target = landing(after, settings)
     if settings.token is None or not same_text(token.strip(), settings.token):
         return page(request, LoginContext(target, wrong=True), status=401)
@@ -59,6 +59,6 @@ def sign_out(settings: SettingsDep) -> RedirectResponse:
 
 
 def landing(after: str, settings: Settings) -> str:
-    """A path of this server, below the base path."""
+    """The path that follows signing in: `after` below the base path, or the first page if it is not on this server."""
     path = local_path(after)
     return settings.url("/") if path == "/" else path

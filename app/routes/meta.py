@@ -1,4 +1,4 @@
-"""About the server itself: is it well, what does it count, what can it be asked."""
+"""What tells about the server itself: whether it is well, its counts for Prometheus, and the page /docs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ FORMAT = "text/plain; version=0.0.4"
 
 @dataclass(frozen=True)
 class DocsOperation:
-    """One method of one address; `example` is the address that a reader may open as it is, where there is one."""
+    """One method of one address. `style` is its CSS class, `headline` the first line of its description.
+
+    `example` is an address that a reader may open as it is, empty where there is none.
+    """
 
     operation: Operation
     style: str
@@ -47,12 +50,12 @@ class DocsGroup:
 class DocsContext(PageContext):
     template: ClassVar[str] = "docs.html"
     groups: Sequence[DocsGroup]
-    asks_token: bool
+    asks_token: bool  # whether requests need a token
 
 
 @router.get("/healthz")
 def healthz(request: Request) -> Json:
-    """Alive; `instance` tells one run of the server from another. Public, so it tells nothing else."""
+    """Says that the server is alive. `instance` differs for each start of it. Public, so it tells nothing else."""
     return Json({"status": "ok", "version": own_version(), "instance": request.app.state.instance})
 
 
@@ -74,13 +77,13 @@ def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
 
 @router.get("/docs")
 def docs(request: Request, settings: SettingsDep) -> HTMLResponse:
-    """The REST interface, from /openapi.json."""
+    """The page about the REST interface, made from /openapi.json."""
     groups = docs_groups(api_reference.groups(request.app.openapi()), settings)
     return page(request, DocsContext(groups, asks_token=settings.token is not None))
 
 
 def docs_groups(found: Mapping[str, Sequence[Operation]], settings: Settings) -> list[DocsGroup]:
-    """Operations as their page shows them."""
+    """The operations as the page shows them."""
     return [
         DocsGroup(name, name.capitalize(), [_docs_operation(operation, settings) for operation in operations])
         for name, operations in found.items()

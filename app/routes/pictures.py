@@ -1,4 +1,4 @@
-"""Pictures on pages that ask about one image: the query itself, tiles to choose from, random rows to start with."""
+"""Pictures on pages that ask about one image: the image itself, tiles to choose from, random rows to begin with."""
 
 import random
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from models.galleries.packs import Pack
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as the browser gets it, with its size in pixels."""
+    """An image as the browser gets it, with its size in pixels; `name` says in words which image it is."""
 
     src: str
     width: int
@@ -21,7 +21,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture that leads somewhere; `copies` are those of rows that look the same."""
+    """A small picture that is a link.
+
+    `copies` are tiles of rows that look the same, `more_copies` is the number of those that are not shown. `seen`: the
+    row was used in training.
+    """
 
     row: int
     src: str
@@ -36,7 +40,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class ImageAddress:
-    """Where a row of a gallery is found, as clients see it: its JSON, page, image and thumbnail."""
+    """The addresses of a row of a gallery: its JSON, page, image and thumbnail."""
 
     settings: Settings
     gallery: str
@@ -64,7 +68,7 @@ class ImageAddress:
 
 
 def image_links(gallery: str, row: int, settings: Settings) -> dict[str, str]:
-    """Where a row's JSON, page, image and thumbnail are."""
+    """The addresses of a row's JSON, page, image and thumbnail, as JSON answers name them."""
     at = ImageAddress(settings, gallery, row)
     return {"self": at.json, "page": at.page, "image": at.image, "thumbnail": at.thumbnail}
 
@@ -90,10 +94,10 @@ def upload_picture(services: Services, settings: Settings, upload: str) -> Pictu
 
 
 def some_rows(rows: int, *, shuffle: int, count: int) -> list[int]:
-    """A few rows of a gallery: the same for the same number, others for the next."""
+    """A few random rows of a gallery in ascending order; the same `shuffle` gives the same rows."""
     return sorted(random.Random(shuffle).sample(range(rows), min(count, rows)))
 
 
 def labels(pack: Pack, rows: Sequence[int]) -> list[str | None]:
-    """The label of each row, where it has one."""
+    """The label of each row, None where it has none."""
     return [known.label for known in pack.metadata(rows)]

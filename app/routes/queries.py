@@ -1,4 +1,4 @@
-"""The query string of pages that ask about one image: which image, which part of it; links that change one thing."""
+"""The query strings of pages that ask about one image or a part of it, and links that change one parameter of them."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -23,7 +23,7 @@ LinesQuery = Annotated[str | None, Query(max_length=100, description="x,y: where
 
 
 def _empty_is_none(value: object) -> object:
-    """A form sends every field, also those left empty."""
+    """Forms send every field, also those that were left empty."""
     return None if value == "" else value
 
 
@@ -75,21 +75,22 @@ class HowParams(BaseModel):
 
 
 class SearchParams(HowParams, ImageParams):
-    """A search page's whole state; `beside` names spaces shown below, separated by commas."""
+    """All parameters of a search page; `beside` names spaces whose results are shown below, separated by commas."""
 
     beside: Name = None
 
     @property
     def spaces(self) -> tuple[str, ...]:
-        """The spaces asked for beside the one that is searched, each once, in the order of the page."""
+        """The known spaces among those of `beside`, each once, in the order of the page."""
         wanted = (self.beside or "").split(",")
         return tuple(space for space in BESIDE if space in wanted)
 
 
 class CountParams(ImageParams):
-    """A counting bench's whole state: `row` is one of `gallery`; `area` names a centred crop by its share.
+    """All parameters of a counting bench.
 
-    `other` is the row of the image y in the loss, of the same gallery.
+    `row` is a row of `gallery`; `area` asks for a centred crop with that share of the image's central square. `other`
+    is the row of the image y in the loss, of the same gallery.
     """
 
     gallery: Name = None
@@ -99,12 +100,12 @@ class CountParams(ImageParams):
 
 
 def box_text(box: Box) -> str:
-    """A box as the query string has it, without needless digits."""
+    """A box as text for the query string, with at most one decimal."""
     return ",".join(f"{corner:g}" for corner in (round(corner, 1) for corner in box))
 
 
 def address(path: str, params: BaseModel, changes: Mapping[str, object]) -> str:
-    """`path` with the params that are not at their default, after the changes (None drops one)."""
+    """`path` with the parameters that differ from their defaults, after `changes`; a change to None drops one."""
     kept = {**params.model_dump(exclude_defaults=True), **changes}
     given = {name: int(value) if isinstance(value, bool) else value for name, value in kept.items()}
     query = urlencode({name: value for name, value in given.items() if value is not None}, safe=",")
@@ -112,7 +113,7 @@ def address(path: str, params: BaseModel, changes: Mapping[str, object]) -> str:
 
 
 def lines_from_text(text: str | None) -> tuple[float, float] | None:
-    """`x,y` in pixels. Raises BadQuery."""
+    """The two numbers of `x,y`, in pixels; None where there is no text. Raises BadQuery."""
     if not text:
         return None
     try:

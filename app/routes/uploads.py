@@ -1,4 +1,4 @@
-"""Query images that visitors uploaded, served as our own re-encode."""
+"""Serves query images that visitors uploaded, as JPEG files that the server has encoded anew."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -8,7 +8,7 @@ from app.web.responses import answers
 
 router = APIRouter()
 
-# Whatever a browser makes of these bytes, it may not run them, and they may not pose as a page of this site.
+# Whatever a browser takes these bytes for, it must neither run them nor treat them as a page of this site.
 HEADERS = {
     "Cache-Control": "private, max-age=86400",
     "Content-Security-Policy": "sandbox; default-src 'none'",

@@ -1,4 +1,4 @@
-"""Reads an OpenAPI document into what the page /docs shows."""
+"""Turns an OpenAPI document into what the page /docs shows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter, or one field of a body."""
+    """A parameter, or one field of a body. `kind` is its type as readers see it, `text` its description."""
 
     name: str
     place: str  # path, query, or body
@@ -22,7 +22,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one address."""
+    """One method of one address; `id` is its anchor on the page."""
 
     id: str
     method: str
@@ -33,7 +33,7 @@ class Operation:
 
 
 def groups(document: Schema) -> dict[str, list[Operation]]:
-    """Operations below /api by the resource they are about, in the order of the routes."""
+    """The operations below /api, grouped by the resource they are about, in the order of the routes."""
     found: dict[str, list[Operation]] = {}
     for operation in _operations(document):
         parts = operation.path.split("/")
@@ -68,12 +68,12 @@ def _operation(document: Schema, path: str, method: str, given: Schema) -> Opera
 
 
 def _place(path: str, parameter: Schema) -> int:
-    """Parameters of the path come first, in its order: those of a dependency stand last in the document."""
+    """Sorts the parameters of the path first, in its order; the document lists those of a dependency last."""
     return path.index(f"{{{parameter['name']}}}") if parameter["in"] == "path" else len(path)
 
 
 def _fields(document: Schema, schema: Schema) -> tuple[Field, ...]:
-    """The fields of a body that is an object; of one that is one of several objects, all of theirs."""
+    """The fields of a body that is an object; if it may be one of several objects, the fields of all of them."""
     schema = _resolved(document, schema)
     choices = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
     if choices:
@@ -86,7 +86,7 @@ def _fields(document: Schema, schema: Schema) -> tuple[Field, ...]:
 
 
 def kind(document: Schema, schema: Schema) -> str:
-    """`integer 1..500, default 50`, `list of number`, `"l2" or "cosine"`."""
+    """The type of a value in words: `integer 1..500, default 50`, `list of number`, `"l2" or "cosine"`."""
     default = schema.get("default")
     text = _bare_kind(document, schema)
     return f"{text}, default {default}" if default not in (None, "", False) else text

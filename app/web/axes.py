@@ -14,7 +14,7 @@ class Axis:
     log: bool = False
 
     def share(self, value: float) -> float:
-        """Where `value` lies along the axis."""
+        """Where `value` lies along the axis: 0 at `low`, 1 at `high`."""
         low, high, at = (self._bend(number) for number in (self.low, self.high, value))
         return (at - low) / (high - low) if high > low else 0.5
 
@@ -27,9 +27,9 @@ class Axis:
 
 
 def axis_over(values: Iterable[float], *, log: bool = False, from_zero: bool = False, snug: bool = False) -> Axis:
-    """An axis that holds all finite values, widened to round ends unless `snug`.
+    """An axis that includes all finite values, widened to round ends unless `snug`.
 
-    A logarithmic one ignores what is not positive.
+    A logarithmic axis ignores values that are not positive.
     """
     kept = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
     low, high = (min(kept), max(kept)) if kept else (0.0, 1.0)
@@ -44,7 +44,7 @@ def axis_over(values: Iterable[float], *, log: bool = False, from_zero: bool = F
 
 
 def short(value: float) -> str:
-    """`0.05`, `12`, `20k`, `1.5M`, `1e-5`."""
+    """A number as a short label: `0.05`, `12`, `20k`, `1.5M`, `1e-5`."""
     size = abs(value)
     if size and (size < 1e-3 or size >= 1e12):
         return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-").replace("e+", "e")
@@ -69,7 +69,7 @@ def _round_ticks(low: float, high: float, wanted: int) -> list[float]:
 def _log_ticks(low: float, high: float) -> list[float]:
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     powers = range(first, last + 1)
-    if len(powers) < 3:  # one power of ten, or two, say little
+    if len(powers) < 3:  # one or two powers of ten are too few ticks
         fine = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
         return [tick for tick in fine if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)] or _round_ticks(low, high, 3)
     stride = max(1, math.ceil(len(powers) / 6))

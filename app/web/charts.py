@@ -1,7 +1,7 @@
-"""Charts as server-made SVG: lines, bars, histograms; coloured by classes, readable without JavaScript.
+"""Draws charts as SVG on the server: lines, bands, bars, histograms and scatter plots. They need no JavaScript.
 
-The drawing is stretched to its place (`preserveAspectRatio="none"`, strokes do not scale); labels are HTML beside it,
-so that text keeps its size on a narrow screen.
+CSS classes give the colours. The SVG is stretched to the size of its place (`preserveAspectRatio="none"`, strokes do
+not scale); labels are HTML beside it, so that text keeps its size on a narrow screen.
 """
 
 import math
@@ -14,11 +14,11 @@ from app.web.axes import Axis, axis_over, short
 from models.training.curves import thin
 
 SIZE = 1000  # the drawing's own units, in both directions
-MOST_POINTS = 600
-COLOURS = 6
+MOST_POINTS = 600  # of one line; longer series are thinned
+COLOURS = 6  # the classes s1 to s6 of static/tessera.css
 
-Series = Mapping[str, Sequence[tuple[float, float]]]
-Banded = Mapping[str, Sequence[tuple[float, float, float, float]]]
+Series = Mapping[str, Sequence[tuple[float, float]]]  # name -> points (x, y)
+Banded = Mapping[str, Sequence[tuple[float, float, float, float]]]  # name -> points (x, y, low, high)
 
 
 def line_chart(
@@ -34,10 +34,10 @@ def line_chart(
     high: float | None = None,
     height: int = 220,
 ) -> Markup:
-    """Named series of (x, y) on shared axes; a value that is not finite leaves a gap.
+    """Draws named series of points (x, y) on shared axes; a value that is not finite leaves a gap in its line.
 
-    `markers` are named values of x shown as vertical lines, `levels` named values of y as horizontal ones. What lies
-    below `low` or above `high` is drawn there.
+    `markers` are named values of x shown as vertical lines, `levels` named values of y as horizontal ones. A y below
+    `low` or above `high` is drawn at that bound.
     """
     series = {name: [(a, _within(b, low, high)) for a, b in points] for name, points in series.items()}
     values = [point[1] for points in series.values() for point in points]
@@ -67,9 +67,10 @@ def band_chart(
     keys: bool = True,
     height: int = 200,
 ) -> Markup:
-    """Named series of (x, y, low, high): a line with its band each, on axes that begin at 0.
+    """Draws named series of (x, y, low, high) as lines, each with a band from low to high; the y axis includes 0.
 
-    `ticks` name places on x; `guide` is a line to compare with, drawn thin and dashed below the others.
+    `ticks` are the (x, text) to show on the x axis instead of round numbers; `guide` is a line to compare with, drawn
+    thin and dashed below the others.
     """
     x = axis_over((point[0] for points in series.values() for point in points), snug=True)
     ends = (end for points in series.values() for point in points for end in (point[1], point[3]))
@@ -97,7 +98,10 @@ def bar_chart(
     y_label: str = "",
     height: int = 200,
 ) -> Markup:
-    """A bar a value, in order; `labels` show on hover, `hrefs` make bars links, `marked` ones stand out."""
+    """Draws one bar for each value, in order.
+
+    `labels` show on hover, `hrefs` make bars links, and the bars whose positions are in `marked` stand out.
+    """
     x, y = Axis(0, max(len(values), 1)), axis_over(values, from_zero=True)
     bars = []
     for place, value in enumerate(values):
@@ -124,10 +128,11 @@ def histogram(
     markers: Mapping[str, float] | None = None,
     height: int = 180,
 ) -> Markup:
-    """Counts between edges (one more than counts); `even` draws all bins equally wide, for bins that grow.
+    """Draws the counts of bins; `edges` are the bounds of the bins, one more than there are counts.
 
-    `markers` are named values shown as vertical lines, `ticks` values to name on the axis. `zero`, with `even`, counts
-    what is exactly 0: a bar of its own, apart from the others.
+    `even` draws all bins equally wide, for bins whose width grows. `markers` are named values shown as vertical lines,
+    `ticks` values to name on the x axis. `zero` is the number of values that are exactly 0; it is drawn as a bar of its
+    own, apart from the others, and needs `even`.
     """
     first = 0.0 if zero is None else 2.0
     places = [first + place for place in range(len(edges))] if even else [float(edge) for edge in edges]
@@ -153,7 +158,10 @@ def histogram(
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a scatter chart. `title` shows on hover, `label` beside it; with `href` it is a link."""
+    """A point of a scatter chart.
+
+    `title` shows on hover, `label` beside the point; `href` makes it a link. A `marked` point stands out.
+    """
 
     x: float
     y: float
@@ -172,7 +180,10 @@ def scatter_chart(
     y_label: str = "",
     height: int = 300,
 ) -> Markup:
-    """Points on two axes of one length, both from zero; `rays` are named lines through the origin, by their slope."""
+    """Draws points on two axes of the same range, which includes 0.
+
+    `rays` are lines through the origin: their names with their slopes.
+    """
     axis = axis_over((value for dot in dots for value in (dot.x, dot.y)), from_zero=True)
     lines, names = [], []
     for place, (name, slope) in enumerate(rays.items()):
@@ -240,7 +251,7 @@ def _figure(
 
 
 def _path(points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
-    """The `d` of a line; a lone point becomes a dot (a line of no length with round ends)."""
+    """The SVG path data of a line; a lone point becomes a dot (a line of no length with round ends)."""
     parts: list[str] = []
     pen_down = False
     for step, value in thin(
@@ -256,7 +267,7 @@ def _path(points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
 
 
 def _band(points: Sequence[tuple[float, float, float, float]], x: Axis, y: Axis) -> str:
-    """The `d` of the area between low and high, cut at the axis; nothing where a value is not finite."""
+    """The SVG path data of the area between low and high, cut off at the axis; empty if any number is not finite."""
     if not all(math.isfinite(number) for point in points for number in point):
         return ""
     upper = [(at, high) for at, _, _, high in points]
@@ -289,14 +300,14 @@ def _level(name: str, value: float, y: Axis) -> Markup:
 
 
 def _within(value: float, low: float | None, high: float | None) -> float:
-    """The value, or the bound that it passes; what is not a number stays so."""
+    """The value, or the bound that it passes; NaN stays NaN."""
     if math.isnan(value):
         return value
     return min(max(value, value if low is None else low), math.inf if high is None else high)
 
 
 def _place(value: float, edges: Sequence[float], places: Sequence[float]) -> float:
-    """Where a value lies among bins that may be drawn at other places than their edges."""
+    """The x at which a value is drawn when the bins are drawn at `places` instead of at their edges."""
     for i in range(len(edges) - 1):
         if value <= edges[i + 1]:
             span = edges[i + 1] - edges[i]

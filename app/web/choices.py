@@ -1,4 +1,4 @@
-"""What a segmented control shows: links, of which one is where the page is now."""
+"""The links of a segmented control, one of which stands for the page as it is shown now."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""From failure to HTTP answer, once: `{"error": {"code", "message", "detail"}}`, or a page for a browser."""
+"""Turns every failure into an HTTP answer: `{"error": {"code", "message", "detail"}}`, or a page for a browser."""
 
 import logging
 import secrets
@@ -35,7 +35,10 @@ MESSAGES = {404: "There is nothing at this address.", 405: "This address does no
 
 @dataclass(frozen=True)
 class ErrorContext(PageContext):
-    """Why there is no page; `again` is the number of seconds after which the browser asks again."""
+    """Says why there is no page. `phrase` is HTTP's name of the status, `tone` the colour of its badge.
+
+    `again` is the number of seconds after which the browser asks again, None if it should not.
+    """
 
     template: ClassVar[str] = "error.html"
     phrase: str
@@ -67,7 +70,7 @@ def answer(
     detail: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer that tells of an error, in the form the client reads."""
+    """The answer to a request that failed: a page for a browser, JSON for everybody else."""
     if wants_page(scope):
         context = ErrorContext(
             phrase=HTTPStatus(status).phrase,
@@ -108,14 +111,14 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of all routes at an address; the router itself names those of the first."""
+    """The methods of all routes at an address; the router itself names only those of the first."""
     routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
     methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:
-    """Names the first field that is wrong; never echoes the value, which may be huge or not finite."""
+    """The message names the first field that is wrong. It never repeats the value, which may be huge or not finite."""
     assert isinstance(error, RequestValidationError)
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
@@ -134,7 +137,7 @@ def _expected_json(request: Request, problems: Sequence[Mapping[str, object]]) -
 
 
 def _field(loc: Sequence[object]) -> str:
-    """`spec.config.steps`, without the part of the request it came in."""
+    """Where a field is, such as `spec.config.steps`, without the part of the request (body, query) it came in."""
     parts = [str(part)[:80] for part in loc]
     return ".".join(parts[1:] if len(parts) > 1 else parts)
 
@@ -148,7 +151,7 @@ def _not_text(request: Request, _error: Exception) -> Response:
 
 
 class CatchErrors:
-    """ASGI middleware: a bug becomes a 500 that names a log line, never a stack trace in an answer."""
+    """ASGI middleware that answers a bug with a 500 that names the entry in the log, never with a stack trace."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

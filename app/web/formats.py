@@ -30,12 +30,12 @@ def ago(value: datetime | str | None) -> Markup:
 
 
 def timestamp(value: datetime | str | None) -> str:
-    """`2026-03-01 14:05:09 UTC`."""
+    """A time as `2026-03-01 14:05:09 UTC`."""
     return _moment(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if value is not None else "–"
 
 
 def number(value: float | int | None, digits: int = 3) -> str:
-    """Whole numbers grouped by thousands, others with `digits` significant digits."""
+    """A number as text: whole ones grouped by thousands, others with `digits` significant digits."""
     if value is None or value != value:
         return "–"
     if isinstance(value, int):
@@ -44,12 +44,12 @@ def number(value: float | int | None, digits: int = 3) -> str:
 
 
 def amount(value: float | Fraction) -> str:
-    """How many of something there are: `3`, or `2.67` where a part of one lies elsewhere."""
+    """How many of something there are: `3`, or `2.67` where only a part of one counts."""
     return str(int(value)) if value == int(value) else f"{float(value):.2f}"
 
 
 def file_size(value: int | None) -> str:
-    """`1.2 MB`, powers of ten."""
+    """A number of bytes as `1.2 MB`, in powers of ten."""
     if value is None:
         return "–"
     size = float(value)
@@ -61,7 +61,7 @@ def file_size(value: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min 20 s`, `5 h 07 min`, `2 d 4 h`."""
+    """A number of seconds as `42 s`, `3 min 20 s`, `5 h 07 min` or `2 d 4 h`."""
     if seconds is None:
         return "–"
     whole = round(seconds)
@@ -80,7 +80,7 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def count(value: int, singular: str, plural: str = "") -> str:
-    """`1 image`, `2,400 images`."""
+    """A number with its noun: `1 image`, `2,400 images`."""
     return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
 
 

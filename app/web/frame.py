@@ -1,6 +1,6 @@
-"""What frames every page, and what the context of each page is.
+"""The head that all pages share, and the base class of what fills a page's template.
 
-The context of a page is a frozen dataclass in the `pages.py` of its room. It names its template, and its fields are the
+The context of a page is a frozen dataclass in a folder of app/routes/. It names its template, and its fields are the
 template's variables:
 
     @dataclass(frozen=True)
@@ -31,14 +31,14 @@ NAVIGATION = (
 
 @dataclass(frozen=True)
 class PageContext:
-    """The variables of one template."""
+    """The variables of one template; `template` is the name of its file in templates/."""
 
     template: ClassVar[str]
 
 
 @dataclass(frozen=True)
 class Globals:
-    """What templates and their macros see everywhere."""
+    """The variables and functions that every template and macro can use."""
 
     url: Callable[[str], str]  # the address of a path of this application, with the base path
     static: Callable[[str], str]  # the address of a file in static/, with its version
@@ -57,7 +57,7 @@ class NavigationLink:
 
 @dataclass(frozen=True)
 class OwnPhoto:
-    """The form that takes a visitor's own photo."""
+    """The form for a visitor's own photo in the head of a page: the address it is sent to, and what its button says."""
 
     action: str
     label: str
@@ -65,7 +65,10 @@ class OwnPhoto:
 
 @dataclass(frozen=True)
 class Frame:
-    """The variables of base.html."""
+    """The variables of base.html.
+
+    `own_photo` is None where that form is not shown; `sign_out` says whether the button to sign out is shown.
+    """
 
     navigation: tuple[NavigationLink, ...]
     own_photo: OwnPhoto | None

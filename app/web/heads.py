@@ -1,10 +1,10 @@
-"""HEAD on every address that takes GET: the same answer without its body."""
+"""Answers HEAD at every address that takes GET, with the same headers and no body."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Asks for GET and sends the headers of what comes; the rest is dropped, a stream is not waited for."""
+    """Runs the request as GET and sends only the headers of the answer, without waiting for the end of a stream."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

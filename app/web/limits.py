@@ -1,4 +1,4 @@
-"""How much a request may send, and in which form; the limit holds for chunked bodies too."""
+"""Limits the size and type of request bodies, chunked ones too, and the number of requests that run at once."""
 
 import re
 
@@ -16,9 +16,9 @@ MULTIPART = "multipart/form-data"
 
 
 def body_limit(content_type: str, path: str, *, weights: int = IMAGE_LIMIT) -> int | None:
-    """The most bytes a body of this type may have at `path`; None where the type is not taken at all.
+    """The most bytes a body of this type may have at `path`; None where the type is not accepted at all.
 
-    `weights` is the limit of a file of weights, where one is sent.
+    `weights` is the limit at the addresses that take a file of weights.
     """
     if content_type in _TEXT_TYPES or (content_type.startswith("application/") and content_type.endswith("+json")):
         return TEXT_LIMIT
@@ -30,7 +30,7 @@ def body_limit(content_type: str, path: str, *, weights: int = IMAGE_LIMIT) -> i
 
 
 class BodyLimit:
-    """Refuses bodies that are too large (413) or of a type no route takes (415), and headers beyond reason (431)."""
+    """Refuses bodies that are too large (413) or of a type no route takes (415), and too large headers (431)."""
 
     def __init__(self, app: ASGIApp, *, weights: int = IMAGE_LIMIT) -> None:
         self.app = app
@@ -57,7 +57,7 @@ class BodyLimit:
         await self._counted(scope, receive, send, limit)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        """Runs the app on a body that is cut off beyond `limit`; whatever the app then says, the answer is 413."""
+        """Runs the app on a body that is cut off beyond `limit`; if it was, the answer is 413 whatever the app says."""
         read, exceeded, started = 0, False, False
 
         async def counted() -> Message:
@@ -91,7 +91,7 @@ async def _too_large(scope: Scope, receive: Receive, send: Send, limit: int) -> 
 
 
 class Admission:
-    """Answers 503 with Retry-After beyond so many requests at once, instead of letting all of them wait."""
+    """Answers 503 with Retry-After while `most` requests are running, instead of letting more of them wait."""
 
     def __init__(self, app: ASGIApp, most: int = 256) -> None:
         self.app = app

@@ -11,7 +11,7 @@ Labels = Mapping[str, str]
 
 
 class Requests:
-    """Answers by method and status, and the time they took."""
+    """Counts answers by method and status, and adds up the seconds they took."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class CountRequests:
-    """ASGI middleware that feeds `Requests`; event streams count, but not their time."""
+    """ASGI middleware that reports every request to `Requests`; event streams are counted, but not their time."""
 
     def __init__(self, app: ASGIApp, requests: Requests) -> None:
         self.app = app

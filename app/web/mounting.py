@@ -1,4 +1,4 @@
-"""Lets the whole application live behind a proxy: under a base path, stripped or not, and behind TLS."""
+"""Lets the application run behind a proxy: under a base path that the proxy may strip or keep, and behind TLS."""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BasePath:
-    """Makes `/tessera/jobs` and, from a proxy that strips, `/jobs` the same request."""
+    """Makes `/tessera/jobs` and, from a proxy that strips the base path, `/jobs` the same request."""
 
     def __init__(self, app: ASGIApp, base_path: str) -> None:
         self.app = app
@@ -22,7 +22,10 @@ class BasePath:
 
 
 class PathRedirects:
-    """Redirects to this server by path alone: behind TLS, the framework's own would lead from https to http."""
+    """Makes redirects to this server name a path only.
+
+    Behind TLS the framework's own redirects, which name the scheme, would lead from https to http.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Uploaded files, written to disk as they arrive: neither memory nor open files grow with their number."""
+"""Writes uploaded files to disk as they arrive, so that memory and open files do not grow with their number."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from app.failures import BadQuery, BadRequest, NoRoom, WrongType
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-ABANDONED: Final = 24 * 3600.0  # seconds
+ABANDONED: Final = 24 * 3600.0  # seconds after which an upload that does not grow is removed
 MAX_FILES: Final = 10_000
 MAX_FIELDS: Final = 50
 MAX_FIELD_BYTES: Final = 16 * 1024
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_NAME: Final = 255
-NAMES: Final = "names.jsonl"
+NAMES: Final = "names.jsonl"  # in the folder of an upload: every file's name at the client and on disk
 FILES: Final = "files"  # the form field whose parts are files
 
 
 @dataclass(frozen=True, order=True)
 class ReceivedFile:
-    """One file of a form: what the client calls it, what it contains, and what it is called in the folder."""
+    """One file of a form: its name at the client, the hash of its content, and its name in the folder."""
 
     name: str
     sha256: str
@@ -47,7 +47,7 @@ class ReceivedFile:
 class Received:
     """A multipart form: its text fields, and its files in `folder` with their names in `names.jsonl`.
 
-    `batch` stands for the names and contents of the files: the same upload has the same one.
+    `batch` is a hash of the names and contents of the files, so the same upload always has the same one.
     """
 
     fields: Mapping[str, str]
@@ -57,7 +57,7 @@ class Received:
 
     @property
     def files(self) -> int:
-        """How many there are."""
+        """How many files there are."""
         return len(self.entries)
 
     def discard(self) -> None:
@@ -66,7 +66,7 @@ class Received:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what uploads left that were cut off by the end of the server: nothing arrives for a whole day."""
+    """Remove the folders of uploads that the end of the server cut off: those in which nothing changed for a day."""
     for folder in parent.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED:
@@ -74,7 +74,7 @@ def sweep(parent: Path) -> None:
 
 
 async def receive(request: Request, parent: Path, *, files: str = FILES, most: int = MAX_FILES) -> Received:
-    """Read a multipart body, with at most so many files as `files`, into a new folder below `parent`.
+    """Read a multipart body into a new folder below `parent`; its form field `files` may bring at most `most` files.
 
     Raises BadRequest, BadQuery, WrongType, or NoRoom where the disk is full.
     """
@@ -118,7 +118,7 @@ class _Part:
 
 
 class _Form:
-    """The parser's events, turned into fields and files."""
+    """Turns what the parser reports into text fields and files on disk."""
 
     def __init__(self, folder: Path, files: str, most: int) -> None:
         self.folder = folder
@@ -143,7 +143,7 @@ class _Form:
         }
 
     def finish(self) -> Received:
-        """All of the form has arrived."""
+        """The form, once its whole body has been parsed. Raises BadRequest where the body ended too early."""
         if not self._ended:
             raise BadRequest("malformed_form", "The multipart body ends too early.")
         entries = sorted(self.entries)

@@ -1,4 +1,4 @@
-"""The JSON of every answer, valid whatever the numbers are; and what the OpenAPI document says of other answers."""
+"""JSON answers that stay valid with NaN and infinities, and what the OpenAPI document says of other answers."""
 
 import json
 import math
@@ -32,12 +32,12 @@ REFUSALS: Documented = {
 
 
 def answers(*media_types: str) -> Documented:
-    """`responses` of a route whose answer is not, or not always, JSON."""
+    """The argument `responses` of a route whose answer is not, or not always, JSON."""
     return {200: {"content": {media_type: {} for media_type in media_types}}}
 
 
 def attachment(name: str) -> dict[str, str]:
-    """The header by which a browser stores an answer as a file of that name."""
+    """The header that makes a browser store an answer as a file of that name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
@@ -53,7 +53,7 @@ def finite(value: object) -> object:
 
 
 class Json(JSONResponse):
-    """Compact UTF-8 JSON; NaN and infinities, which JSON has no word for, become null."""
+    """Compact UTF-8 JSON; NaN and infinities, which JSON does not have, become null."""
 
     def render(self, content: object) -> bytes:
         try:

@@ -1,7 +1,7 @@
-"""Who may ask: host names, cross-site requests, the token, and the headers of every answer.
+"""Guards every request: host names, requests from other sites, the token; and the security headers of every answer.
 
-Pure ASGI middlewares, so that server-sent events stream through them. The model of attack: the server listens on
-loopback, and so does every web page that the user has open.
+All are pure ASGI middlewares, so that server-sent events stream through them. The attack they are made for: the server
+listens on loopback, and every web page that the user has open can send requests there.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class AnswerHeaders:
-    """Puts the security headers on every answer; a handler's own Cache-Control stands."""
+    """Puts the security headers on every answer, except those that the handler has set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -65,7 +65,7 @@ class AnswerHeaders:
 
 
 class AllowedHosts:
-    """Refuses requests for other names than ours, on any port: a page that rebinds its own name to 127.0.0.1."""
+    """Refuses requests for host names that are not ours, on any port: a page can point its own name at 127.0.0.1."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self.app = app
@@ -93,9 +93,9 @@ class AllowedHosts:
 class SameOrigin:
     """Lets a request that may change something pass only from our own pages, or from no page at all.
 
-    With an Origin, its host and port must be those of the Host header; `null` never is. With Sec-Fetch-Site, it must
-    be same-origin or none. With neither it comes from a program: browsers always send one across sites. Event streams
-    are held to the same rule, as they are long-lived and cost a connection.
+    With an Origin, its host and port must be those of the Host header; `null` is refused. With Sec-Fetch-Site, it must
+    be same-origin or none. A request with neither comes from a program, as browsers always send one of them across
+    sites. Event streams are held to the same rule, as they are long-lived and cost a connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -125,18 +125,18 @@ class SameOrigin:
 
 
 def _with_port(host: str, scheme: str) -> tuple[str, str] | None:
-    """(name, port), the port being the scheme's own where none is given; None where it is no host."""
+    """(name, port) of a host, with the scheme's own port where none is given; None if it is not a valid host."""
     match = _HOST.fullmatch(host)
     return (match[1], match[2] or _DEFAULT_PORTS[scheme]) if match else None
 
 
 def cookie_name(port: int) -> str:
-    """Cookies ignore ports; the name does not."""
+    """The name of the cookie. It has the port in it, as browsers send a cookie to every port of a host."""
     return f"tessera_{port}"
 
 
 def cookie_value(token: str) -> str:
-    """What proves the token without being it."""
+    """A value that proves knowledge of the token, and from which the token cannot be computed."""
     return hmac.new(token.encode(), b"tessera session", hashlib.sha256).hexdigest()
 
 
@@ -146,7 +146,7 @@ def same_text(given: str, expected: str) -> bool:
 
 
 def local_path(path: str) -> str:
-    """`path` where it is a path of this server, else "/": never a redirect to another site."""
+    """`path` if it is a path of this server, else "/", so that a redirect never leads to another site."""
     parts = urlsplit(path)
     unsafe = parts.scheme or parts.netloc or path.startswith("//") or "\\" in path or not path.isprintable()
     return path if path.startswith("/") and not unsafe else "/"
@@ -186,7 +186,7 @@ class Token:
 
 
 def check_exposure(settings: Settings) -> None:
-    """Raises Forbidden where other machines could reach the server and no token is set."""
+    """Raises Forbidden if other machines could reach the server and no token is set."""
     if settings.beyond_loopback and settings.token is None:
         message = (
             f"Other machines can reach {settings.host}, so a token is required. This would work: "

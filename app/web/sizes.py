@@ -1,4 +1,4 @@
-"""How large what a request sends may be, in bytes. The limit of a file of weights is a setting (`checkpoint_mb`)."""
+"""The largest sizes that requests may send, in bytes. That of a file of weights is the setting `checkpoint_mb`."""
 
 from app.services.uploads import MAX_BYTES
 

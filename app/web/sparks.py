@@ -1,4 +1,4 @@
-"""Curves the size of a word: a line with its band, without axes; the numbers stand beside them."""
+"""Draws small curves to stand beside numbers: a line with its band, without axes."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ WIDE, HIGH = 100, 28  # the drawing's own units
 
 
 def spark(points: Sequence[tuple[float, float, float]], *, top: float, label: str) -> Markup:
-    """Values with their bands (y, low, high), evenly spaced, from 0 to `top`; empty where `top` is not positive."""
+    """Draws values with their bands (y, low, high), evenly spaced, on a scale from 0 to `top`.
+
+    The drawing is empty where `top` is not positive or there are fewer than two values.
+    """
     if top <= 0 or len(points) < 2:
         return Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}"></svg>').format(
             WIDE, HIGH, label

@@ -1,4 +1,4 @@
-"""Style sheets, scripts and pictures of the pages: cached for ever under the address of their present content."""
+"""Serves style sheets, scripts and pictures; the version in their addresses lets browsers keep them for ever."""
 
 from starlette import staticfiles
 from starlette.datastructures import QueryParams
@@ -12,7 +12,7 @@ ASK_FIRST = "no-cache"
 
 
 class StaticFiles(staticfiles.StaticFiles):
-    """`/static/x.css?v=...` is immutable where the version is the present one; else the browser asks each time."""
+    """Lets a browser keep `/static/x.css?v=...` if the version is the present one; else it must ask each time."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""Pages: the Jinja environment, and `page(request, context)`, which fills the template that the context names."""
+"""Renders pages: the Jinja environment, and `page(request, context)`, which fills the template the context names."""
 
 import hashlib
 from functools import lru_cache
@@ -18,7 +18,7 @@ STATIC = ROOT / "static"
 
 
 class Pages:
-    """The templates of one application, with links that honour its base path."""
+    """Renders the templates, with links that begin with the application's base path."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -51,7 +51,7 @@ class Pages:
 
 
 def page(request: Request, context: PageContext, *, status: int = 200) -> HTMLResponse:
-    """The HTML answer that `context` describes."""
+    """The HTML answer with the page that `context` fills."""
     pages: Pages = request.app.state.pages
     path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
     return HTMLResponse(pages.render(context, path), status_code=status)
@@ -63,7 +63,7 @@ def _version(path: Path, _modified: int) -> str:
 
 
 def static_version(name: str) -> str:
-    """A name for the present content of a static file, so that it may be cached for ever."""
+    """A hash of the present content of a static file; in its address it lets browsers keep the file for ever."""
     path = STATIC / name
     try:
         return _version(path, path.stat().st_mtime_ns)

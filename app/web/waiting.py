@@ -1,4 +1,4 @@
-"""A page that is not whole yet, because something is still being loaded."""
+"""What a page shows while something that it needs is still being loaded."""
 
 from dataclasses import dataclass
 
@@ -14,5 +14,5 @@ class Waiting:
 
 
 def waiting(busy: Busy | None) -> Waiting | None:
-    """A refusal for now as a page tells of it."""
+    """What a page shows of a service that is busy; None if it is not."""
     return None if busy is None else Waiting(busy.message, busy.retry_after)

@@ -1,4 +1,4 @@
-"""The pages of knowledge transfer: the form with the chains that were started, one chain, what a sent form asks."""
+"""The pages of knowledge transfer: the form with the chains started so far, one chain, and the fields of the form."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from models.random_init import NAME as UNTRAINED
 from models.recipes import RECIPES
 from models.recipes.cluster_classification import STUDENTS
 
-TEACHER = "teacher"  # the recipe of a strong network
+TEACHER = "teacher"  # name of the recipe that trains a stronger network for knowledge transfer
 METHODS = (("kmeans", "k-means"), ("random", "random (control)"))
 BEGINS = ("pretrain", "checkpoint", "scan", "clustering")
-LABELLED = ("supervised", "cluster_classification")  # tasks that need more than photos, so no beginning of a chain
+LABELLED = ("supervised", "cluster_classification")  # tasks that need labels, so that no chain begins with them
 
 
 def show_form(request: Request, services: Services, *, begin: str | None, cursor: str | None) -> HTMLResponse:
-    """The form, filled in as far as the address says, and the chains."""
+    """The page with the form and the chains; `begin`, such as `scan:SLUG`, is chosen in the form."""
     found = services.chains.list(cursor=cursor)
     return page(request, transfer_context(_form(services, begin), found, services.settings, cursor=cursor))
 
@@ -46,7 +46,7 @@ def _form(services: Services, begin: str | None) -> TransferForm:
 
 
 def _begins(services: Services) -> dict[str, list[tuple[str, str]]]:
-    """What a chain may begin with, in groups."""
+    """What a chain may begin with: the titles of groups with their options."""
     known = [slug for slug, _ in services.checkpoints.choices()]
     named = [(f"checkpoint:{name}", kind.title + ", no weights") for name, kind in DESCRIPTORS.items()]
     named += [(f"checkpoint:{slug}", "random init, the untrained control") for slug in known if slug == UNTRAINED]
@@ -60,17 +60,17 @@ def _begins(services: Services) -> dict[str, list[tuple[str, str]]]:
 
 
 def own_recipes() -> list[tuple[str, str]]:
-    """Recipes of a single task that make a teacher, with the task's name."""
+    """The option `teacher` for every task that has such a recipe, with the task's name."""
     return [(TEACHER, f"{TEACHER} (of {task})") for task, recipes in RECIPES.items() if TEACHER in recipes]
 
 
 def show_chain(request: Request, services: Services, chain: str) -> HTMLResponse:
-    """One chain as its pipeline, every box a link."""
+    """The page of one chain, drawn as a pipeline whose boxes are links."""
     return page(request, chain_context(services.chains.get(chain), services.settings))
 
 
 class ChainForm(BaseModel):
-    """`begin` is `pretrain:TASK`, `checkpoint:SLUG`, `scan:SLUG` or `clustering:SLUG`; an empty field is no choice."""
+    """The fields of the form. `begin` is `pretrain:TASK`, `checkpoint:SLUG`, `scan:SLUG` or `clustering:SLUG`."""
 
     begin: str = Field(max_length=500)
     pretext_gallery: str = Field("", max_length=200)
@@ -90,7 +90,10 @@ class ChainForm(BaseModel):
     probe: str = Field("", max_length=200)
 
     def spec(self) -> dict[str, Any]:
-        """The chain's spec; values are checked where it is started."""
+        """The spec of the chain, without the fields that were left empty. Raises BadQuery.
+
+        Its values are checked where the chain is started.
+        """
         kind, _, name = self.begin.partition(":")
         if kind not in BEGINS:
             raise BadQuery("bad_begin", f"Begin with one of the list: {', '.join(f'{kind}:NAME' for kind in BEGINS)}.")
@@ -123,10 +126,10 @@ class ChainForm(BaseModel):
 
 
 def number(text: str) -> object:
-    """A whole number where it is one, else the text, which is then refused by name; None where it is empty."""
+    """The whole number that the text is; other text stays, so that the check can name it; None if it is empty."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text or None
 
 
 def steps(text: str) -> dict[str, object]:
-    """An override of the recipe's steps, where one is given."""
+    """The setting `steps` that replaces the recipe's; empty if none is given."""
     return {} if text == "" else {"steps": number(text)}

@@ -1,4 +1,4 @@
-"""Knowledge transfer: the form, the chains that were started, and one chain drawn as its pipeline."""
+"""Addresses of knowledge transfer: the form, the chains, and one chain drawn as a pipeline."""
 
 from typing import Annotated, Any
 
@@ -29,7 +29,7 @@ Spec = Annotated[
 
 
 def link_json(link: Link, settings: Settings) -> dict[str, object]:
-    """One box: its state, the artefact it makes and the job that makes it."""
+    """One link of a chain: its state, the artefact it makes and the job that makes it."""
     job = None if link.job is None else job_json(link.job, settings)
     return {
         "step": link.step,
@@ -64,7 +64,7 @@ def chain_json(chain: Chain, settings: Settings) -> dict[str, object]:
 
 @router.post("/api/chains", status_code=202, responses={200: {"description": "the same chain, with nothing to do"}})
 def start_chain(spec: Spec, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Start a whole chain: 202, or 200 where the same chain needs nothing; its broken links are taken up again."""
+    """Start a whole chain: 202, or 200 if the same chain has nothing left to do; its broken links are started again."""
     chain, new = services.chains.start(spec)
     return Json(chain_json(chain, settings), 202 if new else 200)
 
@@ -86,14 +86,14 @@ def show_chain(chain: str, services: ServicesDep, settings: SettingsDep) -> Json
 
 @router.post("/api/chains/{chain}/resume", status_code=202, responses={200: {"description": "no link is broken"}})
 def resume_chain(chain: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Take up every link that failed or was cancelled; the others go on from there."""
+    """Start every link that failed or was cancelled again; the links after it go on from there."""
     found, new = services.chains.resume(chain)
     return Json(chain_json(found, settings), 202 if new else 200)
 
 
 @router.post("/api/chains/{chain}/cancel", status_code=202)
 def cancel_chain(chain: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Cancel every link that waits or runs; 409 where there is none."""
+    """Cancel every link that waits or runs; 409 if there is none."""
     return Json(chain_json(services.chains.cancel(chain), settings), 202)
 
 
@@ -127,13 +127,13 @@ def chain_page(request: Request, chain: str, services: ServicesDep) -> HTMLRespo
 
 @router.post("/chains/{chain}/resume", include_in_schema=False)
 def resume_from_page(chain: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Take up the broken links, and show the chain again."""
+    """Start the broken links again, and show the chain."""
     services.chains.resume(chain)
     return RedirectResponse(settings.url(f"/chains/{chain}"), status_code=303)
 
 
 @router.post("/chains/{chain}/cancel", include_in_schema=False)
 def cancel_from_page(chain: str, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Cancel what waits or runs, and show the chain again."""
+    """Cancel the links that wait or run, and show the chain."""
     services.chains.cancel(chain)
     return RedirectResponse(settings.url(f"/chains/{chain}"), status_code=303)

@@ -1,4 +1,4 @@
-"""Chains in the words and addresses that their pages show."""
+"""What the pages of knowledge transfer show of chains, in words and addresses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from app.web.formats import ago
 from app.web.frame import PageContext
 
 Options = Sequence[tuple[str, str]]  # value, text
+# The word between the artefact of a step and the gallery that it was made with.
 BETWEEN: Mapping[Step, str] = {
     "pretrain": "trained on",
     "scan": "over",
@@ -26,7 +27,11 @@ BETWEEN: Mapping[Step, str] = {
 
 @dataclass(frozen=True)
 class LinkBox:
-    """One box of the pipeline; `job` is empty where what it makes was there before."""
+    """One box of the pipeline: a link of the chain, the artefact that it makes, and the gallery that it uses.
+
+    `between` is the word between artefact and gallery. `job` is empty if the artefact was there before the chain.
+    `share` is how much of a running job is done, from 0 to 1. `tone` is the colour of `error`.
+    """
 
     title: str
     state: str
@@ -56,7 +61,10 @@ class ChainLine:
 
 @dataclass(frozen=True)
 class TransferForm:
-    """What a chain may begin with, in groups and as one list, what is chosen of it, and what it may go on with."""
+    """The choices of the form. `begins` has what a chain may begin with, in groups; `every` has the same as one list.
+
+    `begin` is the one that is chosen already, empty if none is. The other lists are the options of the later links.
+    """
 
     begins: Sequence[tuple[str, Options]]
     every: Options
@@ -73,7 +81,10 @@ class TransferForm:
 
 @dataclass(frozen=True)
 class TransferContext(PageContext):
-    """The form that starts a chain, where there are photos, and the chains that were started."""
+    """The form that starts a chain, None while no gallery has images, and the chains that were started.
+
+    `first` and `next` are the addresses of the first and the next part of the list, None where this part is it.
+    """
 
     template: ClassVar[str] = "transfer.html"
     form: TransferForm | None
@@ -84,7 +95,11 @@ class TransferContext(PageContext):
 
 @dataclass(frozen=True)
 class ChainContext(PageContext):
-    """One chain as its pipeline; `resume` names the link to go on from, and `notice` says what holds it up."""
+    """One chain drawn as a pipeline. `here` and `json` are its addresses, `facts` what was asked for.
+
+    If a link is broken, `resume` is the text of the button that starts it again, and `notice` says what happened; else
+    both are empty. `unfinished`: a link waits or runs.
+    """
 
     template: ClassVar[str] = "chain.html"
     name: str
@@ -101,7 +116,7 @@ class ChainContext(PageContext):
 def transfer_context(
     form: TransferForm, found: ChainPage, settings: Settings, *, cursor: str | None
 ) -> TransferContext:
-    """The page as it is shown."""
+    """The page with the form and a part of the list of chains."""
     here = settings.url("/transfer")
     return TransferContext(
         form=form if form.galleries else None,
@@ -112,7 +127,7 @@ def transfer_context(
 
 
 def chain_context(chain: Chain, settings: Settings) -> ChainContext:
-    """One chain's page as it is shown."""
+    """The page of one chain."""
     broken = chain.broken
     return ChainContext(
         name=chain.name,
@@ -162,7 +177,7 @@ def _box(link: Link, settings: Settings) -> LinkBox:
 
 
 def _facts(spec: ChainSpec) -> list[tuple[str, str]]:
-    """What was asked for, to read."""
+    """What was asked for, as (name, value) to read."""
     begin = spec.checkpoint or spec.scan or spec.clustering or ""
     student = spec.student
     network = student.config.get("network", "alexnet")

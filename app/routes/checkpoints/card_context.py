@@ -17,7 +17,11 @@ Facts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class CardGateLine:
-    """A gate in words, what it asks, and how every column does; `aim` where it is the first beyond the gates."""
+    """One gate: what it is about, what it asks for, and how the checkpoint and each control do.
+
+    `beside` is a remark, empty for most gates. `aim`: this is the first line below the required gates, of what is only
+    aimed at.
+    """
 
     words: str
     asks: str
@@ -28,7 +32,7 @@ class CardGateLine:
 
 @dataclass(frozen=True)
 class CardVerdict:
-    """What the gates say of a checkpoint and its controls, on the images that `about` names."""
+    """What the gates say of a checkpoint and of its controls; `about` names the images, `columns` who is judged."""
 
     tone: str
     sentence: str
@@ -40,7 +44,10 @@ class CardVerdict:
 
 @dataclass(frozen=True)
 class CountsCard:
-    """Does it count? `verdict` is None where that was not measured."""
+    """Whether the checkpoint counts. `sources` are links to the galleries it was evaluated on, if there are several.
+
+    `verdict` is None if it was never evaluated; `note` says how many gates it passed.
+    """
 
     note: str
     sources: list[Choice]
@@ -49,7 +56,7 @@ class CountsCard:
 
 @dataclass(frozen=True)
 class MeasuresCard:
-    """All measures; a short table is open from the start."""
+    """The table of all measures; `opened` says whether it is unfolded when the page opens."""
 
     note: str
     table: MeasureTable
@@ -58,7 +65,7 @@ class MeasuresCard:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer of the network."""
+    """A layer of the network, all as text; `field` is its receptive field in pixels, `read` what is taken of it."""
 
     name: str
     kind: str
@@ -70,7 +77,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class CurveCard:
-    """A group of training curves."""
+    """A group of training curves in one chart."""
 
     title: str
     chart: Markup
@@ -79,7 +86,7 @@ class CurveCard:
 
 @dataclass(frozen=True)
 class Probed:
-    """A table of probes that the checkpoint is in, and its best layer there."""
+    """A table of probes that the checkpoint is in, and the name and accuracy of its best layer there."""
 
     gallery: str
     href: str
@@ -89,7 +96,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class ExportRow:
-    """A form of the checkpoint: `href` is empty until a job has written it in that `format`."""
+    """A file format the checkpoint can be downloaded in; `href` is empty until a job has written that file."""
 
     name: str
     what: str
@@ -99,7 +106,15 @@ class ExportRow:
 
 @dataclass(frozen=True)
 class CheckpointContext(PageContext):
-    """One checkpoint; `images` is the number that most measures are over, and `puzzle` asks its own task."""
+    """The page of one checkpoint.
+
+    `here` is its address, `others` are the (slug, name) of other checkpoints, and `puzzle` is the address of the page
+    that asks it puzzles of its task, empty if its task has none. `has_trunk`: it has layers with maps; `has_counts`: it
+    has a counting head; `probed`: it has layers that can be probed; `filters_only`: it consists of first filters and
+    cannot be run. `images` is the number of images that most measures are over, None if it is not known. `reads`: the
+    table says how each layer is read, as it does for foreign checkpoints. `sanity` is the verdict with its colour, None
+    if there was no check.
+    """
 
     template: ClassVar[str] = "checkpoint.html"
     record: CheckpointRecord

@@ -1,4 +1,4 @@
-"""Two checkpoints side by side: the page, its JSON twin, and their first filters on one scale."""
+"""Compares two checkpoints: the page, its JSON twin, and their first filters as pictures on one scale of gray."""
 
 from typing import Annotated
 
@@ -69,7 +69,7 @@ def _json(found: Comparison, settings: Settings) -> dict[str, object]:
 def compare_json(
     a: SlugQuery, b: SlugQuery, services: ServicesDep, settings: SettingsDep, on: MaybeSlugQuery = None
 ) -> Json:
-    """Gates and measures of two checkpoints, on images that both were measured on where there are any."""
+    """Gates and measures of two checkpoints, on images that both were measured on if there are any."""
     return Json(_json(_service(services).compare(a, b, on or None), settings))
 
 
@@ -77,7 +77,7 @@ def compare_json(
 def compare_filters(
     a: SlugQuery, b: SlugQuery, services: ServicesDep, side: Side = "a", zoom: ZoomQuery = 4
 ) -> Response:
-    """The first filters of one of the two, strongest first, on the scale that both share; gray is zero."""
+    """The first filters of one of the two, strongest first, on a scale that both share; gray is zero."""
     picture = _service(services).filters_png(a, b, side, zoom=zoom)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 

@@ -1,4 +1,4 @@
-"""The page that compares two checkpoints: what each is, the same gates and measures of both."""
+"""The page that compares two checkpoints: what each is, and the same gates and measures for both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,16 @@ from app.web.formats import number
 from app.web.frame import PageContext
 from app.web.templating import page
 
-SCANS = 3  # of each one that the page leads to
+SCANS = 3  # at most so many scans of each checkpoint are linked
 
 
 @dataclass(frozen=True)
 class SideCard:
-    """One of the two; `filters` is the picture of its first filters, empty where one of them has none."""
+    """One of the two checkpoints.
+
+    `filters` is the address of the picture of its first filters, empty unless both checkpoints have some. `sentence`
+    says whether it counts, in the colour `tone`; both are empty if that was not measured. `scans` are slugs.
+    """
 
     title: str
     name: str
@@ -38,7 +42,7 @@ class SideCard:
 
 @dataclass(frozen=True)
 class ComparedGateRow:
-    """One gate of both; `aim` where it is the first beyond the gates."""
+    """One gate for both; `aim`: this is the first row below the required gates, of what is only aimed at."""
 
     words: str
     asks: str
@@ -49,7 +53,10 @@ class ComparedGateRow:
 
 @dataclass(frozen=True)
 class ComparedMeasureRow:
-    """One measure of both, and what is said of the difference."""
+    """One measure for both, their difference, and whether their intervals are apart or overlap.
+
+    `a` or `b` is None if that one was not measured; `apart` is empty if there are no intervals to compare.
+    """
 
     label: str
     help: str
@@ -61,7 +68,10 @@ class ComparedMeasureRow:
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """What both were measured on, and how they did."""
+    """The gates and measures of both, on the images that `note` describes.
+
+    `choices` are links to other galleries that both were measured on, `names` the titles of the two columns.
+    """
 
     choices: list[Choice]
     warning: str
@@ -73,7 +83,11 @@ class ComparedValue:
 
 @dataclass(frozen=True)
 class Pair:
-    """The two side by side; `measured` is None where there is nothing that both were measured on."""
+    """The two side by side; `measured` is None if there are no images that both were measured on.
+
+    `twin` is the address of the JSON, `swap` that of the page with the two exchanged, `card` that of the second
+    checkpoint, whose link says `card_name`.
+    """
 
     title: str
     twin: str
@@ -86,7 +100,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class CompareContext(PageContext):
-    """Two checkpoints to choose, `a` and `b` as the form shows them, and the two side by side once they are chosen."""
+    """The form with all checkpoints, of which `a` and `b` are chosen, and the comparison.
+
+    `pair` is None until the form was sent.
+    """
 
     template: ClassVar[str] = "compare.html"
     everyone: list[tuple[str, str]]
@@ -96,7 +113,7 @@ class CompareContext(PageContext):
 
 
 def show_pair(request: Request, services: Services, found: Comparison | None, a: str, b: str) -> HTMLResponse:
-    """The form, and the two side by side where two were chosen."""
+    """The page with the form, and with the comparison if two checkpoints were chosen."""
     everyone = services.checkpoints.choices()
     first = a or (everyone[0][0] if everyone else "")
     other = b or next((slug for slug, _ in everyone if slug != first), "")

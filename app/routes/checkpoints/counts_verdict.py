@@ -1,4 +1,4 @@
-"""Whether a checkpoint counts, as its page tells it: every gate for it and for its controls."""
+"""Whether a checkpoint counts, as its page says it: every gate for the checkpoint and for its controls."""
 
 from app.routes.checkpoints.card_context import CardGateLine, CardVerdict, CountsCard
 from app.services.checkpoints.measures import GateRow, GateTable, gate_table
@@ -8,7 +8,7 @@ from app.web.formats import number
 
 
 def counts_card(sources: list[Source], source: Source | None, here: str) -> CountsCard:
-    """The gates on one of the sources, and the others to choose from where there are several."""
+    """The gates judged on `source`, with links to the other sources if there are any."""
     if source is None:
         return CountsCard("", [], None)
     gates = gate_table(source.measures)
@@ -18,7 +18,7 @@ def counts_card(sources: list[Source], source: Source | None, here: str) -> Coun
 
 
 def first_upper(words: str) -> str:
-    """A sentence's beginning; other letters stay as they are."""
+    """The text with its first letter as a capital and all others as they are."""
     return words[:1].upper() + words[1:]
 
 
@@ -47,7 +47,7 @@ def _line(row: GateRow, source: Source, *, aim: bool) -> CardGateLine:
 
 
 def _beside(source: Source) -> str:
-    """What stands beside the number of active units, which says little alone."""
+    """The remark on the gate of active units, whose number says little alone."""
     network = source.measures.get("network", {})
     if "firing_units" not in network:
         return ""

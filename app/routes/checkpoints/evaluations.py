@@ -1,4 +1,4 @@
-"""Evaluations of a checkpoint, who was tested on what, and the form that starts one."""
+"""Evaluations of a checkpoint, the table of who was tested on what, and the forms that start such jobs."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def cell_json(cell: MeasureCell | None) -> dict[str, object] | None:
 
 
 def gates_json(table: GateTable) -> dict[str, object]:
-    """The sentence, and every gate in every column."""
+    """The verdict as a sentence, and every gate for the checkpoint and for each control."""
     rows = [
         {
             "name": row.gate.name,
@@ -81,7 +81,7 @@ def _carried_json(row: NetworkRow, table: TwoByTwo) -> dict[str, object]:
 
 
 def carry_over_json(table: TwoByTwo) -> dict[str, object]:
-    """The 2 x 2 table: which gallery stands for which family, the networks, the controls."""
+    """The table of two by two: the gallery that stands for each family, the networks, the controls."""
     return {
         "columns": {column.family: {"gallery": column.gallery, "here": column.here} for column in table.columns},
         "networks": [_carried_json(row, table) for row in table.rows],
@@ -99,7 +99,7 @@ def list_evaluations(checkpoint: CheckpointDep, services: ServicesDep) -> Json:
 def trained_tested(services: ServicesDep, settings: SettingsDep) -> Json:
     """Every counting checkpoint on every gallery: additivity ratio, R² of adding and averaging, correlation.
 
-    `carry_over` is the table of two by two: trained on photos or on drawn scenes, tested on both, beside the controls.
+    `carry_over` is a table of two by two: trained on photos or on drawn scenes, tested on both, beside the controls.
     """
     tables = services.evaluations.tables()
     table = tables.tested
@@ -110,20 +110,20 @@ def trained_tested(services: ServicesDep, settings: SettingsDep) -> Json:
 
 @router.post("/start/timeline", include_in_schema=False)
 def start_timeline(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Look at a gallery with every snapshot of a checkpoint's training, with the defaults."""
+    """Measure every snapshot of a checkpoint's training on a gallery, with the default settings."""
     job, _ = services.jobs.submit("timeline", {"checkpoint": checkpoint, "gallery": gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.post("/start/readout", include_in_schema=False)
 def start_readout(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Fit a readout of a checkpoint on a gallery, with the defaults."""
+    """Fit a readout of a checkpoint on a gallery, with the default settings."""
     job, _ = services.jobs.submit("readout", {"checkpoint": checkpoint, "gallery": gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.post("/start/evaluate", include_in_schema=False)
 def start_evaluation(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Evaluate a checkpoint on a gallery, with the defaults."""
+    """Evaluate a checkpoint on a gallery, with the default settings."""
     job, _ = services.jobs.submit("evaluate", {"checkpoint": checkpoint, "gallery": gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)

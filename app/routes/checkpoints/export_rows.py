@@ -1,4 +1,4 @@
-"""The forms in which a checkpoint can be taken away, as its page lists them."""
+"""The formats in which a checkpoint can be downloaded, as its page lists them."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ WORDS = {
 
 
 def export_rows(record: CheckpointRecord, offered: Iterable[Offer], settings: Settings) -> list[ExportRow]:
-    """What is always there, then what jobs write."""
+    """The formats that are always there, then those that a job has to write first."""
     here = settings.url(f"/api/checkpoints/{record.slug}/export?format=")
     return [
         ExportRow("safetensors", "plain names, the card in its header", f"{here}safetensors", ""),
@@ -35,7 +35,7 @@ def _row(offer: Offer, here: str) -> ExportRow:
 
 
 def _difference(offer: Offer, made: Export) -> str:
-    """How the file differs from the checkpoint."""
+    """How the file differs from the checkpoint, in words; empty if it does not."""
     if offer.format == "onnx":
         return f"; its answers differ by at most {made.difference:.1g}"
     if made.rescaling:

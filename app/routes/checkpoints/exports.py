@@ -1,4 +1,4 @@
-"""Take a checkpoint away: as safetensors at once, for PyTorch or as ONNX once a job has written and compared it."""
+"""Download a checkpoint: as safetensors at once; for PyTorch, or as ONNX, once a job has written and compared it."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -21,7 +21,10 @@ Slug = Annotated[str, Form(min_length=1, max_length=200)]
     "/api/checkpoints/{checkpoint}/export", response_class=Response, responses=answers(BINARY, "application/json")
 )
 def export(checkpoint: CheckpointDep, format: Literal["safetensors", "card"] | exports.Format) -> Response:
-    """The weights under plain names, with the card in their header; the card; or what a job wrote, 409 before that."""
+    """The weights under plain names with the card in their header; the card; or the file that a job wrote.
+
+    409 until that job has run.
+    """
     record, slug = checkpoint.record, checkpoint.slug
     if format == "card":
         return Json(exports.card_json(checkpoint.card), headers=attachment(f"{slug}.json"))
@@ -36,7 +39,7 @@ def export(checkpoint: CheckpointDep, format: Literal["safetensors", "card"] | e
 
 @router.get("/api/checkpoints/{checkpoint}/exports")
 def list_exports(checkpoint: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Every form with where it is; `made` null until a job has written it."""
+    """Every format with its address; `made` is null until a job has written the file."""
     found = {"safetensors": None, "card": None} | {
         offer.format: None if offer.made is None else asdict(offer.made)
         for offer in offers(services.checkpoints.get(checkpoint))
@@ -48,6 +51,6 @@ def list_exports(checkpoint: str, services: ServicesDep, settings: SettingsDep) 
 
 @router.post("/start/export", include_in_schema=False)
 def start_export(checkpoint: Slug, format: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Write a checkpoint in that form."""
+    """Start the job that writes a checkpoint in that format."""
     job, _ = services.jobs.submit("export", {"checkpoint": checkpoint, "format": format})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)

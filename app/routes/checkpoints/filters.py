@@ -1,4 +1,4 @@
-"""The first-layer filters of a checkpoint: numbers, one picture, and the page that sorts them."""
+"""The first-layer filters of a checkpoint: as numbers, as one picture, and as a page that sorts them."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ StepQuery = Annotated[int | None, Query(ge=0, le=2**31)]
 
 
 def panel_json(panel: LayerFilters) -> dict[str, object]:
-    """Values a filter, their medians, and whether that is smoother than noise."""
+    """Measures of every filter, their medians, and whether the filters are smoother than noise."""
     return {
         "measures": panel.measures.lists(),
         "medians": panel.measures.medians(),
@@ -32,7 +32,7 @@ def panel_json(panel: LayerFilters) -> dict[str, object]:
 
 
 def kmeans_json(kmeans: KMeansPanel) -> dict[str, object]:
-    """Centroids as numbers; `preparing` while they are computed."""
+    """Centroids as numbers; `preparing` is true while they are being computed."""
     if kmeans.panel is None:
         return {"gallery": kmeans.gallery, "preparing": True}
     return {
@@ -74,7 +74,7 @@ def show_filters(
 ) -> Json:
     """Weights and measures of the first layer, of its own step 0, and of k-means of a gallery's whitened patches.
 
-    `at` is one of `steps`, of which the training kept snapshots; without it the filters are those of its end.
+    `at` is one of `steps`, those that the training kept snapshots of; without it the filters are those of its end.
     """
     kmeans = services.filters.kmeans(checkpoint, gallery)
     layer = services.checkpoints.first_layer(checkpoint, at)

@@ -1,4 +1,7 @@
-"""The page of a checkpoint's first filters: now or at a step, at the start, and beside them what k-means finds."""
+"""The page of a checkpoint's first filters: at the end of the training or at a step of it, and at its start.
+
+Beside them it shows the centroids that k-means finds in patches of a gallery.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from app.web.frame import PageContext
 from app.web.templating import page
 from models.filters.pictures import Pixels, Scale
 
+# The orders in which filters can be shown, with their names on the page.
 NAMES: dict[Sort, str] = {
     "change": "relative change",
     "norm": "norm",
@@ -27,7 +31,7 @@ NAMES: dict[Sort, str] = {
     "smoothness": "smoothness",
     "filter": "number",
 }
-ROWS = (
+ROWS = (  # of the table of measures: measure, title, explanation
     ("norm", "Norm", "L2 over all weights of the filter"),
     ("colourfulness", "Colourfulness", "share of the energy that is not gray; noise has 2/3"),
     ("orientation_energy", "Orientation energy", "share of the gradient along one direction"),
@@ -36,7 +40,7 @@ ROWS = (
     ("low_frequency_share", "Low-frequency share", "power within 0.25 cycles a pixel; smooth is above 0.35"),
 )
 LAB_COLOURS = "share of the energy that lies in a and b; noise has 2/3"
-DRAWN = {
+DRAWN = {  # what the page says of filters that do not look at RGB, by their colour space
     "lab": "These filters look at Lab and are drawn in false colours: lightness in gray, a from green to magenta, b "
     "from blue to yellow. Their colourfulness is the share of a and b.",
     "l": "These filters look at lightness alone, so they are gray.",
@@ -45,7 +49,7 @@ DRAWN = {
 
 @dataclass(frozen=True)
 class FilterTile:
-    """One filter on the page: its picture as a data address, its norm, and the measure that orders the page."""
+    """One filter on the page: its picture as a data address, its norm, and the value that the page is sorted by."""
 
     filter: int
     picture: str
@@ -66,7 +70,10 @@ class MissingFilters:
 
 @dataclass(frozen=True)
 class FilterGrid:
-    """Filters of one kind: how smooth the median is and how many are, and the tiles; or why they are missing."""
+    """Filters of one kind, or why they are missing. `filters` is empty where `missing` is given.
+
+    `median` is the median of how smooth they are, and `smooth` says in words how many are smooth.
+    """
 
     id: str
     title: str
@@ -79,7 +86,7 @@ class FilterGrid:
 
 @dataclass(frozen=True)
 class FilterMeasureRow:
-    """The median filter by one measure, in every column."""
+    """One measure of the median filter: a value for every column of the table."""
 
     label: str
     help: str
@@ -88,7 +95,15 @@ class FilterMeasureRow:
 
 @dataclass(frozen=True)
 class FiltersContext(PageContext):
-    """The first filters; `sheets` are those of the start, of now and of k-means, or why one is not there."""
+    """The first filters of a checkpoint. `sheets` are three grids: the filters at the start, those now, and k-means.
+
+    `here` is the address of the checkpoint's page, `twin` that of the JSON, `picture` that of all filters as one PNG.
+    `sentence` says whether the filters are smoother than noise, in the colour `tone`; `changed` how much training
+    changed them; `drawn` how filters of other colour spaces are shown. `scales`, `orders` and `steps` are links to this
+    page with another scale, order or step. `stretched`: every filter has a scale of its own. `width` and `height` are
+    those of a filter, in pixels. `value_name` names the value below each tile. `columns` and `rows` are the table of
+    measures.
+    """
 
     template: ClassVar[str] = "filters.html"
     slug: str
@@ -117,7 +132,11 @@ class FiltersContext(PageContext):
 
 @dataclass(frozen=True)
 class View:
-    """How the filters are looked at: the order of `layer`, the last one, is that of every panel and step."""
+    """How the filters are looked at.
+
+    `layer` has the filters at the end of the training; their order is that of all grids and steps. `shown` has those at
+    the step `at`, or is `layer` if `at` is None. `kmeans` is None if there is no gallery to cluster.
+    """
 
     checkpoint: OpenCheckpoint
     layer: FirstLayer
@@ -129,14 +148,14 @@ class View:
     settings: Settings
 
     def address(self, *, sort: Sort | None = None, scale: Scale | None = None, at: int | None = None) -> str:
-        """This page with one thing changed; without `at` it shows the end of the training."""
+        """The address of this page with another order, scale or step; without `at` it shows the training's end."""
         here = self.settings.url(f"/checkpoints/{self.checkpoint.slug}/filters")
         step = "" if at is None else f"&at={at}"
         return f"{here}?sort={sort or self.sort}&scale={scale or self.scale}{step}"
 
     @property
     def medians(self) -> list[dict[str, float]]:
-        """The median filter of each column of the table, without noise."""
+        """The medians of every column of the table but noise."""
         panels = [self.shown.trained, self.shown.step0, None if self.kmeans is None else self.kmeans.panel]
         return [panel.measures.medians() for panel in panels if panel is not None]
 
@@ -151,7 +170,7 @@ def show_filters_page(
     gallery: str | None,
     at: int | None,
 ) -> HTMLResponse:
-    """The page: the filters now or at a step, at the start, and what k-means finds."""
+    """The page with the filters now or at the step `at`, at the start, and what k-means finds in `gallery`."""
     layer = services.checkpoints.first_layer(checkpoint)
     shown = layer if at is None else services.checkpoints.first_layer(checkpoint, at)
     kmeans = services.filters.kmeans(checkpoint, gallery)
@@ -210,7 +229,7 @@ def _changed(layer: FirstLayer) -> str:
 
 
 def _steps(view: View) -> list[Choice]:
-    """The steps whose filters were kept, then the end."""
+    """Links to the steps whose filters were kept, and to the end of the training."""
     kept = view.checkpoint.steps
     if not kept:
         return []
@@ -234,7 +253,10 @@ def _now(view: View) -> FilterGrid:
 
 
 def _sheet(view: View, panel: Panel, title: str, note: str) -> FilterGrid | None:
-    """The filters of a panel in the order of the last ones, so that panels and steps can be compared by place."""
+    """The filters of a panel, None if the checkpoint does not have it.
+
+    They are in the order of the filters at the end of the training, so that a filter has the same place in all panels.
+    """
     layer, sort = view.shown, view.sort
     pictures = layer.pixels(panel, view.scale)
     shown = layer.trained if panel == "trained" else layer.step0
@@ -273,7 +295,7 @@ def _clustered(view: View) -> LayerFilters | None:
 
 
 def _kmeans(view: View) -> FilterGrid:
-    """Centroids as they were found, the largest clusters first."""
+    """The centroids in the order in which they are stored, the largest clusters first; or why there are none."""
     title, found, panel = "K-means of whitened patches", view.kmeans, _clustered(view)
     if found is not None and panel is not None:
         scale = "one scale of their own" if view.scale == "common" else "each its own scale"
@@ -295,7 +317,7 @@ def _kmeans(view: View) -> FilterGrid:
 
 
 def _row(view: View, name: str, label: str, help: str) -> FilterMeasureRow:
-    """The norm of centroids and of noise says nothing, because it is chosen."""
+    """One row of the table. The norms of centroids and of noise are left out: they were chosen, so they say nothing."""
     if name == "colourfulness" and view.shown.colour == "lab":
         help = LAB_COLOURS
     medians = view.medians

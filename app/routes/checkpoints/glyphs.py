@@ -39,7 +39,10 @@ def glyphs(
 
 @dataclass(frozen=True)
 class GlyphView:
-    """One image with its glyphs; `before` and `after` are the addresses of those beside it in the gallery."""
+    """One image with its glyphs. `last` is the last row of the gallery, `drawn` the glyphs as SVG.
+
+    `before` and `after` are the addresses of the pages of the rows beside it, empty at the ends of the gallery.
+    """
 
     gallery: str
     row: str
@@ -55,7 +58,7 @@ class GlyphView:
 
 @dataclass(frozen=True)
 class GlyphsContext(PageContext):
-    """The page of a descriptor's glyphs; `glyph` is None where there is no photo to draw."""
+    """The page of HOG's glyphs; `glyph` is None if no gallery has images, `here` the address of the checkpoint."""
 
     template: ClassVar[str] = "glyphs.html"
     name: str

@@ -1,4 +1,4 @@
-"""The pages of checkpoints: the list, and each one's card."""
+"""The pages of checkpoints: the list, and the card of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,14 +27,15 @@ from models.card import Card, LayerCard
 from models.recipes import RECIPES
 from models.sanity.report import Sanity
 
+# The answer to whether the features make sense, in words, and its colour.
 SANE = {"good": ("it does", "good"), "bad": ("it does not", "bad"), "unknown": ("cannot tell", "warn")}
-KINDS = {"conv": "map", "fc": "vector"}  # of layers of networks from elsewhere
-OPEN_ROWS = 12  # a table of more measures is folded
+KINDS = {"conv": "map", "fc": "vector"}  # what the layers of foreign checkpoints give
+OPEN_ROWS = 12  # a table with more rows is folded at first
 
 
 @dataclass(frozen=True)
 class CheckpointsContext(PageContext):
-    """Some checkpoints, and where the first and the next of them are."""
+    """A part of the list of checkpoints, and the addresses of its first and its following part, where there is one."""
 
     template: ClassVar[str] = "checkpoints.html"
     checkpoints: Sequence[CheckpointRecord]
@@ -43,14 +44,14 @@ class CheckpointsContext(PageContext):
 
 
 def show_list(request: Request, services: Services, *, limit: int, cursor: str | None) -> HTMLResponse:
-    """All checkpoints, newest first."""
+    """The page with a part of the list of checkpoints, newest first."""
     found, here = services.checkpoints.list(limit=limit, cursor=cursor), services.settings.url("/checkpoints")
     following = None if found.next is None else f"{here}?cursor={found.next}"
     return page(request, CheckpointsContext(found.checkpoints, None if cursor is None else here, following))
 
 
 def show_card(request: Request, services: Services, checkpoint: OpenCheckpoint, on: str | None) -> HTMLResponse:
-    """One checkpoint; its gates and measures are those of the gallery `on`, else where most was measured."""
+    """The page of one checkpoint; gates and measures are those on the gallery `on`, else where most was measured."""
     record, card, settings = checkpoint.record, checkpoint.card, services.settings
     sources, tables = services.evaluations.sources(checkpoint), services.evaluations.tables()
     source = chosen(sources, on)

@@ -1,4 +1,4 @@
-"""Checkpoints: the list, and each one's card."""
+"""Addresses of checkpoints: the list, and the card of each."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -26,7 +26,7 @@ CursorQuery = Annotated[str | None, Query(max_length=64)]
 
 
 def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
-    """Where to go from a checkpoint: JSON twins, the picture of its filters and its page."""
+    """The addresses that belong to a checkpoint: JSON twins, its page, the picture of its filters."""
     here = f"/api/checkpoints/{record.slug}"
     found = {
         "self": settings.url(here),
@@ -48,7 +48,7 @@ def links(record: CheckpointRecord, settings: Settings) -> dict[str, str]:
 
 
 def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
-    """A checkpoint as lists show it."""
+    """A checkpoint as a list shows it."""
     return {
         "slug": record.slug,
         "name": record.name,
@@ -61,7 +61,7 @@ def summary(record: CheckpointRecord, settings: Settings) -> dict[str, object]:
 
 
 def detail(record: CheckpointRecord, card: Card, source: Source | None, settings: Settings) -> dict[str, object]:
-    """A checkpoint with its whole card; the gates are those of `source`."""
+    """A checkpoint with its whole card; the gates are those on `source`."""
     keys = ("name", "units", "stride", "receptive_field", "kind", "value")
     return {
         **summary(record, settings),

@@ -1,4 +1,4 @@
-"""What is on the counting bench: a checkpoint, an image x, and the other image y that the loss needs."""
+"""What the counting bench works on: a checkpoint, an image x, and the other image y that the loss needs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from models.geometry import Box
 
 @dataclass(frozen=True)
 class OpenGallery:
-    """A gallery with its images."""
+    """A gallery with its pack of images."""
 
     record: GalleryRecord
     pack: Pack
@@ -34,7 +34,10 @@ class OpenGallery:
 
 @dataclass(frozen=True)
 class Bench:
-    """The checkpoint on the bench, the gallery that other images come from, and how links are made."""
+    """The checkpoint, the parameters of the address, and `source`, the gallery that images are chosen from.
+
+    `source` is None if no gallery has images.
+    """
 
     checkpoint: OpenCheckpoint
     params: CountParams
@@ -47,19 +50,19 @@ class Bench:
 
     @property
     def gallery(self) -> str | None:
-        """The slug of the gallery."""
+        """The slug of `source`."""
         return None if self.source is None else self.source.slug
 
     def link(self, **changes: object) -> str:
-        """This page with one thing changed."""
+        """The address of this page with some of its parameters changed; a change to None drops one."""
         return address(self.settings.url(f"/checkpoints/{self.slug}/count"), self.params, changes)
 
     def image_link(self, row: int, gallery: str | None = None) -> str:
-        """The bench of an image of the gallery, counted as the network crops it."""
+        """The address of the bench with a row of the gallery, counted in the network's own crop."""
         return self.link(gallery=gallery or self.gallery, row=row, upload=None, box=None, area=None, other=None)
 
     def api(self, below: str = "", /, **changes: object) -> str:
-        """The JSON twin, or something below it, about the same image."""
+        """The address of the JSON about the same image, or of something `below` it."""
         return address(self.settings.url(f"/api/checkpoints/{self.slug}/count{below}"), self.params, changes)
 
     @property
@@ -69,7 +72,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Partner:
-    """The other image y of the loss, a row of a gallery, and what the loss makes of x and y."""
+    """The other image y of the loss, a row of a gallery; its counts, and the loss of x and y."""
 
     gallery: str
     row: int
@@ -78,11 +81,11 @@ class Partner:
 
 
 def open_bench(services: Services, settings: Settings, checkpoint: OpenCheckpoint, params: CountParams) -> Bench:
-    """The bench of a checkpoint. Raises NotFound for the gallery, and Conflict where it has no counting head."""
+    """The bench of a checkpoint. Raises NotFound for an unknown gallery, and Conflict without a counting head."""
     if not checkpoint.card.has_counts:
         message = f"{checkpoint.record.name} has no counting head, so there is nothing to add up."
         raise Conflict("no_counts", message)
-    if params.box is not None:  # a drawn box is what counts
+    if params.box is not None:  # a box goes before a share of the area
         params = params.model_copy(update={"area": None})
     return Bench(checkpoint, params, settings, _source(services, params, checkpoint))
 
@@ -99,22 +102,22 @@ def query_image(services: Services, params: CountParams, source: OpenGallery | N
 
 
 def chosen_box(params: CountParams, image: QueryImage) -> Box | None:
-    """The part of the image to count: a box, a share of the area, or None for the checkpoint's own crop."""
+    """The part of the image to count: the given box, a share of the area, or None for the checkpoint's own crop."""
     if params.corners is not None:
         return params.corners
     return area_box(image, params.area) if params.area is not None else None
 
 
 def count(bench: Bench, services: Services, image: QueryImage) -> Counted:
-    """The image as the address wants it counted."""
+    """The counts of the image, with the kernel and the part of it that the address names."""
     box = chosen_box(bench.params, image)
     return services.counting.count(bench.checkpoint, image, kernel=bench.params.kernel, box=box)
 
 
 def partner(bench: Bench, services: Services, counted: Counted) -> Partner | None:
-    """The image y that the address names, or the one before x as in the training's batches; None where there is none.
+    """The image y that the address names, else the row before x, as in the batches of the training.
 
-    Raises BadQuery where y is x itself, NotFound for a row that is not there.
+    None if the gallery has no other image. Raises BadQuery if y is x itself, NotFound for a row that is not there.
     """
     if bench.source is None:
         return None
@@ -131,14 +134,14 @@ def partner(bench: Bench, services: Services, counted: Counted) -> Partner | Non
 
 
 def truth(bench: Bench, scans: Iterable[OpenScan], counted: Counted) -> CountTruth | None:
-    """What is truly in the crop, where it is an image of a gallery that knows; `scans` are the checkpoint's."""
+    """What is truly in the crop, None if that is not known of the image; `scans` are those of the checkpoint."""
     if bench.source is None or bench.params.row is None:
         return None
     return count_truth(bench.source.pack, bench.params.row, counted, scans, bench.source.slug)
 
 
 class Told(TypedDict):
-    """What is said of a counted image beside its equation."""
+    """What is said of a counted image beside its equation; each is None if it is not known."""
 
     other: Partner | None
     truth: CountTruth | None
@@ -146,13 +149,13 @@ class Told(TypedDict):
 
 
 def told(bench: Bench, services: Services, counted: Counted) -> Told:
-    """The other image of the loss, the truth, and the counts by their names, each where it is known."""
+    """The other image of the loss, the truth, and the counts by their names, each if it is known."""
     known = truth(bench, services.scans.of(bench.checkpoint.record), counted)
     return Told(other=partner(bench, services, counted), truth=known, named=named(bench, counted, known))
 
 
 def named(bench: Bench, counted: Counted, known: CountTruth | None) -> NamedCounts | None:
-    """The counts by the readout that was fitted on the gallery, else on another; None where there is none."""
+    """The counts by the readout that was fitted on the gallery, else by another one; None without any."""
     readout = readout_of(bench.checkpoint.record, bench.gallery)
     return None if readout is None else named_counts(readout, counted, known)
 
@@ -164,7 +167,7 @@ def open_gallery(services: Services, slug: str) -> OpenGallery:
 
 
 def _source(services: Services, params: CountParams, checkpoint: OpenCheckpoint) -> OpenGallery | None:
-    """The gallery to choose images from: the one asked for, a scanned one, or the newest with images."""
+    """The gallery to choose images from: the one asked for, else a scanned one, else the newest with images."""
     if params.gallery is not None:
         return open_gallery(services, params.gallery)
     scan = next(services.scans.of(checkpoint.record), None)
@@ -175,7 +178,7 @@ def _source(services: Services, params: CountParams, checkpoint: OpenCheckpoint)
 
 
 def seen(services: Services, bench: Bench, image: QueryImage) -> bool | None:
-    """Whether the network was trained on a row, an upload or an image sent along; None where that is not known."""
+    """Whether the checkpoint was trained on the image; None if that is not known."""
     params, network = bench.params, bench.checkpoint.record
     if params.gallery is not None and params.row is not None and bench.source is not None:
         found = services.seen.find(network, bench.source.pack)

@@ -1,4 +1,7 @@
-"""The charts of the counting bench: bars of phi(Dx) beside the four tiles of each unit, scatters, histogram, curve."""
+"""The charts of the counting bench: bars, scatter plots, a histogram and a curve.
+
+The bars show, for each unit, φ(Dx) beside the sum of its four tiles.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +15,18 @@ from app.web.formats import number
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference
 
-MOST_UNITS = 60
-HEIGHT, RESIDUAL_HEIGHT = 220.0, 90.0
-LEFT, TOP, BETWEEN, BELOW = 44.0, 10.0, 34.0, 10.0
-BINS = 24
-NAMED = 5  # units whose number stands beside their point
+MOST_UNITS = 60  # that have bars
+HEIGHT, RESIDUAL_HEIGHT = 220.0, 90.0  # pixels, of the bars and of the differences below them
+LEFT, TOP, BETWEEN, BELOW = 44.0, 10.0, 34.0, 10.0  # pixels that are left free
+BINS = 24  # of the histogram
+NAMED = 5  # points of the scatter plot with the unit's number beside them
 TILE_NAMES = ("top left", "top right", "bottom left", "bottom right")
 RAYS = {"y = x, adds": 1.0, "y = x / 4, averages": 0.25}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle; `kind` is "whole", "tile-0" to "tile-3" or "residual"."""
+    """A rectangle of the drawing, in pixels; `kind` is "whole", "tile-0" to "tile-3" or "residual"."""
 
     kind: str
     x: float
@@ -34,7 +37,11 @@ class Block:
 
 @dataclass(frozen=True)
 class UnitBars:
-    """One unit's bars and its numbers; `href` leads to the unit's top images, where a scan has them."""
+    """The bars of one unit and its numbers.
+
+    `left` and `slot` are the start and the width of its place in the drawing, `centre` the middle of it, in pixels.
+    `href` leads to the unit's top images, and is None if no scan has them.
+    """
 
     unit: int
     title: str
@@ -57,7 +64,7 @@ class UnitBars:
 
 @dataclass(frozen=True)
 class Tick:
-    """A value and where it is."""
+    """A labelled value of an axis and its height in the drawing, in pixels."""
 
     y: float
     text: str
@@ -65,7 +72,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class CountFigure:
-    """Everything the template needs to draw; sizes in pixels."""
+    """All that the template draws; sizes are in pixels.
+
+    `base` is the height at which bars begin, `zero` that of the line of no difference. `hidden` units have no bars.
+    """
 
     width: float
     height: float
@@ -79,7 +89,7 @@ class CountFigure:
 
 
 def draw(answer: CountAnswer, active: Sequence[int], unit_href: str | None) -> CountFigure:
-    """The units that count, most first; `unit_href` ends where a unit's number goes."""
+    """The figure of the units that count, largest counts first; a unit's number after `unit_href` is its address."""
     shown = sorted(active, key=lambda unit: (-max(answer.whole[unit], answer.total[unit]), unit))[:MOST_UNITS]
     slot = min(56.0, max(26.0, 880.0 / max(len(shown), 1)))
     counts = axis_over(
@@ -135,7 +145,7 @@ def _unit(
 
 
 def _title(unit: int, whole: float, tiles: tuple[float, ...]) -> str:
-    """The numbers of a unit in a sentence."""
+    """The numbers of a unit in words, to show on hover."""
     each = ", ".join(f"{name} {number(value)}" for name, value in zip(TILE_NAMES, tiles, strict=True))
     total = sum(tiles)
     return f"unit {unit}: whole {number(whole)}, tiles {number(total)} ({each}), difference {number(whole - total)}"
@@ -147,7 +157,7 @@ def _block(kind: str, x: float, width: float, low: float, high: float, counts: A
 
 
 def units_scatter(counted: Counted, unit_href: str | None) -> Markup:
-    """Each unit that counts: the whole against the sum of its tiles."""
+    """A point for each unit that counts: its count of the whole against the sum over its tiles."""
     answer = counted.answer
     whole, total = answer.whole.tolist(), answer.total.tolist()
     named = sorted(counted.active, key=lambda unit: -max(whole[unit], total[unit]))[:NAMED]
@@ -172,7 +182,7 @@ def units_scatter(counted: Counted, unit_href: str | None) -> Markup:
 
 
 def totals_scatter(counted: Counted, reference: Reference) -> Markup:
-    """The total counts of held-out images, and where this one lies among them."""
+    """Total counts of held-out images, whole against tiles, with this image among them."""
     pairs = zip(reference.total.sum(axis=1).tolist(), reference.whole.sum(axis=1).tolist(), strict=True)
     here = Dot(counted.tiles_total, counted.whole_total, "this image", "this image", marked=True)
     return scatter_chart(
@@ -185,7 +195,7 @@ def totals_scatter(counted: Counted, reference: Reference) -> Markup:
 
 
 def strangers_histogram(counted: Counted) -> Markup | None:
-    """How far the wholes of strangers of similar norm are from this image's tiles, and how far its own is."""
+    """How far φ(Dy) of other images of similar norm is from this image's tiles, and how far its own φ(Dx) is."""
     if counted.strangers is None:
         return None
     distances = counted.strangers.distances.tolist()
@@ -205,7 +215,7 @@ def strangers_histogram(counted: Counted) -> Markup | None:
 
 
 def crop_curve(points: tuple[CurvePoint, ...], area: float | None) -> Markup:
-    """How much nested crops count."""
+    """How much nested crops count, with the crop of the share `area` marked."""
     series = {
         "total count": [(100 * point.area, point.total) for point in points],
         "norm": [(100 * point.area, point.norm) for point in points],

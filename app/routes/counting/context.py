@@ -19,7 +19,7 @@ from models.geometry import Box
 
 @dataclass(frozen=True)
 class TileFrame:
-    """Where a tile of the crop lies in the image."""
+    """The square that a tile of the crop covers, in pixels of the image."""
 
     x: float
     y: float
@@ -28,7 +28,11 @@ class TileFrame:
 
 @dataclass(frozen=True)
 class ImageCard:
-    """The image on the bench; `crop` and its tiles once it is counted. Links are empty where they lead nowhere."""
+    """The image on the bench. `crop` and its `tiles` are given once it is counted.
+
+    `own_crop`, `search` and `about` are the addresses of the bench with the network's own crop, of the image's
+    neighbours, and of the image's page; each is empty if there is no such page. `seen`: the image was used in training.
+    """
 
     picture: Picture
     crop: Box | None
@@ -41,7 +45,7 @@ class ImageCard:
 
 @dataclass(frozen=True)
 class CountForm:
-    """The form's fields."""
+    """The form that chooses a kernel and a box; `hidden` are fields that it sends along, `region` explains the box."""
 
     action: str
     hidden: list[tuple[str, object]]
@@ -53,7 +57,7 @@ class CountForm:
 
 @dataclass(frozen=True)
 class InputView:
-    """One of the five inputs as the network saw it."""
+    """One of the five inputs as the network saw it: its picture, and the total that was counted in it."""
 
     kind: str
     name: str
@@ -63,7 +67,7 @@ class InputView:
 
 @dataclass(frozen=True)
 class InputsCard:
-    """What the network saw."""
+    """The five inputs; `times` is the factor by which normalisation multiplied the contrast of the crop."""
 
     note: str
     side: int
@@ -75,7 +79,7 @@ class InputsCard:
 
 @dataclass(frozen=True)
 class UnitLine:
-    """A unit's counts: whole, the four tiles, together, and the difference."""
+    """The counts of a unit: the whole, the four tiles, their sum, and the difference."""
 
     unit: int
     href: str
@@ -84,7 +88,7 @@ class UnitLine:
 
 @dataclass(frozen=True)
 class BarsCard:
-    """Whole against tiles, unit by unit; `linked`: units lead to their images."""
+    """The bars of every unit and the same as a table; `linked`: units are links to their top images."""
 
     note: str
     figure: CountFigure
@@ -94,7 +98,11 @@ class BarsCard:
 
 @dataclass(frozen=True)
 class ScatterCard:
-    """Adds or averages: `rows` are a name, whole, sum, a quarter of the sum, and the ratio."""
+    """Whether the network adds or averages.
+
+    A row of `rows` has a name and the whole, the sum of the tiles, a quarter of it, and the ratio. `totals` is the
+    chart of held-out images, None if the checkpoint has none.
+    """
 
     rows: list[tuple[str, list[str]]]
     units: Markup
@@ -103,7 +111,7 @@ class ScatterCard:
 
 @dataclass(frozen=True)
 class KindRow:
-    """What is truly in the crop of one kind: whole, tiles, sum."""
+    """How many objects of one kind are truly in the whole crop, in each tile, and in all tiles together."""
 
     kind: str
     counts: list[str]
@@ -111,7 +119,7 @@ class KindRow:
 
 @dataclass(frozen=True)
 class CounterRow:
-    """One way of counting, with what it is."""
+    """One way of counting, what it is, and its counts; `own`: it is the network itself."""
 
     name: str
     what: str
@@ -121,7 +129,11 @@ class CounterRow:
 
 @dataclass(frozen=True)
 class TruthCard:
-    """Against the truth; `followed` is said where a scan tells how the counters follow the number of objects."""
+    """What is truly in the crop, beside several ways of counting it.
+
+    `followed` says how well the ways follow the number of objects over the images of `scan`; it is empty without a
+    scan.
+    """
 
     note: str
     kinds: list[KindRow]
@@ -134,7 +146,7 @@ class TruthCard:
 
 @dataclass(frozen=True)
 class Score:
-    """R2 of a predictor with its interval."""
+    """The R² of a predictor with its interval."""
 
     value: str
     interval: str
@@ -142,7 +154,7 @@ class Score:
 
 @dataclass(frozen=True)
 class NamedRow:
-    """One name: what is read, what is truly there, and R2 by predictor."""
+    """One name: the count that the readout gives, the true one, and the R² of each predictor."""
 
     name: str
     read: str
@@ -152,7 +164,10 @@ class NamedRow:
 
 @dataclass(frozen=True)
 class NamedCard:
-    """Counts by their names; without rows a readout can be fitted on `gallery`."""
+    """The counts by their names. Without `rows`, the card offers to fit a readout on `gallery`.
+
+    `truly`: true counts are known. `together` has the R² over all names, measured on the scenes that `tested` counts.
+    """
 
     note: str
     sentence: str
@@ -165,7 +180,11 @@ class NamedCard:
 
 @dataclass(frozen=True)
 class OtherImage:
-    """The other image y of the loss, and what the loss makes of both; `another` is the next y to try."""
+    """The other image y of the loss, and the terms of the loss: L = pull + push.
+
+    `apart` is |φ(Dy) − s(x)|²; `above`: the loss is larger than the margin. `another` leads to the bench with the next
+    y.
+    """
 
     name: str
     href: str
@@ -189,7 +208,11 @@ class LossCard:
 
 @dataclass(frozen=True)
 class StrangersCard:
-    """The residual beside what other images of the same magnitude would leave."""
+    """The residual of this image beside the residuals that other images of similar norm would leave.
+
+    `pairs` is the number of those images, of `known` in all; `low` and `high` bound their norms, `norm` is that of this
+    image. `fit` says how many fit its tiles better than its own whole.
+    """
 
     residual: str
     pairs: int
@@ -203,7 +226,7 @@ class StrangersCard:
 
 @dataclass(frozen=True)
 class AreaLink:
-    """A centred crop by its share of the area."""
+    """A link to a centred crop with a share of the area; `box` has that share and the corners of the crop."""
 
     choice: Choice
     box: str
@@ -211,7 +234,7 @@ class AreaLink:
 
 @dataclass(frozen=True)
 class CropCurveCard:
-    """How much nested crops count."""
+    """How much nested crops count; `shown` and `value` are the share of the area that is counted now."""
 
     sentence: str
     chart: Markup
@@ -222,7 +245,7 @@ class CropCurveCard:
 
 @dataclass(frozen=True)
 class ResultCards:
-    """One image counted."""
+    """All cards of one counted image; a card is None if what it needs is not known."""
 
     warnings: list[tuple[str, str]]
     stats: list[Stat]
@@ -238,7 +261,7 @@ class ResultCards:
 
 @dataclass(frozen=True)
 class BandRow:
-    """A third of the gallery with its best and its worst equations; `here` is said of the image on the bench."""
+    """A third of the gallery with its best and its worst equations; `here` is given if this image belongs to it."""
 
     name: str
     about: str
@@ -248,7 +271,7 @@ class BandRow:
 
 @dataclass(frozen=True)
 class EquationsCard:
-    """The best and the worst equations of a gallery; without a scan there is a form that makes one."""
+    """The best and the worst equations of a gallery; without `scan` the card offers to make one."""
 
     gallery: str
     scan: str
@@ -258,7 +281,7 @@ class EquationsCard:
 
 @dataclass(frozen=True)
 class CountStart:
-    """Other images of the gallery, or images to start from."""
+    """Images of the gallery to count next; `seen` tells which were used in training, `others` leads to more."""
 
     title: str
     href: str
@@ -269,7 +292,11 @@ class CountStart:
 
 @dataclass(frozen=True)
 class CountContext(PageContext):
-    """The counting bench of a checkpoint."""
+    """The counting bench of a checkpoint. `image`, `how` and `result` are None until there is an image.
+
+    `others` are the (slug, name) of other checkpoints, `twin` the address of the JSON, `drop` the address that an
+    uploaded image is sent to. `busy` is given while the network is being loaded.
+    """
 
     template: ClassVar[str] = "count.html"
     slug: str

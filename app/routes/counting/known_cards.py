@@ -1,4 +1,4 @@
-"""What is known of a counted image beside its equation: the truth, counts by their names, the gallery's equations."""
+"""Cards about a counted image beside its equation: the truth, counts by their names, the equations of its gallery."""
 
 from fractions import Fraction
 
@@ -23,6 +23,7 @@ from app.web.axes import short
 from app.web.formats import count, number
 from models.scans.bands import Band, BandedEquation
 
+# What is counted by each way of counting.
 WAYS = {"oracle": "shares seen there", "network": "total of φ", "edge energy": "sum of |∇|"}
 
 
@@ -64,7 +65,7 @@ def _counter(row: Counter) -> CounterRow:
 
 
 def named_card(bench: Bench, named: NamedCounts | None, truth: CountTruth | None) -> NamedCard | None:
-    """The counts by their names; where there is no readout and the truth is known, the gallery to fit one on."""
+    """The counts by their names; if there is no readout but the truth is known, the gallery to fit one on."""
     if named is None:
         gallery = bench.params.gallery
         return NamedCard("", "", False, [], [], "", gallery) if gallery and truth is not None else None
@@ -97,7 +98,7 @@ def _score(cell: MeasureCell | None) -> Score:
 
 
 def equations_card(bench: Bench, found: GalleryEquations, counted: Counted | None) -> EquationsCard | None:
-    """The best and the worst equations within each third of magnitude; None without a gallery."""
+    """The best and the worst equations in each third of the images by magnitude; None without a gallery."""
     if bench.gallery is None:
         return None
     return EquationsCard(
@@ -123,6 +124,6 @@ def _band(bench: Bench, band: Band, counted: Counted | None) -> BandRow:
 
 
 def _tile(bench: Bench, item: BandedEquation) -> Tile:
-    """An image of the gallery with its relative residual."""
+    """An image of the gallery, with its relative residual below it."""
     src = thumbnail(bench.settings, bench.gallery or "", item.row)
     return Tile(item.row, src, bench.image_link(item.row), short(float(f"{item.relative:.2g}")), None)

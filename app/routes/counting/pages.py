@@ -1,4 +1,4 @@
-"""The page of the counting bench: the image, what the network saw of it, both sides, and what they are worth."""
+"""The page of the counting bench: the image, what the network saw of it, the counts, and how good they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ from app.web.waiting import waiting
 from models.answers import CurvePoint
 from models.recipes.counting import KERNELS
 
-STARTS = 12
+STARTS = 12  # images to choose from
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network answers about the image on the bench: its equation, that of y, and nested crops."""
+    """What the network answers: the counts of the image, those of y with the loss, and the counts of nested crops."""
 
     counted: Counted
     other: Partner | None
@@ -44,7 +44,7 @@ class Answers:
 
 
 def show(request: Request, bench: Bench, services: Services) -> HTMLResponse:
-    """The page; while the network is being loaded it says so and asks again by itself."""
+    """The page; while the network is being loaded it says so and reloads itself."""
     image = query_image(services, bench.params, bench.source) if bench.asked else None
     scans, tables = tuple(services.scans.of(bench.checkpoint.record)), services.evaluations.tables()
     answers, busy = _ask(bench, services, image) if image else (None, None)
@@ -134,7 +134,10 @@ def _how(bench: Bench, image: QueryImage) -> CountForm:
 
 
 def _unit_href(bench: Bench, scans: Sequence[OpenScan]) -> str | None:
-    """Where a unit's number goes to make the address of its top images, in the newest scan that has the count layer."""
+    """The address to which a unit's number is added to get that of its top images.
+
+    They are those of the newest scan that has the counting layer; None if no scan has it.
+    """
     for scan in scans:
         if "counts" in scan.reader.layers:
             return bench.settings.url(f"/scans/{scan.slug}/units/counts/")
@@ -142,7 +145,7 @@ def _unit_href(bench: Bench, scans: Sequence[OpenScan]) -> str | None:
 
 
 def _search_link(bench: Bench, scans: Sequence[OpenScan]) -> str | None:
-    """The neighbours of the image on the bench, in a scan of its gallery (any scan, for an upload)."""
+    """The address of the image's neighbours in a scan of its gallery, in any scan for an upload; None without one."""
     for scan in scans:
         if bench.params.upload is not None:
             return bench.settings.url(f"/scans/{scan.slug}/search?upload={bench.params.upload}")

@@ -1,4 +1,4 @@
-"""One counted image in the cards of the bench: its inputs, its units, the totals, the loss, the strangers, crops."""
+"""The cards of one counted image: its inputs, its units, the totals, the loss, other images, nested crops."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ from models.answers import CurvePoint
 from models.card import Reference
 from models.geometry import nested_square
 
-TYPICAL_TIMES = 4  # that the contrast of a typical photo is multiplied by
+TYPICAL_TIMES = 4  # by so much normalisation multiplies the contrast of a typical photo
 WARNINGS = {
     "enlarged": "The crop has fewer pixels than the network was trained on, so it was enlarged before it was cut: "
     "enlarging blurs the tiles more than the whole, and the counts are less reliable.",
@@ -42,7 +42,7 @@ WARNINGS = {
 
 
 def warning(name: str, counted: Counted) -> tuple[str, str]:
-    """A warning in words, and its tone."""
+    """A warning in words, and the colour it is shown in."""
     if name.startswith("frames_ignored"):
         return "Only the first frame of this animation is counted.", "info"
     if name == "low_contrast":
@@ -57,7 +57,7 @@ def warning(name: str, counted: Counted) -> tuple[str, str]:
 
 
 def stats(counted: Counted) -> list[Stat]:
-    """The equation in a row of numbers."""
+    """The counting equation as a row of numbers."""
     answer = counted.answer
     return [
         Stat("Whole counts", number(counted.whole_total), "total of φ(Dx)"),
@@ -72,7 +72,7 @@ def stats(counted: Counted) -> list[Stat]:
 
 
 def inputs_card(bench: Bench, counted: Counted) -> InputsCard:
-    """The five inputs, pixel by pixel, at one scale."""
+    """The five inputs of the network, pixel by pixel, all on the same scale."""
     inputs, tiles = counted.answer.inputs, counted.answer.tiles
     side = int(inputs.pixels.shape[1])
 
@@ -96,7 +96,7 @@ def inputs_card(bench: Bench, counted: Counted) -> InputsCard:
 
 
 def bars_card(counted: Counted, unit_href: str | None) -> BarsCard:
-    """One pair of bars a unit, most first, and the same in numbers."""
+    """A pair of bars for each unit, largest counts first, and the same as a table."""
     figure = draw(counted.answer, counted.active, unit_href)
     hidden = f"; {figure.hidden} fainter units not drawn" if figure.hidden else ""
     lines = [
@@ -111,7 +111,7 @@ def bars_card(counted: Counted, unit_href: str | None) -> BarsCard:
 
 
 def scatter_card(counted: Counted, reference: Reference | None, unit_href: str | None) -> ScatterCard:
-    """Whole against sum, by two norms, unit by unit, and among held-out images."""
+    """The whole against the sum of the tiles: by two norms, unit by unit, and among held-out images."""
 
     def row(name: str, whole: float, tiles: float) -> tuple[str, list[str]]:
         ratio = whole / tiles if tiles > 0 else None
@@ -128,7 +128,7 @@ def scatter_card(counted: Counted, reference: Reference | None, unit_href: str |
 
 
 def loss_card(bench: Bench, counted: Counted, other: Partner | None) -> LossCard:
-    """What the training loss makes of x and another image y: L = pull + push, in numbers."""
+    """The training loss of x and another image y: L = pull + push, in numbers."""
     shown = None if other is None or bench.source is None else _other(bench, counted, other, bench.source.record.rows)
     return LossCard(number(counted.margin), number(counted.answer.squared), shown)
 
@@ -150,7 +150,7 @@ def _other(bench: Bench, counted: Counted, other: Partner, rows: int) -> OtherIm
 
 
 def strangers_card(counted: Counted) -> StrangersCard | None:
-    """The residual among those of strangers of similar norm; None where none are known."""
+    """The residual among those of other images of similar norm; None if no such images are known."""
     known, rank = counted.strangers, counted.rank
     if known is None or rank is None:
         return None
@@ -170,7 +170,7 @@ def strangers_card(counted: Counted) -> StrangersCard | None:
 
 
 def curve_card(bench: Bench, image: QueryImage, points: Sequence[CurvePoint]) -> CropCurveCard:
-    """Squares about the image's centre, each within the next, and links to count them."""
+    """Counts of squares about the image's centre, each inside the next, and links to count one of them."""
     first, last, area = points[0], points[-1], bench.params.area
     grew = ""
     if first.total > 0:

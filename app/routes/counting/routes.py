@@ -1,4 +1,4 @@
-"""The counting bench: the page, its JSON twin, what the network saw, and the magnitude of nested crops."""
+"""Addresses of the counting bench: the page, its JSON twin, the inputs as pictures, the counts of nested crops."""
 
 from typing import Annotated, Literal
 
@@ -43,7 +43,7 @@ def count_image(
     settings: SettingsDep,
     kernel: Kernel = "area",
 ) -> Json:
-    """phi of the image downscaled against the sum of phi over its four tiles, and what is left between them."""
+    """φ of the image downscaled, against the sum of φ over its four tiles, and the difference between them."""
     params = CountParams(gallery=image.gallery, row=image.row, kernel=kernel)
     bench = count_bench.open_bench(services, settings, checkpoint, params)
     sent = None if image.data is None else services.uploads.read(image.data)
@@ -99,7 +99,7 @@ def count_page(
 def count_upload(
     checkpoint: str, image: CountImageDep, services: ServicesDep, settings: SettingsDep, kernel: Kernel = "area"
 ) -> RedirectResponse:
-    """What the page's upload form does: keep the image, then count it at an address of its own."""
+    """Keeps the image that the page's form sends, and leads to the address at which it is counted."""
     params = CountParams(kernel=kernel, box=box_text(image.box) if image.box else None)
     changes = {"upload": services.uploads.add(image.data or b"")}
     return RedirectResponse(address(settings.url(f"/checkpoints/{checkpoint}/count"), params, changes), status_code=303)

@@ -1,4 +1,4 @@
-"""The counting equation as JSON: what the bench shows, in numbers."""
+"""The JSON of the counting bench: the numbers that the page shows."""
 
 from app.routes.counting.bench import Partner
 from app.routes.pictures import ImageAddress
@@ -21,9 +21,9 @@ def counted_json(
     truth: CountTruth | None = None,
     named: NamedCounts | None = None,
 ) -> dict[str, object]:
-    """Both sides of the equation and how far they are apart; `crop` is in pixels of the image as served.
+    """Both sides of the equation and how far they are apart; `crop` is in pixels of the stored image.
 
-    `page` is the page of this very image.
+    `page` is the address of the page about this image.
     """
     answer, known = counted.answer, counted.strangers
     return {
@@ -59,7 +59,7 @@ def counted_json(
 
 
 def curve_json(points: tuple[CurvePoint, ...]) -> list[dict[str, object]]:
-    """Magnitude against the share of the central square's area."""
+    """The counts of nested crops, by their share of the central square's area."""
     return [{"area": p.area, "total": p.total, "norm": p.norm, "box": p.box} for p in points]
 
 
@@ -72,7 +72,7 @@ def reference_json(reference: Reference | None) -> dict[str, object] | None:
 
 
 def bands_json(scan: str | None, gallery: str | None, bands: tuple[Band, ...], settings: Settings) -> dict[str, object]:
-    """Best and worst equations among images of one magnitude; without a scan there are none."""
+    """The best and the worst equations among images of similar magnitude; none without a scan."""
 
     def at(item: BandedEquation) -> dict[str, object]:
         image = ImageAddress(settings, gallery or "", item.row).json
@@ -109,7 +109,7 @@ def _loss(counted: Counted, other: Partner | None, settings: Settings) -> dict[s
 
 
 def _named(named: NamedCounts | None) -> dict[str, object] | None:
-    """What the counts are called by the readout that was fitted, and what that readout is worth."""
+    """The counts under the names of the readout, and how good that readout is."""
     if named is None:
         return None
     return {
@@ -120,7 +120,7 @@ def _named(named: NamedCounts | None) -> dict[str, object] | None:
 
 
 def _truth(truth: CountTruth | None) -> dict[str, object] | None:
-    """What is truly in the crop and its tiles, and how the oracle, the network and edge energy count it."""
+    """What is truly in the crop and its tiles, and what the oracle, the network and the edge energy count there."""
     if truth is None:
         return None
     return {

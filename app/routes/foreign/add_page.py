@@ -1,4 +1,4 @@
-"""The page that takes a file of weights, in the words that it shows."""
+"""What the page shows that takes a file of weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from models.foreign.formats import FORMATS
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why weights were not taken; `file` names a file that was sent or is on the server, and is empty for others."""
+    """Why weights were not accepted; `file` is the name of the file, empty if published weights were asked for."""
 
     file: str
     message: Markup
@@ -27,7 +27,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class RecentFile:
-    """A file that was looked into."""
+    """A file that was inspected lately."""
 
     name: str
     href: str
@@ -37,7 +37,7 @@ class RecentFile:
 
 @dataclass(frozen=True)
 class FormatRow:
-    """A format that is read: its name, its usual endings, how it is read."""
+    """A format that can be read: its name, its usual file endings, and how it is read."""
 
     name: str
     endings: str
@@ -46,7 +46,11 @@ class FormatRow:
 
 @dataclass(frozen=True)
 class CheckpointAddContext(PageContext):
-    """The three ways to bring weights, with what was given where that was refused."""
+    """The page with the three ways to bring weights: a file, a path on the server, a published name.
+
+    `path` and `published` are what was typed, if it was refused. `roots` says which paths are allowed, `limit` how
+    large a file may be.
+    """
 
     template: ClassVar[str] = "checkpoint_add.html"
     refusal: Refusal | None
@@ -61,7 +65,7 @@ class CheckpointAddContext(PageContext):
 def checkpoint_add_context(
     recent: Sequence[InspectionRecord], given: WeightsFile, error: DomainError | None, settings: Settings
 ) -> CheckpointAddContext:
-    """The page as it is shown."""
+    """The page, with what was `given` and the `error` if it was refused."""
     return CheckpointAddContext(
         refusal=None if error is None else _refusal(given, error),
         path=given.path or "",

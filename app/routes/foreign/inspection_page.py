@@ -1,4 +1,4 @@
-"""The page of an inspected file in the words that it shows, and the form that registers what is in it."""
+"""What the page of an inspected file shows, and its form that registers the weights as a checkpoint."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from app.settings import Settings
 from app.web.formats import count, file_size, number, timestamp
 from app.web.frame import PageContext
 
-OWN = "own"  # the preparation whose values were typed
+OWN = "own"  # the name of the preparation whose values a visitor types
 COLOURS = {"rgb": "RGB", "bgr": "BGR, as OpenCV and Caffe", "gray": "gray", "lab": "Lab", "l": "L of Lab"}
 NORMALISED = {"mean_std": "by the mean and deviation below", "per_input": "each image by its own"}
-NOTED = ("wrong", "reshaped", "heads")  # kinds of fate whose tensors have a note each
+NOTED = ("wrong", "reshaped", "heads")  # groups of tensors in which each has a note
 PUBLISHED = "As the library prepares images for these weights; the others are there to compare."
 ASSUMED = (
     "A file of weights does not say. This is assumed, with the reason; "
@@ -26,7 +26,7 @@ Options = Sequence[tuple[str, str, bool]]  # value, text, whether it is chosen
 
 @dataclass(frozen=True)
 class CandidateLink:
-    """One set of weights of the file."""
+    """A link to one of the sets of weights in the file."""
 
     name: str
     href: str
@@ -36,15 +36,19 @@ class CandidateLink:
 
 @dataclass(frozen=True)
 class DoubtLine:
-    name: str
-    what: str
+    name: str  # of the tensor
+    what: str  # what is doubtful about it, in a word or two
     tone: str
     words: str
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What the weights are; `fits` tells whether they are all of it."""
+    """What the weights are. `fits`: every tensor of the encoder is there in its shape, and no tensor is left over.
+
+    `assumed` is what the tensors do not say and was guessed; `stripped` are prefixes that were removed from names;
+    `heads` are the layers behind the encoder, kept or left out.
+    """
 
     title: str
     sentence: str
@@ -57,7 +61,7 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Tensors:
-    """A table of tensors; `more` says that there are more than are shown."""
+    """A table of tensors; `noted`: each has a note; `more` says that not all are shown, empty if all are."""
 
     rows: Sequence[TensorRow]
     noted: bool
@@ -66,7 +70,7 @@ class Tensors:
 
 @dataclass(frozen=True)
 class FateView:
-    """Tensors that share a fate."""
+    """Tensors to which the same happens, such as being used or left out; `tone` is the colour of their number."""
 
     count: str
     tone: str
@@ -77,7 +81,7 @@ class FateView:
 
 @dataclass(frozen=True)
 class Other:
-    """What else the tensors may be."""
+    """Another architecture that the tensors may belong to."""
 
     title: str
     href: str
@@ -86,7 +90,7 @@ class Other:
 
 @dataclass(frozen=True)
 class OfferView:
-    """A plausible preparation; `data` is what the form's fields have for it."""
+    """A plausible way to prepare images; `data` are the values that choosing it puts into the form's fields."""
 
     name: str
     chosen: bool
@@ -98,7 +102,7 @@ class OfferView:
 
 @dataclass(frozen=True)
 class OwnValues:
-    """The preparation as it may be typed."""
+    """The fields in which a visitor types a preparation; `full_range`: pixels go from 0 to 255 instead of to 1."""
 
     chosen: bool
     side: str
@@ -112,7 +116,10 @@ class OwnValues:
 
 @dataclass(frozen=True)
 class RegisterForm:
-    """The form that registers the weights; without `offers` there is no preparation to choose."""
+    """The form that registers the weights; without `offers` there is no preparation to choose, and `own` is None.
+
+    `hint` says where the offers come from.
+    """
 
     name: str
     hint: str
@@ -134,7 +141,12 @@ class FirstFilters:
 
 @dataclass(frozen=True)
 class InspectionContext(PageContext):
-    """What was found in a file. `recognised` is None where no architecture is known to have such tensors."""
+    """What was found in a file. `recognised` is None if no known architecture has such tensors.
+
+    `choices` are the sets of weights in the file, empty if there is only one; `candidate` is the name of the chosen
+    one. `named` is the architecture that the visitor asked for. `refused`: the weights cannot be registered as this
+    architecture. `alone_href` leads to the page that offers the first layer only, empty if it has none.
+    """
 
     template: ClassVar[str] = "inspection.html"
     name: str
@@ -167,7 +179,7 @@ class InspectionContext(PageContext):
 def inspection_context(
     view: InspectionView, given: Mapping[str, str], settings: Settings, *, error: str
 ) -> InspectionContext:
-    """The page as it is shown, with the form filled in as `given`."""
+    """The page, with the form filled in as `given`."""
     record, candidate, report = view.record, view.candidate, view.report
     found, here = record.inspection, settings.url(f"/inspections/{record.id}")
     chosen = f"{here}?candidate={quote(candidate.name)}"

@@ -1,4 +1,4 @@
-"""The page that takes a file of weights, and the one that tells what was found in it and registers it."""
+"""The page that takes a file of weights, and the page that shows what was found in it and registers it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -26,7 +26,7 @@ ChoiceQuery = Annotated[str | None, Query(max_length=300)]
 
 
 async def weights_form(request: Request, services: ServicesDep) -> AsyncIterator[WeightsFile]:
-    """A form with a `file`, with the `path` of one on the server, or with the `name` of published weights."""
+    """The form as sent: a `file`, the `path` of one on the server, or the `name` of published weights."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with aclosing(weights_file(request, services)) as received:
             async for given in received:
@@ -101,7 +101,7 @@ def _inspection_page(
 def register(
     request: Request, inspection: str, fields: FormDep, services: ServicesDep, settings: SettingsDep
 ) -> HTMLResponse | RedirectResponse:
-    """Register what the form says, and lead to it; what is refused is told beside what was typed."""
+    """Register what the form says and lead to the new checkpoint; a refusal is shown beside what was typed."""
     try:
         added = services.foreign.add(_new(inspection, fields))
     except NotFound:
@@ -127,7 +127,7 @@ def _new(inspection: str, fields: Mapping[str, str]) -> NewCheckpoint:
 
 
 def own_preprocess(fields: Mapping[str, str]) -> dict[str, Any]:
-    """A preparation as it was typed: whole numbers of pixels, and a number for each channel. Raises BadQuery."""
+    """The preparation that was typed: sizes in whole pixels, and a number for each channel. Raises BadQuery."""
     side = _whole(fields, "side", "the input size")
     resize = _whole(fields, "resize", "the size images are brought to") if fields.get("resize") else side
     if fields.get("colour") not in CHANNELS or fields.get("normalise") not in NORMALISED:
@@ -166,7 +166,7 @@ def _numbers(fields: Mapping[str, str], name: str) -> list[float]:
 
 
 def _first(view: InspectionView) -> dict[str, str]:
-    """The form as it is first shown: the preparation that is assumed."""
+    """The form as it is shown first: filled in with the most plausible preparation."""
     if not view.offers:
         return {"name": view.name}
     offer = view.offers[0]

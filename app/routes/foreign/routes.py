@@ -1,4 +1,4 @@
-"""A foreign file of weights: sent or named, looked into, and what was found."""
+"""JSON addresses of foreign files of weights: inspecting one, what was found in it, and registering it."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ SAME: Documented = {200: {"description": "the same weights, used in the same way
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Weights as they were given: received, the path of a file on the server, or the name a library gives them."""
+    """Weights as they were given: a received file, the path of one on the server, or the name a library gives them."""
 
     received: Received | None = None
     path: str | None = None
@@ -39,11 +39,11 @@ class WeightsFile:
 
     @property
     def name(self) -> str:
-        """What the sender calls it."""
+        """The name that the sender gave, empty for a path."""
         return self.published or "" if self.received is None else self.received.entries[0].name
 
     def look(self, services: Services) -> InspectionRecord:
-        """Inspect it. Raises what the service raises."""
+        """Inspect the weights. Raises what the service of inspections raises."""
         if self.published is not None:
             return services.inspections.look_up(self.published)
         if self.received is None:
@@ -53,7 +53,7 @@ class WeightsFile:
 
 
 async def weights_file(request: Request, services: ServicesDep) -> AsyncGenerator[WeightsFile, None]:
-    """Multipart `file`, streamed to disk, or JSON `{"path"}` or `{"name"}`; files that are not kept are removed."""
+    """A multipart `file`, streamed to disk, or JSON `{"path"}` or `{"name"}`; a file that is not kept is removed."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         yield _named(parse_json(await request.body()))
         return
@@ -115,23 +115,24 @@ _OPENAPI: dict[str, Any] = {
 
 @router.get("/api/checkpoints/inspect")
 def list_inspections(services: ServicesDep, settings: SettingsDep) -> Json:
-    """The files that were looked into last, newest first; each is kept for a day."""
+    """The files that were inspected last, newest first; each is kept for a day."""
     return Json({"inspections": [_summary(record, settings) for record in services.inspections.recent()]})
 
 
 @router.post("/api/checkpoints/inspect", status_code=201, openapi_extra=_OPENAPI)
 def inspect_checkpoint(weights: WeightsFileDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Look into a file of weights: its format, the networks in it, every tensor. Nothing in it is executed.
+    """Inspect a file of weights: its format, the networks in it, every tensor. Nothing in it is executed.
 
-    With `name` (`torchvision:resnet50.IMAGENET1K_V2`, `timm:NAME.TAG`) weights that a library publishes, fetched where
-    the workspace does not have them; where they cannot be had, 404 `not_fetched` says which file to place where.
+    With `name` (`torchvision:resnet50.IMAGENET1K_V2`, `timm:NAME.TAG`) the weights that a library publishes under it;
+    they are downloaded if the workspace does not have them. If that fails, 404 `not_fetched` says which file to place
+    where.
     """
     return Json(inspection_json(weights.look(services), settings), 201)
 
 
 @router.get("/api/checkpoints/add")
 def what_is_taken(settings: SettingsDep) -> Json:
-    """Which formats are read, how large a file may be, and where to send one."""
+    """Which formats can be read, how large a file may be, and where to send one."""
     return Json(
         {
             "formats": [
@@ -151,7 +152,7 @@ def show_inspection(
     candidate: ChoiceQuery = None,
     architecture: ChoiceQuery = None,
 ) -> Json:
-    """What was found in a file; kept for a day. `named` is what weights would become as an architecture asked for."""
+    """What was found in a file, which is kept for a day. `named` is the report on the `architecture` asked for."""
     record = services.inspections.get(inspection)
     named = None
     if architecture:
@@ -160,7 +161,7 @@ def show_inspection(
 
 
 class PreprocessBody(BaseModel):
-    """How pixels become input, field by field as a checkpoint's `preprocessing` tells it."""
+    """How pixels become input; the fields are those of a checkpoint's `preprocessing`."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -177,7 +178,7 @@ class PreprocessBody(BaseModel):
 
 
 class CheckpointBody(BaseModel):
-    """What to make of an inspected file; what is left out is decided by what was found in it."""
+    """How to register an inspected file; what is left out is decided by what was found in it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -192,7 +193,7 @@ class CheckpointBody(BaseModel):
 
     @property
     def new(self) -> NewCheckpoint:
-        """The same for the service."""
+        """The body as the service takes it."""
         how = self.preprocess
         return NewCheckpoint(
             inspection=self.inspection,
@@ -206,13 +207,13 @@ class CheckpointBody(BaseModel):
 
 @router.post("/api/checkpoints", status_code=201, responses=SAME)
 def add_checkpoint(body: CheckpointBody, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Register weights of an inspected file as a checkpoint; 200 where the same was registered before."""
+    """Register weights of an inspected file as a checkpoint; 200 if the same was registered before."""
     added = services.foreign.add(body.new)
     return Json(summary(added.checkpoint, settings), 201 if added.created else 200)
 
 
 def inspection_json(record: InspectionRecord, settings: Settings, named: object = None) -> dict[str, object]:
-    """An inspection as REST tells it, with the report on the architecture asked for; no places on the server."""
+    """An inspection, with the report on the architecture asked for; it names no paths of the server."""
     found = record.inspection
     chosen = {it.name for it in found.plausible}
     return {
@@ -239,7 +240,7 @@ def inspection_json(record: InspectionRecord, settings: Settings, named: object 
 
 
 def candidate_json(candidate: WeightsCandidate, plausible: bool, record: InspectionRecord) -> dict[str, object]:
-    """One set of weights: those to choose from are `plausible`; what it would become, and its first layer drawn."""
+    """One set of weights, with the report on it and its first filters; `plausible` ones are those to choose from."""
     return {
         "name": candidate.name,
         "prefix": candidate.prefix,

@@ -1,4 +1,4 @@
-"""Do a checkpoint's features make sense? The check as a page and as JSON, and the preparation that it suggests."""
+"""Do a checkpoint's features make sense? The check as page and JSON, and using the preparation that it suggests."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -25,7 +25,7 @@ Slug = Annotated[str, Form(max_length=200)]
 
 
 class OtherPreparation(BaseModel):
-    """The preprocessing that the same weights are to have."""
+    """Another preprocessing for the same weights."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class OtherPreparation(BaseModel):
 
 
 def sanity_json(found: Sanity) -> dict[str, object]:
-    """A check with its verdict; every share with its standard error."""
+    """A check with its verdict; every share has its standard error."""
     shares = {name: _share(getattr(found, name)) for name in ("own", "own_untrained", "gain", "better")}
     variants = [
         {**asdict(one), **{name: _share(getattr(one, name)) for name in ("first", "second", "untrained", "gain")}}
@@ -60,7 +60,7 @@ def show_sanity(checkpoint: str, services: ServicesDep) -> Json:
 
 @router.post("/api/checkpoints/{checkpoint}/preparation", status_code=201, responses=SAME)
 def prepare_otherwise(checkpoint: str, body: OtherPreparation, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Register the same weights with other preprocessing; 200 where that was registered before."""
+    """Register the same weights with other preprocessing; 200 if that was registered before."""
     added = services.foreign.reprepare(checkpoint, preprocess_of(body.preprocess.model_dump()), name=body.name)
     return Json(summary(added.checkpoint, settings), 201 if added.created else 200)
 
@@ -77,7 +77,7 @@ def sanity_page(
 
 @router.post("/start/sanity", include_in_schema=False)
 def start_sanity(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Check a checkpoint on a gallery, with the defaults."""
+    """Check a checkpoint on a gallery, with the default settings."""
     job, _ = services.jobs.submit("sanity", {"checkpoint": checkpoint, "gallery": gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
@@ -90,7 +90,7 @@ def use_variant(
     services: ServicesDep,
     settings: SettingsDep,
 ) -> RedirectResponse:
-    """Register the weights with the preparation of that place in a check."""
+    """Register the weights with the preparation number `variant` of the check on `gallery`."""
     found = check_on(services.checkpoints.get(checkpoint), gallery)
     if found is None or variant >= len(found.variants):
         raise NotFound("unknown_preparation", "This check has no such preparation.")

@@ -1,4 +1,4 @@
-"""The page of a sanity check in the words and numbers that it shows."""
+"""What the page of a sanity check shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TONES: dict[Verdict, str] = {"good": "good", "bad": "bad", "unknown": "warn"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A share or a difference, and how sure it is; `sure` is empty where nothing was measured."""
+    """A share or a difference, and its uncertainty; `sure` is empty if nothing was measured."""
 
     value: str
     sure: str
@@ -25,7 +25,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class VariantRow:
-    """One way to prepare images; `place` is that in the check, and None where it cannot be taken over."""
+    """One way to prepare images, with the figures that were measured with it.
+
+    `place` is its number in the check, None if it cannot be used for a checkpoint. `chosen`: it was the best on the
+    first half of the images; `better`: it is also clearly better than the checkpoint's own.
+    """
 
     name: str
     chosen: bool
@@ -38,7 +42,7 @@ class VariantRow:
 
 @dataclass(frozen=True)
 class CheckedLayerRow:
-    """A layer beside the same one untrained."""
+    """Numbers of a layer and of the same layer untrained; `flag` says what is suspicious about it."""
 
     name: str
     numbers: Sequence[str]
@@ -47,7 +51,7 @@ class CheckedLayerRow:
 
 @dataclass(frozen=True)
 class FilterSmoothness:
-    """How smooth the first filters are."""
+    """How smooth the first filters are, trained and untrained, and how smooth noise is."""
 
     href: str
     trained: str
@@ -57,7 +61,7 @@ class FilterSmoothness:
 
 @dataclass(frozen=True)
 class SanityCheck:
-    """One check with its verdict."""
+    """One check with its verdict; `note` says what the verdict rests on, `compared` how preparations were compared."""
 
     tone: str
     sentence: str
@@ -72,7 +76,10 @@ class SanityCheck:
 
 @dataclass(frozen=True)
 class SanityContext(PageContext):
-    """Whether a checkpoint's features make sense; `check` is None where that was not asked yet."""
+    """Whether a checkpoint's features make sense; `check` is None if that was not measured yet.
+
+    `checks` are links to the checks on other galleries, as (gallery, address, whether it is shown).
+    """
 
     template: ClassVar[str] = "sanity.html"
     name: str
@@ -92,7 +99,7 @@ def sanity_context(
     galleries: Sequence[tuple[str, str]],
     settings: Settings,
 ) -> SanityContext:
-    """The page as it is shown."""
+    """The page, with the check `found` if there is one."""
     here, chosen = settings.url(f"/checkpoints/{record.slug}"), None if found is None else found.gallery
     several = [(it.gallery, f"{here}/sanity?on={it.gallery}", it.gallery == chosen) for it in checks]
     return SanityContext(

@@ -1,4 +1,4 @@
-"""The page of one gallery: its images through a filter, and the forms that scan it, train on it and add to it."""
+"""The page of one gallery: a filtered list of its images, and the forms that scan it, train on it and add to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from app.web.formats import count
 from app.web.frame import PageContext
 from models.galleries.packs import PackRow
 
-DRAWN = ("sample", "countables")  # kinds of source whose origin is a clause of its own
+DRAWN = ("sample", "countables")  # kinds of source whose origin follows a colon
 SIZE_LETTERS = (("S", "small"), ("M", "medium"), ("L", "large"))
 READ = "JPEG, PNG, WebP, GIF, BMP and PPM files are read."
 
 
 @dataclass(frozen=True)
 class FacetMenu:
-    """A menu of labels or splits: value, text, whether it is chosen."""
+    """A menu of labels or splits; an option is (value, text, whether it is chosen)."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class FacetMenu:
 
 @dataclass(frozen=True)
 class GalleryTile:
-    """An image in the grid; `near` leads to its neighbours, `label` stands below it."""
+    """An image in the grid; `near` is the address of its neighbours, `label` stands below it."""
 
     row: int
     href: str
@@ -44,7 +44,12 @@ class GalleryTile:
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """The images that the filter leaves, and how to change the filter."""
+    """The images that the filter leaves, and links that change the filter.
+
+    `hidden_size` is a field that keeps the size of the tiles, `everything` the address without a filter, `side` the
+    size of a tile in pixels. `total` counts all images of the filter, `range` says which are on this page. `first` and
+    `next` are the addresses of those pages of the list, None where there is none to go to.
+    """
 
     menus: Sequence[FacetMenu]
     hidden_size: str
@@ -62,7 +67,7 @@ class ImageGrid:
 
 @dataclass(frozen=True)
 class Bare:
-    """Why a gallery has no images, and what to do."""
+    """Why a gallery has no images, and a link to what can be done about it."""
 
     words: str
     action: str
@@ -71,7 +76,10 @@ class Bare:
 
 @dataclass(frozen=True)
 class TypedSetting:
-    """A setting of the training as it was typed; `hint` says what it is and what the recipes have it at."""
+    """A setting of the training as it was typed; `hint` says what it is and which values the recipes have.
+
+    `choices` are its possible values, empty if any may be typed; `words`: it is a text instead of a number.
+    """
 
     key: str
     title: str
@@ -84,7 +92,10 @@ class TypedSetting:
 
 @dataclass(frozen=True)
 class Training:
-    """The form that trains on the gallery."""
+    """The form that trains on the gallery. `first` are the settings that are always shown, `others` are folded.
+
+    `tasks` are links to this form for another task; `then_scan`: a scan with the new checkpoint follows.
+    """
 
     task: str
     note: str
@@ -99,7 +110,10 @@ class Training:
 
 @dataclass(frozen=True)
 class GalleryContext(PageContext):
-    """One gallery; `grid` is None where it has no images, `bare` where it has or waits for some."""
+    """The page of one gallery. `grid` is None if it has no images, `bare` if it has some or waits for some.
+
+    `import_job` and `scan_job` are its jobs that have not ended, if any; `waiting`: the page reloads itself.
+    """
 
     template: ClassVar[str] = "gallery.html"
     name: str
@@ -132,7 +146,7 @@ def gallery_context(
     given: Mapping[str, str],
     task: str,
 ) -> GalleryContext:
-    """The page as it is shown, with the form `given` where one was sent."""
+    """The page, with the fields `given` in the form that was sent, if one was."""
     settings, slug = services.settings, gallery.slug
     job, scan, near = unfinished(services, gallery), scanning(services, slug), scan_of(services, slug)
     here, near_at = settings.url(f"/galleries/{slug}"), "" if near is None else settings.url(f"/scans/{near}")
@@ -197,7 +211,7 @@ def _grid(
 
 
 def _range(found: ImagePage, cursor: str | None) -> str:
-    """`0 to 119` where there are more pages than one."""
+    """The rows on this page, as `0 to 119`; empty if one page shows all."""
     paged = found.images and (found.next or cursor is not None)
     return f"{found.images[0][0]} to {found.images[-1][0]}" if paged else ""
 

@@ -1,4 +1,4 @@
-"""The page of one image: what it shows, what is known of it, and where to ask about it."""
+"""The page of one image: the image, what is known of it, and links to pages that ask networks about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from models.galleries.packs import PackRow
 
 @dataclass(frozen=True)
 class ImageTruth:
-    """What is truly in the image, under two lines that can be moved."""
+    """What is truly in the image, counted in four tiles between two lines that can be moved."""
 
     grid: TruthGrid
     note: str
@@ -23,7 +23,7 @@ class ImageTruth:
 
 @dataclass(frozen=True)
 class ImageQuestion:
-    """Something to ask about the image, and what answers."""
+    """A link to a page that asks about the image; `note` says what answers."""
 
     title: str
     href: str
@@ -32,7 +32,11 @@ class ImageQuestion:
 
 @dataclass(frozen=True)
 class ImageContext(PageContext):
-    """One image of a gallery; `before` and `after` are the addresses of its neighbours in the filtered list."""
+    """One image of a gallery; `before` and `after` are the addresses of its neighbours in the filtered list, or empty.
+
+    `here` is the address of the gallery, `back` that of its filtered list, `data` that of the image's JSON. `truth` is
+    None if nothing is known of what is in the image.
+    """
 
     template: ClassVar[str] = "image.html"
     gallery: str
@@ -54,7 +58,7 @@ class ImageContext(PageContext):
 def image_context(
     services: Services, gallery: str, row: int, view: Filter, lines: tuple[float, float] | None = None
 ) -> ImageContext:
-    """The page as it is shown. Raises NotFound."""
+    """The page of one image. Raises NotFound."""
     known = services.galleries.image(gallery, row)
     record, settings = services.galleries.get(gallery), services.settings
     before, after = neighbours_in_list(services, gallery, row, view)
@@ -104,7 +108,7 @@ def _questions(services: Services, gallery: str, row: int) -> list[ImageQuestion
 
 
 def facts(row: int, known: PackRow) -> list[tuple[str, object]]:
-    """What is known of an image, to read."""
+    """What is known of an image, as (name, value) to read."""
     size = f"{known.width} × {known.height}"
     stored = f"{known.jpeg_width} × {known.jpeg_height}"
     pairs: list[tuple[str, object]] = [("Row", row), ("Path", known.path)]
@@ -116,7 +120,7 @@ def facts(row: int, known: PackRow) -> list[tuple[str, object]]:
 
 
 def scene_facts(scene: Mapping[str, Any] | None) -> list[tuple[str, object]]:
-    """What decided a generated scene, to read."""
+    """The settings that a generated scene was drawn with, as (name, value) to read; empty for photos."""
     if scene is None:
         return []
     crop = scene.get("ground_crop")

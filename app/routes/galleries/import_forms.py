@@ -1,4 +1,4 @@
-"""The ways to bring images in, what a look at a folder told, and how a job of a gallery does, as pages show them."""
+"""The forms that import images, the result of looking at a folder first, and jobs of a gallery, as pages show them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ LABELS = (
     ("none", "none"),
 )
 SPLITS = (("both", "train and test in turn"), ("train", "train only"), ("test", "test only"))
-SENT_ON = ("kind", "path", "labels", "name")  # fields of the form that an import after a look is made with
+SENT_ON = ("kind", "path", "labels", "name")  # fields of the form that an import keeps after a look at the folder
 STOPPED = ("failed", "cancelled", "blocked")
 
 
 @dataclass(frozen=True)
 class ImportForms:
-    """All forms, filled in as they were sent; `naming`: a new gallery is made, which needs a name."""
+    """All import forms, filled in as they were sent; `naming`: they make a new gallery, which needs a name."""
 
     action: str
     naming: bool
@@ -53,7 +53,11 @@ class PreviewStat:
 
 @dataclass(frozen=True)
 class ImportPreview:
-    """What an import would bring, and the form that begins it."""
+    """What an import of a folder would bring, and the form that begins it with the same `fields`.
+
+    `whole`: the folder was listed to its end; `fits`: the disk has room for it. `unread` are files of the sample that
+    cannot be read. `preferred` is the checkpoint that is chosen for the scan afterwards.
+    """
 
     path: str
     note: str
@@ -72,7 +76,10 @@ class ImportPreview:
 
 @dataclass(frozen=True)
 class GalleryJob:
-    """A job that brings something to a gallery; `words` say how far it is, `stopped` why it goes no further."""
+    """A job that works on a gallery; `words` say how far it is, `stopped` why it goes no further.
+
+    `by` names the checkpoint of a scan, `then` says what happens at the end, `share` is the part that is done (0 to 1).
+    """
 
     title: str
     href: str
@@ -89,7 +96,7 @@ class GalleryJob:
 
 
 def import_forms(action: str, given: Mapping[str, str], settings: Settings, *, naming: bool) -> ImportForms:
-    """The forms that are sent to `action`; `given` are the fields of the one that was sent before."""
+    """The forms that are sent to `action`; `given` are the fields of the one that was sent last."""
 
     def of(kind: str, name: str, otherwise: str = "") -> str:
         return given.get(name, "") if given.get("kind") == kind else otherwise
@@ -117,7 +124,7 @@ def import_forms(action: str, given: Mapping[str, str], settings: Settings, *, n
 
 
 def import_preview(looked: Looked, given: Mapping[str, str], action: str) -> ImportPreview:
-    """A look at the folder or manifest that the form `given` names."""
+    """What was found in the folder or manifest that the form `given` names."""
     found = looked.preview
     read = f"{count(found.sampled, 'file')} read as a sample, spread over all of them"
     return ImportPreview(
@@ -165,7 +172,7 @@ def import_job(job: JobRecord, settings: Settings) -> GalleryJob:
 
 
 def scan_job(job: JobRecord, settings: Settings) -> GalleryJob:
-    """The scan of the gallery that runs or waits."""
+    """The scan of the gallery that is running or waiting."""
     then = "Its units and neighbours are linked here when it is done."
     by = str(job.spec.get("checkpoint"))
     return _gallery_job(job, settings, what="Scan", begins="loads the network", then=then, by=by)

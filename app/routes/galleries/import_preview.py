@@ -1,4 +1,4 @@
-"""What an import would bring: the JSON answer, and the part of the galleries page that shows it before it is begun."""
+"""What an import would bring, before it is begun: as JSON, and for the page of galleries."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 class PreviewParams(BaseModel):
-    """A folder or manifest to look at; without a path there is nothing to look at."""
+    """A folder or manifest to look at; nothing is looked at while `path` is empty."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -29,13 +29,13 @@ class PreviewParams(BaseModel):
 
     @property
     def fields(self) -> dict[str, str]:
-        """As the import form would send them."""
+        """The parameters as fields of the import form."""
         given = {"kind": self.kind, "path": self.path.strip(), "name": self.name}
         return given | ({"labels": self.labels} if self.kind == "folder" else {})
 
 
 class PreviewBody(BaseModel):
-    """What to look at."""
+    """The folder or manifest to look at."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,11 @@ class PreviewBody(BaseModel):
 
 @dataclass(frozen=True)
 class Looked:
-    """A preview, and what a scan after the import can be made with and would need."""
+    """A preview of an import, and of a scan that may follow it.
+
+    `checkpoints` are the (slug, name) to scan with, `preferred` is the one that is suggested; `scan_bytes` is what its
+    scan would take on disk, None if there is no checkpoint.
+    """
 
     preview: Preview
     checkpoints: list[tuple[str, str]]
@@ -53,7 +57,7 @@ class Looked:
 
 
 def look(services: Services, source: GallerySource) -> Looked:
-    """The preview with what follows it. Raises Forbidden, BadQuery."""
+    """The preview of an import and of a scan after it. Raises Forbidden, BadQuery."""
     found = preview(services.settings, source)
     if found is None:
         raise BadQuery("nothing_to_preview", "Only a folder or a manifest on the server can be looked at beforehand.")
@@ -65,7 +69,7 @@ def look(services: Services, source: GallerySource) -> Looked:
 
 
 def _scan_bytes(services: Services, checkpoint: str, images: int) -> int | None:
-    """What a scan of all layers keeps: the embeddings, and next to them one float16 a unit and image of maxima."""
+    """The bytes of a scan of all layers: embeddings and maxima, each one float16 for every unit and image."""
     try:
         layers = services.checkpoints.open(checkpoint).card.layers
     except DomainError:
@@ -74,7 +78,7 @@ def _scan_bytes(services: Services, checkpoint: str, images: int) -> int | None:
 
 
 def looked_json(looked: Looked) -> dict[str, object]:
-    """The preview as numbers; the pictures are for the page."""
+    """The numbers of the preview; its sample pictures are only for the page."""
     found = looked.preview
     return {
         "images": found.images,

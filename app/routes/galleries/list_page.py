@@ -1,4 +1,4 @@
-"""The page of all galleries, and that of the files that a gallery left out, in the words that they show."""
+"""What two pages show: the list of all galleries, and the files that a gallery left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ WORKING = ("queued", "running", "cancelling")
 
 @dataclass(frozen=True)
 class EntryJob:
-    """The import of a gallery that has not ended well; `works`: the page follows it."""
+    """The import of a gallery that has not ended well; `works`: it has not ended, so the page follows it."""
 
     href: str
     data: str
@@ -32,7 +32,7 @@ class EntryJob:
 
 @dataclass(frozen=True)
 class Entry:
-    """A gallery in the list, with a few of its images."""
+    """A gallery in the list, with the addresses of a few of its thumbnails."""
 
     href: str
     name: str
@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class GalleriesContext(PageContext):
-    """The list of galleries, and the forms that make one; `looked` is the look at a folder that was asked for."""
+    """The list of galleries, and the forms that make one; `looked` is the preview of a folder, if one was asked for."""
 
     template: ClassVar[str] = "galleries.html"
     entries: Sequence[Entry]
@@ -61,7 +61,7 @@ class GalleriesContext(PageContext):
 
 @dataclass(frozen=True)
 class SkippedContext(PageContext):
-    """The files of a gallery that took no row, and why."""
+    """The files of a gallery that were left out, and why."""
 
     template: ClassVar[str] = "skipped.html"
     name: str
@@ -83,7 +83,7 @@ def galleries_context(
     given: Mapping[str, str],
     looked: Looked | None,
 ) -> GalleriesContext:
-    """The page as it is shown, with the import form `given` where one was sent."""
+    """The page, with the fields `given` in the import form that was sent, if one was."""
     jobs = [unfinished(services, gallery) for gallery in found.galleries]
     here = settings.url("/galleries")
     return GalleriesContext(

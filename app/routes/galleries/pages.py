@@ -1,4 +1,4 @@
-"""Pages of galleries: list and import forms, one gallery, one image, files left out; forms that start jobs."""
+"""Pages of galleries: the list with import forms, one gallery, one image, files left out; and forms that start jobs."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ _SOURCE: TypeAdapter[GallerySource] = TypeAdapter(GallerySource)
 
 @dataclass(frozen=True)
 class GalleryForm:
-    """An import form as it was sent: its fields, and its files where it had some."""
+    """An import form as it was sent: its fields, and its files if it had some."""
 
     fields: dict[str, str] = field(default_factory=dict)
     received: Received | None = None
@@ -53,7 +53,7 @@ class GalleryForm:
 
     @property
     def new(self) -> NewGallery:
-        """The gallery to make; without a name it takes that of the folder or file."""
+        """The gallery to make; without a name it takes that of the folder or file. Raises BadQuery."""
         path = self.fields.get("path", "").rstrip("/")
         name = self.fields.get("name", "").strip() or path.rsplit("/", 1)[-1].removesuffix(".csv")
         if not name:
@@ -62,7 +62,7 @@ class GalleryForm:
 
 
 async def gallery_form(request: Request, services: ServicesDep) -> AsyncIterator[GalleryForm]:
-    """The form, urlencoded or with files; files that were not taken over are removed afterwards."""
+    """The form, urlencoded or multipart; files that no import has taken over are removed afterwards."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         form = await request.form(max_files=0, max_fields=50)
         yield GalleryForm({name: value for name, value in form.items() if isinstance(value, str)})
@@ -144,12 +144,12 @@ def _create(services: Services, form: GalleryForm) -> Submitted:
     if form.received is not None and form.received.files == 0:
         raise BadQuery("no_files", "Choose at least one file.")
     checkpoint = form.fields.get("then_scan")
-    if checkpoint:  # before anything is imported
+    if checkpoint:  # an unknown one is refused before anything is imported
         services.jobs.expect_checkpoint(checkpoint)
     submitted = services.galleries.create(form.new)
     if form.received is not None:
         submitted = services.galleries.add_files(submitted.gallery.slug, form.received.folder, form.received.batch)
-    if checkpoint:  # it waits for the import by itself
+    if checkpoint:  # the queue lets the scan wait for the import
         services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": submitted.gallery.slug})
     return submitted
 

@@ -1,4 +1,4 @@
-"""Galleries: the list, each one's images, imports; pages and their JSON twins."""
+"""JSON addresses of galleries: the list, the images of each, imports."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ class MoreImages(BaseModel):
 
 
 def gallery_links(gallery: GalleryRecord, settings: Settings) -> dict[str, str]:
-    """Where to go from a gallery."""
+    """The addresses that belong to a gallery."""
     here = f"/api/galleries/{gallery.slug}"
     found = {
         "self": settings.url(here),
@@ -56,7 +56,7 @@ def gallery_links(gallery: GalleryRecord, settings: Settings) -> dict[str, str]:
 
 
 def gallery_json(gallery: GalleryRecord, settings: Settings) -> dict[str, object]:
-    """A gallery as lists show it; of its source the kind only, since paths of the server are nobody's business."""
+    """A gallery as lists show it; of its source only the kind, because paths of the server are private."""
     return {
         "slug": gallery.slug,
         "name": gallery.name,
@@ -69,7 +69,7 @@ def gallery_json(gallery: GalleryRecord, settings: Settings) -> dict[str, object
 
 
 def image_links(slug: str, row: int, settings: Settings) -> dict[str, str]:
-    """Where to go from an image of a gallery."""
+    """The addresses that belong to an image of a gallery."""
     at = ImageAddress(settings, slug, row)
     return {
         "self": at.json,
@@ -115,7 +115,7 @@ def list_galleries(
 
 @router.post("/api/galleries", status_code=202, responses=SAME)
 def create_gallery(new: NewGallery, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Make a gallery and the job that fills it; 200 with the existing pair for the same name and source."""
+    """Make a gallery and the job that fills it; 200 with the existing ones for the same name and source."""
     return _submitted(services.galleries.create(new), settings)
 
 
@@ -129,7 +129,7 @@ def show_gallery(gallery: str, services: ServicesDep, settings: SettingsDep) -> 
 
 @router.get("/api/galleries/{gallery}/skipped")
 def list_skipped(gallery: str, services: ServicesDep, limit: LimitQuery = 50, cursor: CursorQuery = None) -> Json:
-    """Files that took no row, and why."""
+    """Files that were left out, and why."""
     found = services.galleries.skipped(gallery, limit=limit, cursor=cursor)
     return Json({"skipped": [vars(file) for file in found.files], "next": found.next})
 
@@ -144,7 +144,7 @@ def list_images(
     label: FacetQuery = None,
     split: FacetQuery = None,
 ) -> Json:
-    """Images by row, of one label or split where asked."""
+    """Images by row; with `label` or `split` only those."""
     found = services.galleries.images(gallery, limit=limit, cursor=cursor, label=label, split=split)
     images = [image_json(gallery, row, known, settings) for row, known in found.images]
     return Json({"images": images, "next": found.next, "total": found.total})
@@ -178,7 +178,7 @@ def _picture(request: Request, data: bytes, media_type: str) -> Response:
 
 
 async def more_images(gallery: str, request: Request, services: ServicesDep) -> AsyncIterator[Received | MoreImages]:
-    """What to add to a gallery: multipart `files`, or JSON with a `source`; files not taken over are removed."""
+    """What to add to a gallery: multipart `files`, or JSON with a `source`; files that are not kept are removed."""
     services.galleries.get(gallery)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         yield _source_body(parse_json(await request.body()))
@@ -231,5 +231,5 @@ def _add(services: Services, gallery: str, more: Received | MoreImages) -> Submi
 
 @router.post("/api/galleries/{gallery}/images", status_code=202, responses=SAME, openapi_extra=_MORE_OPENAPI)
 def add_images(gallery: str, more: MoreImagesDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Add images: they get the rows after those the gallery has; no row is renumbered."""
+    """Add images: they get the rows after those that the gallery has; no row is renumbered."""
     return _submitted(_add(services, gallery, more), settings)

@@ -15,12 +15,12 @@ router = APIRouter()
 
 
 def counts_json(counts: TruthCounts) -> dict[str, Any]:
-    """Both counts by kind."""
+    """Both counts of each kind: of objects that are present, and of objects by the share of them that is visible."""
     return {"present": counts.present, "fractional": {kind: float(n) for kind, n in counts.fractional.items()}}
 
 
 def tiles_json(grid: TruthGrid) -> list[dict[str, Any]]:
-    """The four tiles of a grid, by rows."""
+    """The four tiles of a grid, row by row."""
     x, y, right, bottom = grid.x, grid.y, float(grid.width), float(grid.height)
     boxes = ((0.0, 0.0, x, y), (x, 0.0, right, y), (0.0, y, x, bottom), (x, y, right, bottom))
     return [
@@ -35,7 +35,7 @@ def tiles_json(grid: TruthGrid) -> list[dict[str, Any]]:
 
 
 def grid_json(grid: TruthGrid) -> dict[str, Any]:
-    """The image, where the two lines lie, and what their tiles hold."""
+    """The image, the place of the two lines, and what the tiles between them contain."""
     return {
         "gallery": grid.gallery,
         "row": grid.row,
@@ -58,7 +58,7 @@ def show_truth(
     lines: LinesQuery = None,
     objects: bool = True,
 ) -> Json:
-    """The objects of an image, how many of each kind a region holds, and how many each of four tiles."""
+    """The objects of an image, how many of each kind are in a region, and how many in each of four tiles."""
     region, grid = box_from_text(box), services.truth.grid(gallery, row, lines_from_text(lines))
     counted = counts_json(services.truth.count(gallery, row, region))
     found = {**grid_json(grid), "box": region, **counted, "links": image_links(gallery, row, settings)}

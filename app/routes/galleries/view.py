@@ -1,4 +1,4 @@
-"""What the gallery pages show: covers, filters, one image and where to go from it."""
+"""What the pages of galleries share: covers, the filter of the list, the way to neighbouring images, words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from app.services.galleries.service import GalleryRecord, ImagePage
 from app.services.services import Services
 from app.settings import Settings
 
-COVER: Final = 6
-SIZES: Final = {"small": 96, "medium": 128, "large": 192}
-PAGE: Final = 120
+COVER: Final = 6  # thumbnails of a gallery in the list
+SIZES: Final = {"small": 96, "medium": 128, "large": 192}  # of a tile, pixels
+PAGE: Final = 120  # images on a page
 BENCHES: Final = 50  # links to counting benches below an image
 ORIGINS: Final = {
     "folder": "from a folder",
@@ -28,7 +28,7 @@ Size = Literal["small", "medium", "large"]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which images of a gallery a page shows, and how large; `link` changes one thing of it."""
+    """Which images of a gallery a page shows, and how large; `path` is the address of the gallery's page."""
 
     path: str
     label: str | None = None
@@ -36,15 +36,15 @@ class Filter:
     size: Size = "medium"
 
     def link(self, **changes: str | None) -> str:
-        """The grid with one thing changed; a changed filter begins at the first image."""
+        """The list with some of the filter changed; it begins at the first image."""
         return self._address(self.path, changes)
 
     def image(self, row: int) -> str:
-        """The page of one image, from which one walks within the filter."""
+        """The page of one image, whose neighbours are those in the filtered list."""
         return self._address(f"{self.path}/images/{row}", {})
 
     def state(self, changes: Mapping[str, str | None] | None = None) -> list[tuple[str, str]]:
-        """What an address says of it, with some of it changed."""
+        """The parameters of the address with some of them changed, without those at their default."""
         state = {"label": self.label, "split": self.split, "size": self.size if self.size != "medium" else None}
         return [(name, value) for name, value in {**state, **(changes or {})}.items() if value is not None]
 
@@ -66,17 +66,17 @@ def unfinished(services: Services, gallery: GalleryRecord) -> JobRecord | None:
 
 
 def waiting(jobs: Sequence[JobRecord | None]) -> bool:
-    """Whether a page should look again by itself soon."""
+    """Whether a page should reload itself because a job has not ended."""
     return any(job is not None and job.state not in ENDED for job in jobs)
 
 
 def seen(found: ImagePage) -> str:
-    """`1,200 images` of the filter, for the pager."""
+    """`1,200 images`: how many the filter leaves."""
     return f"{found.total:,} image{'' if found.total == 1 else 's'}"
 
 
 def facet_options(counts: Mapping[str, int], every: str) -> list[tuple[str, str]]:
-    """Options of a select: all, then each value with its count."""
+    """The options of a menu: all, then each value with its number of images."""
     return [("", every), *((value, f"{value} ({count:,})") for value, count in counts.items())]
 
 
@@ -89,7 +89,7 @@ def origin(services: Services, gallery: GalleryRecord) -> str:
 
 
 def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter) -> tuple[int | None, int | None]:
-    """The rows before and after in the filtered list."""
+    """The rows before and after this one in the filtered list, None at its ends."""
     pack = services.galleries.pack(gallery)
     if view.label is None and view.split is None:
         return (row - 1 if row > 0 else None), (row + 1 if row + 1 < len(pack) else None)
@@ -99,12 +99,12 @@ def neighbours_in_list(services: Services, gallery: str, row: int, view: Filter)
 
 
 def counting_checkpoints(services: Services) -> list[str]:
-    """The newest checkpoints that count."""
+    """The slugs of the newest checkpoints that count."""
     return [record.slug for record in services.checkpoints.counting()[:BENCHES]]
 
 
 def roots_note(settings: Settings) -> str:
-    """What a person who types a path has to know."""
+    """What somebody who types a path has to know."""
     count = len(settings.roots)
     return (
         f"Absolute path on the server, below {'the folder' if count == 1 else f'the {count} folders'} of TESSERA_ROOTS."

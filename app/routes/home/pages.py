@@ -1,4 +1,4 @@
-"""The first screen in the words and numbers that the page shows: what a network sees, the next step, what is newest."""
+"""What the first screen shows: what a network sees in one image, the next step, and the newest of everything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ COUNTING = "counting"
 
 @dataclass(frozen=True)
 class ScanMaking:
-    """The scan that is shown while it grows."""
+    """The scan that is shown while its job is still making it."""
 
     rows: str
     title: str
@@ -31,7 +31,10 @@ class ScanMaking:
 
 @dataclass(frozen=True)
 class LookHead:
-    """What stands above the panels: who sees what, and the way to other scans and images."""
+    """The line above the panels: whose image is seen by which checkpoint, and links to other scans and images.
+
+    `making` is given while the scan is still being made; `waits`: the page asks again for what is missing.
+    """
 
     title: str
     making: ScanMaking | None
@@ -46,7 +49,7 @@ class LookHead:
 
 @dataclass(frozen=True)
 class Explore:
-    """The scan that the next step leads into."""
+    """The scan that the next step leads to."""
 
     href: str
     title: str
@@ -102,7 +105,11 @@ class HomeJob:
 
 @dataclass(frozen=True)
 class HomeContext(PageContext):
-    """The first screen; `head` and `panels` are None where no network counts or no photo is there."""
+    """The first screen; `head` and `panels` are None if there is no network that counts, or no photo.
+
+    `step` names the next step, `unscanned` is the scan that it suggests, `explore` the scan that it leads to. `others`
+    are the (slug, name) of other checkpoints to compare with.
+    """
 
     template: ClassVar[str] = "home.html"
     head: LookHead | None

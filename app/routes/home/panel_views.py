@@ -1,4 +1,4 @@
-"""The four panels of the first screen in the words and numbers that the page shows."""
+"""What the four panels of the first screen show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ from app.services.galleries.truth import TruthGrid
 from app.services.jobs.view import JobView, view
 from app.web.formats import count, duration, number
 
+# Titles of rows of neighbours; those of other spaces have the name of their layer.
 SPACES = {"counts": "by its counts", "pixels": "by raw pixels: no network"}
+# The two ways in which units are chosen, and how the panel calls them.
 CHOSEN = (("activity", "this image drives most"), ("random", "at random"))
 
 
 @dataclass(frozen=True)
 class Making:
-    """The job that brings what is missing; `words` say how far it is."""
+    """The job that makes what a panel lacks; `words` say how far it is, `share` is the part that is done (0 to 1)."""
 
     title: str
     href: str
@@ -38,7 +40,11 @@ class ScanForm:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why a panel is empty: `fault` or `busy` say so, else the job that fills it, else the scan that would."""
+    """Why a panel is empty, and what helps.
+
+    `fault` says what failed, `busy` that the network is being loaded. If both are empty, `making` is the job that will
+    fill the panel; if that is None too, `offer` describes the scan that `form` would start.
+    """
 
     what: str
     fault: str
@@ -50,7 +56,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class PanelHead:
-    """The title of a panel; `live`: it asks for itself again, because something in it is on its way."""
+    """The title of a panel; `live`: it asks for itself again, because something in it is still being made."""
 
     id: str
     title: str
@@ -61,7 +67,7 @@ class PanelHead:
 
 @dataclass(frozen=True)
 class CountTile:
-    """One of the four tiles on the image, with what is counted in it."""
+    """One of the four tiles on the image, in its pixels, with what is counted in it."""
 
     x: float
     y: float
@@ -71,7 +77,7 @@ class CountTile:
 
 @dataclass(frozen=True)
 class CountRow:
-    """What one network counts: the four tiles, their sum, the whole."""
+    """What one network counts: in each tile, in all tiles together, in the whole."""
 
     name: str
     tiles: Sequence[str]
@@ -81,7 +87,10 @@ class CountRow:
 
 @dataclass(frozen=True)
 class EquationPanel:
-    """The counting equation of the image; `control` and `strangers` are sentences, empty where nothing is known."""
+    """The counting equation of the image; `control` and `strangers` are sentences, empty if nothing is known.
+
+    `side` is that of a tile, in pixels of the image.
+    """
 
     rows: Sequence[CountRow]
     ratio: str
@@ -89,7 +98,7 @@ class EquationPanel:
     strangers: str
     tiles: Sequence[CountTile]
     side: float
-    letters: float  # pixels
+    letters: float  # their height on the image, in its pixels
 
 
 @dataclass(frozen=True)
@@ -120,13 +129,16 @@ class UnitPanel:
 
 @dataclass(frozen=True)
 class NearRow:
-    """The neighbours in one space; `tiles` is None while they are being prepared."""
+    """The neighbours in one space; `tiles` is None while they are being prepared.
+
+    `worse` says at what the space is worse than raw pixels. `unseen`: images used in training were left out.
+    """
 
     title: str
     href: str
     worse: str
     unseen: bool
-    tiles: Sequence[tuple[Tile, str]] | None  # with the words for those who do not see the picture
+    tiles: Sequence[tuple[Tile, str]] | None  # each with its alternative text
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,7 @@ class SearchPanel:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Filters as pictures; `waits`: they are on their way."""
+    """Filters as pictures, and how rough the median one is; `waits`: they are still being computed."""
 
     name: str
     roughness: str
@@ -164,7 +176,7 @@ class Panels:
 
 
 def panels(look: FirstLook) -> Panels:
-    """All four."""
+    """All four panels."""
     return Panels(_count_panel(look), _unit_panel(look), _search_panel(look), _filter_panel(look))
 
 

@@ -1,4 +1,4 @@
-"""The four panels of the first screen, all about one image: what is counted in it, units, neighbours, first filters."""
+"""The contents of the first screen's four panels: counts, units, neighbours of one image, and the first filters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.services.units.responses import CROPS
 from app.settings import Settings
 from models.random_init import NAME as RANDOM_INIT
 
-CROP = 60  # pixels a crop takes
+CROP = 60  # size of a shown crop, pixels
 NEIGHBOURS = 9
 FILTERS = 36
 
@@ -33,21 +33,24 @@ Made = TypeVar("Made")
 
 
 class HomeParams(BaseModel):
-    """The first screen's state: which scan, which image of its gallery (or an upload), which of the random choices."""
+    """What the first screen shows: a scan, an image of its gallery or an upload, and numbers for random choices."""
 
     model_config = ConfigDict(extra="ignore")
 
     scan: Name = None
     row: Row = None
     upload: UploadName = None
-    shuffle: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # of the random units
-    image: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # of the image, where none is named
+    shuffle: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # chooses the random units
+    image: Annotated[int, Field(ge=0, le=MAX_ID)] = 0  # chooses the image if none is named
 
 
 @dataclass(frozen=True)
 class Part(Generic[Content]):
-    """What a panel holds. Where that is nothing: `busy` says that the network is not there yet, `fault` what stands in
-    the way, and `coming` that a job is on its way which brings it."""
+    """The content of a panel; if there is none, the other fields say why.
+
+    `busy` is a message while the network is being loaded, `fault` says what failed, and `coming` is true while a job is
+    making the content.
+    """
 
     content: Content | None = None
     busy: str = ""
@@ -56,13 +59,16 @@ class Part(Generic[Content]):
 
     @property
     def live(self) -> bool:
-        """Whether it fills itself if asked again."""
+        """Whether the panel will have content if it is asked for again later."""
         return bool(self.busy) or self.coming
 
 
 @dataclass(frozen=True)
 class PanelUnit:
-    """A unit in the panel: its best crops and how far the image drives it above its usual response."""
+    """A unit in the panel: crops of its top images, and how far the image drives it above its usual response.
+
+    `score` is in standard deviations; `chosen` is "activity" for units that the image drives most, "random" for others.
+    """
 
     unit: int
     href: str
@@ -79,7 +85,10 @@ class Units:
 
 @dataclass(frozen=True)
 class SearchRow:
-    """The neighbours of the image in one space; none while they are being prepared, `found` being None then."""
+    """The neighbours of the image in one space; while they are being prepared `found` is None and `tiles` is empty.
+
+    `worse` names the measures in which the space is worse than raw pixels.
+    """
 
     name: str
     href: str
@@ -90,7 +99,10 @@ class SearchRow:
 
 @dataclass(frozen=True)
 class FilterSheet:
-    """First-layer filters as pictures, and how rough the median one is; None where there are none, or not yet."""
+    """First-layer filters as pictures, and the total-variation ratio of the median one.
+
+    Both are None if there are no such filters, or not yet.
+    """
 
     name: str
     pictures: tuple[str, ...] | None
@@ -99,7 +111,7 @@ class FilterSheet:
 
 @dataclass(frozen=True)
 class Filters:
-    """The three sheets; `noise` is the roughness of white noise."""
+    """The three sheets of filters; `noise` is the total-variation ratio of white noise."""
 
     layer: str
     noise: float
@@ -108,7 +120,11 @@ class Filters:
 
 @dataclass(frozen=True)
 class FirstLook:
-    """The stage, the image and the four panels."""
+    """All that the first screen shows of one image: the checkpoint and gallery, the image, and what the panels contain.
+
+    `subject` and `picture` are None while the gallery has no images; `truth` is None if it is not known what is in the
+    image.
+    """
 
     stage: Stage
     params: HomeParams
@@ -116,25 +132,25 @@ class FirstLook:
     subject: Subject | None
     picture: Picture | None
     count: Part[Counted]
-    control: Part[Counted]  # the same image, counted by the network that nobody trained
+    control: Part[Counted]  # the same image, counted by the untrained network
     units: Part[Units]
     truth: TruthGrid | None
     rows: Part[tuple[SearchRow, ...]]
     filters: Part[Filters]
 
     def link(self, **changes: object) -> str:
-        """This page with one thing changed."""
+        """The address of this page with some of its parameters changed."""
         return address(self.settings.url("/"), self.params, changes)
 
     @property
     def about(self) -> str:
-        """The query string that names the image on pages of the scan."""
+        """The query string that names the image on other pages."""
         assert self.subject is not None
         return f"upload={self.subject.upload}" if self.subject.upload else f"row={self.subject.row}"
 
     @property
     def bench(self) -> str:
-        """The counting bench with the image."""
+        """The address of the counting bench with the image."""
         here = self.settings.url(f"/checkpoints/{self.stage.checkpoint.slug}/count")
         if self.subject is None:
             return here
@@ -153,12 +169,12 @@ class FirstLook:
 
     @property
     def waits(self) -> bool:
-        """Whether the page will say more if it is asked again."""
+        """Whether the page will show more if it is asked for again later."""
         return self.count.live or self.units.live or self.search_live or self.filters_live
 
 
 def first_look(services: Services, settings: Settings, params: HomeParams) -> FirstLook | None:
-    """The first screen; None where no network counts or no photo is there. Raises NotFound, Conflict."""
+    """The first screen; None if there is no network that counts, or no photo. Raises NotFound, Conflict."""
     on = stage(services, params.scan, own=params.upload is not None)
     if on is None:
         return None
@@ -179,7 +195,7 @@ def first_look(services: Services, settings: Settings, params: HomeParams) -> Fi
 
 
 def part(make: Callable[[], Made]) -> Part[Made]:
-    """What `make` gives, or why it gives nothing."""
+    """A part with what `make` returns, or with the message of the failure that it raises."""
     try:
         return Part(make())
     except Busy as busy:
@@ -210,7 +226,7 @@ def _picture(settings: Settings, on: Stage, about: Subject) -> Picture:
 
 
 def _truth(services: Services, on: Stage, about: Subject | None) -> TruthGrid | None:
-    """What is truly in the image, where anybody said so."""
+    """What is truly in the image; None if that is not known."""
     if about is None or about.row is None or not services.truth.known(on.gallery.slug, about.row):
         return None
     return services.truth.grid(on.gallery.slug, about.row)

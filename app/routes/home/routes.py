@@ -1,4 +1,4 @@
-"""The workspace at a glance, as the page `/` and its JSON twin `/api`; the next step is always one click away."""
+"""The first screen, as the page `/` and its JSON twin `/api`, and the buttons of its next steps."""
 
 from typing import Annotated, Literal
 
@@ -31,7 +31,7 @@ Target = Annotated[Literal["count", "home"], Query()]
 
 @router.get("/", include_in_schema=False)
 def home(request: Request, params: Home, services: ServicesDep, settings: SettingsDep) -> HTMLResponse:
-    """The first screen, and below it the workspace."""
+    """The first screen, with the workspace below it."""
     overview = WorkspaceService(services.store).overview()
     look = first_look(services, settings, params)
     others = [] if look is None else services.checkpoints.others(look.stage.checkpoint.slug)
@@ -50,7 +50,7 @@ def workspace(params: Home, services: ServicesDep, settings: SettingsDep) -> Jso
 def own_photo(
     image: CountImageDep, services: ServicesDep, settings: SettingsDep, to: Target = "count"
 ) -> RedirectResponse:
-    """An own photo, from any page: to the counting bench, or to the first screen, which is then about it."""
+    """Keep a visitor's photo and lead to the counting bench with it, or to the first screen about it."""
     upload = services.uploads.add(image.data or b"")
     checkpoint = counting_checkpoint(services)
     if checkpoint is None:
@@ -68,13 +68,13 @@ def start_sample(services: ServicesDep, settings: SettingsDep) -> RedirectRespon
 
 @router.post("/start/scan", include_in_schema=False)
 def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Scan a checkpoint over a gallery, all layers."""
+    """Scan a gallery with a checkpoint, all layers."""
     job, _ = services.jobs.submit("scan", {"checkpoint": checkpoint, "gallery": gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 def shape(overview: WorkspaceOverview, settings: Settings) -> dict[str, object]:
-    """The overview as JSON."""
+    """The overview of the workspace as JSON."""
     newest: dict[str, list[dict[str, object]]] = {
         "galleries": [
             {"slug": item.slug, "name": item.name, "rows": item.rows, **dated("galleries", item, settings)}
@@ -107,7 +107,7 @@ def shape(overview: WorkspaceOverview, settings: Settings) -> dict[str, object]:
 
 
 def dated(kind: str, item: GalleryItem | CheckpointItem | ScanItem, settings: Settings) -> dict[str, object]:
-    """What all kinds have: when it was made, and where it is."""
+    """The fields that all kinds share: when it was made, and its addresses."""
     return {
         "created_at": rfc3339(item.created_at, timespec="milliseconds"),
         "links": links(f"/{kind}/{item.slug}", settings),
@@ -115,7 +115,7 @@ def dated(kind: str, item: GalleryItem | CheckpointItem | ScanItem, settings: Se
 
 
 def job_summary(job: JobRecord, settings: Settings) -> dict[str, object]:
-    """A job as a line."""
+    """A job as a short entry of a list."""
     return {
         "id": str(job.id),
         "kind": job.kind,

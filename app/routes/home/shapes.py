@@ -5,7 +5,7 @@ from app.services.counting.service import Counted
 
 
 def panels_json(look: FirstLook) -> dict[str, object]:
-    """Who is shown, the image, and what the four panels say of it; a panel that is not there yet says why."""
+    """The checkpoint, the image, and the contents of the four panels; an empty panel says why."""
     on = look.stage
     return {
         "checkpoint": on.checkpoint.slug,

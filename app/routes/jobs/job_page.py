@@ -1,4 +1,4 @@
-"""The page of one job in the words that it shows; most of it changes while the job runs."""
+"""What the page of one job shows; most of it changes while the job runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from app.web.formats import duration, number, timestamp
 from app.web.frame import PageContext
 
 PAGE_LOG = 8 * 1024  # bytes of the log's end that the page shows
-CHART_POINTS = 300
+CHART_POINTS = 300  # of one curve
 BEFORE = ("queued", "blocked")
 UNSUPERVISED = "No one runs this workspace's jobs at the moment. Start the server, or tessera worker."
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of a job."""
+    """A link to what the job made."""
 
     href: str
     words: str
@@ -47,7 +47,7 @@ class JobChart:
 
 @dataclass(frozen=True)
 class NextJob:
-    """A job that waits for this one."""
+    """A job that waits for this one; `made` is given once it is done."""
 
     title: str
     href: str
@@ -57,7 +57,12 @@ class NextJob:
 
 @dataclass(frozen=True)
 class JobNow:
-    """All of a job's page that changes while it runs."""
+    """The part of a job's page that changes while it runs.
+
+    `here` and `json` are its addresses, `share` is the part that is done (0 to 1), None if that is not known.
+    `validation` is given for a training that has been measured on held-out images. `then` are the jobs that wait for
+    this one, `log` is the end of what it printed.
+    """
 
     title: str
     lead: str
@@ -82,7 +87,7 @@ class JobNow:
 
 @dataclass(frozen=True)
 class JobLiveContext(PageContext):
-    """The part of the page that changes, on its own."""
+    """The part of the page that changes, without the rest."""
 
     template: ClassVar[str] = "_job_live.html"
     now: JobNow
@@ -90,7 +95,11 @@ class JobLiveContext(PageContext):
 
 @dataclass(frozen=True)
 class JobPageContext(PageContext):
-    """The whole page; the custom element listens at `events` from the byte `after` on, and asks for `live` anew."""
+    """The whole page.
+
+    The custom element listens to `events` from the byte `after` on, and fetches `live` again when something has
+    changed. `facts` are the settings of the job, as (name, value) to read.
+    """
 
     template: ClassVar[str] = "job.html"
     now: JobNow
@@ -102,7 +111,7 @@ class JobPageContext(PageContext):
 
 
 def job_context(job: JobRecord, services: Services) -> JobPageContext:
-    """The whole page. The place in the events is read first, so that nothing between it and what is shown is missed."""
+    """The whole page. The position in the events is read first, so that no event after it is missed."""
     url = services.settings.url
     after = services.jobs.end_of_events(job)
     return JobPageContext(
@@ -120,7 +129,7 @@ def job_context(job: JobRecord, services: Services) -> JobPageContext:
 
 
 def said(value: object) -> str:
-    """A value of a job's spec, to read."""
+    """A value of a job's spec, as text to read."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -133,7 +142,7 @@ def said(value: object) -> str:
 
 
 def job_now(job: JobRecord, services: Services) -> JobNow:
-    """What the page says of the job now."""
+    """The changing part of the page, as it is now."""
     shown, url = view(job), services.settings.url
     found = validation_view(job, services.jobs.folder(job))
     needs = services.jobs.needs(job.id)
@@ -178,7 +187,7 @@ def _next(shown: JobView, settings: Settings) -> NextJob:
 
 
 def _notices(job: JobRecord, found: ValidationView | None, *, supervised: bool, needs: bool) -> list[tuple[str, str]]:
-    """What stands in the way of the job, and what went wrong; each with the kind of notice it is."""
+    """What keeps the job waiting and what went wrong; each with the kind of notice it is."""
     told = [(job.error.message, "warn" if job.state == "blocked" else "bad")] if job.error else []
     if job.state == "queued" and not supervised:
         told.append((UNSUPERVISED, "warn"))

@@ -1,4 +1,4 @@
-"""The page of the queue in the words that it shows, with the form that starts a training."""
+"""What the page of the queue shows, with the form that starts a training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MOVING = ("running", "queued", "cancelling")
 
 @dataclass(frozen=True)
 class JobLine:
-    """A job in the table; `progress` is empty where it cannot tell how far it is."""
+    """A job in the table; `progress` is empty if it is not known, `made` is the address of what it made."""
 
     href: str
     title: str
@@ -38,7 +38,11 @@ class JobLine:
 
 @dataclass(frozen=True)
 class TrainingSetting:
-    """A setting of the training; `hint` says what it is and what the recipes have it at."""
+    """A setting of the training; `hint` says what it is and which values the recipes have.
+
+    `choices` are its possible values, empty if it is typed; `words`: it is a text instead of a number. `step` and
+    `limits` (lowest, highest) are attributes of the input field.
+    """
 
     id: str
     name: str
@@ -52,7 +56,10 @@ class TrainingSetting:
 
 @dataclass(frozen=True)
 class TrainFormView:
-    """The form that starts a training."""
+    """The form that starts a training. `first` are the settings that are always shown, `others` are folded.
+
+    `tasks` are links to this form for another task.
+    """
 
     task: str
     tasks: Sequence[tuple[str, str, bool]]
@@ -66,7 +73,10 @@ class TrainFormView:
 
 @dataclass(frozen=True)
 class JobsContext(PageContext):
-    """The queue, of some states where they are chosen."""
+    """A part of the queue, only with jobs of the chosen states if some are chosen.
+
+    `supervised`: a process that starts jobs is running; `moves`: the page follows jobs that have not ended.
+    """
 
     template: ClassVar[str] = "jobs.html"
     supervised: bool
@@ -74,7 +84,7 @@ class JobsContext(PageContext):
     states: Sequence[tuple[str, str, bool]]  # text, address, whether it is chosen
     moves: bool
     jobs: Sequence[JobLine]
-    none_of: str  # what is said where no job is in the chosen states
+    none_of: str  # the text if there is no job in the chosen states
     first: str | None
     next: str | None
     form: TrainFormView
@@ -91,7 +101,7 @@ def jobs_context(
     cursor: str | None,
     supervised: bool,
 ) -> JobsContext:
-    """The page as it is shown."""
+    """The page with a part of the queue."""
     return JobsContext(
         supervised=supervised,
         all_chosen=not chosen,
@@ -110,7 +120,7 @@ def jobs_context(
 
 
 def _address(states: Sequence[str], limit: int, cursor: str | None = None) -> str:
-    """Another page of the list that is being looked at."""
+    """The address of another part of the same list."""
     asked = {"state": states, "limit": [limit], "cursor": [cursor] if cursor else []}
     return f"/jobs?{urlencode(asked, doseq=True)}"
 
@@ -134,7 +144,7 @@ def _line(shown: JobView, settings: Settings) -> JobLine:
 
 
 def _progress(shown: JobView) -> str:
-    """`30 of 120 images, 42 s left`."""
+    """How far the job is: `30 of 120 images, 42 s left`."""
     if shown.step is None:
         return ""
     total = f" of {number(shown.total)}" if shown.total else ""

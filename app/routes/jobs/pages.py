@@ -20,7 +20,7 @@ TaskQuery = Annotated[str, Query(max_length=40)]
 
 
 async def form_fields(request: Request) -> FormFields:
-    """The text fields of a form, as they were typed."""
+    """The text fields of a form, without spaces around them."""
     async with request.form(max_files=0, max_fields=60) as form:
         return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
 
@@ -66,7 +66,7 @@ def job_page(request: Request, job: str, services: ServicesDep) -> HTMLResponse:
 
 @router.get("/jobs/{job}/live")
 def job_live(request: Request, job: str, services: ServicesDep) -> HTMLResponse:
-    """The part of the job's page that changes, for its custom element."""
+    """The changing part of the job's page, which its custom element fetches."""
     return page(request, JobLiveContext(job_now(services.jobs.get(job), services)))
 
 

@@ -1,4 +1,4 @@
-"""How a training does on held-out images, by REST."""
+"""JSON of how a training does on held-out images."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -15,7 +15,10 @@ router = APIRouter()
 
 @router.get("/api/jobs/{job}/looks")
 def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Measures on held-out images at each look of a training, and one image's views, with their totals if it counts."""
+    """Measures on held-out images at every validation of a training, and the views of one image.
+
+    For a network that counts, also the totals that it counts in each view.
+    """
     record = services.jobs.get(job)
     folder = services.jobs.folder(record)
     shown = validation_view(record, folder)
@@ -25,7 +28,7 @@ def job_looks(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
 
 
 def shape(shown: ValidationView, here: str, settings: Settings) -> dict[str, object]:
-    """The validations as JSON."""
+    """All validations of a training as JSON."""
     page = ImageAddress(settings, shown.gallery, shown.row).page
     return {
         "image": {"gallery": shown.gallery, "row": shown.row, "links": {"page": page}},
@@ -51,6 +54,6 @@ def shape(shown: ValidationView, here: str, settings: Settings) -> dict[str, obj
 
 @router.get("/api/jobs/{job}/views/{view}.png", response_class=Response, responses=answers("image/png"))
 def job_view_picture(job: str, view: str, services: ServicesDep) -> Response:
-    """One of the inputs of a training's fixed image: whole, tile-1 to tile-4 of counting, else view-1 on."""
+    """One view of a training's fixed image: `whole`, `tile-1` to `tile-4` if it counts, else `view-1` and so on."""
     picture = view_picture(services.jobs.folder(services.jobs.get(job)), view)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})

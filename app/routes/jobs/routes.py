@@ -1,4 +1,4 @@
-"""Jobs by REST: submit, look, follow, cancel, resume."""
+"""JSON addresses of jobs: submit, list, follow, cancel, resume."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ EXAMPLE: JsonDict = {
 
 
 class Submission(BaseModel):
-    """What is to be done. The spec's fields depend on the kind."""
+    """A job to be done; the fields of `spec` depend on `kind`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
@@ -48,7 +48,7 @@ class Submission(BaseModel):
 
 
 def _offset(text: str) -> int:
-    """An event id as a client sends it back; one that was never given out starts from the begin."""
+    """The event id that a client sends back, as a byte offset; anything else starts from the beginning."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
@@ -57,7 +57,7 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def job_links(job: JobRecord, settings: Settings) -> Mapping[str, str]:
-    """Where to go from a job; what it made only once it is there."""
+    """The addresses that belong to a job; that of what it makes only once it is there."""
     here = f"/api/jobs/{job.id}"
     links = {name: f"{here}/{name}" for name in ("metrics", "events", "log", "cancel", "resume")}
     links |= {"self": here, "page": f"/jobs/{job.id}"}
@@ -68,7 +68,7 @@ def job_links(job: JobRecord, settings: Settings) -> Mapping[str, str]:
 
 
 def job_json(job: JobRecord, settings: Settings) -> dict[str, object]:
-    """A job as every answer shows it."""
+    """A job as all answers show it."""
     shown = view(job)
     return {
         "id": str(job.id),
@@ -97,7 +97,7 @@ summary = job_json
 
 @router.post("/api/jobs", status_code=202, responses={200: {"description": "an identical job was there already"}})
 def submit_job(submission: Submission, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Queue a job: 202, or 200 with the identical job that is queued, running or done already."""
+    """Queue a job: 202, or 200 with an identical job that is already queued, running or done."""
     job, new = services.jobs.submit(submission.kind, submission.spec, submission.again)
     return Json(job_json(job, settings), 202 if new else 200)
 
@@ -137,7 +137,7 @@ async def job_events(
     after: OffsetQuery = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """Server-sent events; an id is the byte offset after its line, and `Last-Event-ID` (or `after`) goes on there."""
+    """Server-sent events. Their ids are byte offsets; `Last-Event-ID` (or `after`) continues after that event."""
     record = await run_in_threadpool(services.jobs.get, job)
     offset = after if last_event_id is None else _offset(last_event_id)
     events = stream(services.jobs, record, offset, lambda: bool(getattr(request.app.state, "stopping", False)))
@@ -153,7 +153,7 @@ def job_log(job: str, services: ServicesDep) -> PlainTextResponse:
 
 @router.post("/api/jobs/{job}/cancel", responses={202: {"description": "it was running and will have stopped soon"}})
 def cancel_job(job: str, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Cancel: 200 where it was waiting, 202 where it runs, 409 where it has ended."""
+    """Cancel: 200 if it was waiting, 202 if it is running, 409 if it has ended."""
     record = services.jobs.cancel(job)
     return Json(job_json(record, settings), 202 if record.state == "cancelling" else 200)
 

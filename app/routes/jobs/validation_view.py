@@ -1,4 +1,4 @@
-"""How a training last did on held-out images, in the words and numbers that its job's page shows."""
+"""What the page of a training shows of its last validation on held-out images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.web.charts import line_chart
 from app.web.formats import number
 
-NOISE = "noise 1.41"  # the roughness of filters that are noise
+NOISE = "noise 1.41"  # the total-variation ratio of white noise
 COLLAPSED = (
     "Collapsed: the held-out loss is {loss:.3f} with nearly no error in the equation. "
     "The network counts nothing, so every image costs the whole margin of 10."
@@ -19,7 +19,7 @@ COLLAPSED = (
 
 @dataclass(frozen=True)
 class ValidationFact:
-    """A measure: `aside` says what to compare it with, `also` is a second value."""
+    """A measure; `aside` says what to compare it with, `also` is a second value, empty for most."""
 
     name: str
     aside: str
@@ -29,7 +29,7 @@ class ValidationFact:
 
 @dataclass(frozen=True)
 class ValidationPicture:
-    """One input of the fixed image, with what is counted in it."""
+    """One view of the fixed image, with the total that the network counts in it."""
 
     name: str
     src: str
@@ -38,7 +38,11 @@ class ValidationPicture:
 
 @dataclass(frozen=True)
 class Totals:
-    """The fixed image of a network that counts: its five inputs add up, or do not."""
+    """What a network that counts makes of the fixed image: its counts of the whole and of the tiles.
+
+    `ratio` is the whole over the tiles now, `first_ratio` that at the validation at `first_step`; `history` is the
+    chart of both sides.
+    """
 
     whole: ValidationPicture
     tiles: Sequence[ValidationPicture]
@@ -52,7 +56,10 @@ class Totals:
 
 @dataclass(frozen=True)
 class ValidationPanel:
-    """The measures and the fixed image; `totals` where the network counts, else `question` and `pictures`."""
+    """The measures, and the fixed image that is shown at every validation.
+
+    `totals` is given for a network that counts. For others `question` is what the task asks about the `pictures`.
+    """
 
     note: str
     facts: Sequence[ValidationFact]
@@ -65,7 +72,7 @@ class ValidationPanel:
 
 
 def validation_panel(found: ValidationView, job: int, settings: Settings) -> ValidationPanel:
-    """The validation as it is shown."""
+    """The last validation of a training."""
     pictures = [_picture(item, job, settings) for item in found.views]
     scored = "; scored with the paper's loss, M = 10" if found.counts else ""
     return ValidationPanel(
@@ -81,7 +88,7 @@ def validation_panel(found: ValidationView, job: int, settings: Settings) -> Val
 
 
 def collapsed_words(found: ValidationView) -> str:
-    """The notice that a network counts nothing; empty where it does."""
+    """The notice that a network counts nothing; empty if it does count."""
     return COLLAPSED.format(loss=found.latest.measures["held_out_loss"]) if found.collapsed else ""
 
 
@@ -104,7 +111,7 @@ def _totals(found: ValidationView, pictures: Sequence[ValidationPicture]) -> Tot
 
 
 def _facts(found: ValidationView) -> list[ValidationFact]:
-    """The measures of a task that does not count, beside guessing."""
+    """The measures of a task other than counting, beside what guessing reaches."""
     return [
         ValidationFact(_named(name), _aside(name, found.guessed), number(value, 3), "")
         for name, value in found.latest.measures.items()

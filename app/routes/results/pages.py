@@ -1,4 +1,4 @@
-"""The page of the probes in the words and numbers that it shows."""
+"""What the page of the probes shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ from app.web.frame import PageContext
 from models.probes.comparison import Difference, Differences
 from models.probes.results import How, ProbeScore
 
+# Numbers of training steps that the form for a probe offers.
 STEPS = (100, 200, 600, 2000, 10_000, 140_000)
 
 
 @dataclass(frozen=True)
 class ResultsRequest:
-    """What the address asks for: two rows to compare, and what the form for a probe begins with."""
+    """What the address asks for: two rows to compare, and what is chosen in the form for a probe; empty if nothing."""
 
     a: str
     b: str
@@ -31,7 +32,10 @@ class ResultsRequest:
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """A score in percent with its interval, and its spread over seeds; `best`: of the row's best layer."""
+    """A score in percent with its 95 % interval, and its standard deviation over `seeds` runs.
+
+    `best`: it is that of the row's best layer.
+    """
 
     value: str
     interval: str
@@ -42,7 +46,7 @@ class ScoreCell:
 
 @dataclass(frozen=True)
 class GainCell:
-    """A difference in points with its interval; `sure`: the interval leaves out 0."""
+    """A difference in percentage points with its 95 % interval; `sure`: the interval does not include 0."""
 
     value: str
     interval: str
@@ -51,7 +55,7 @@ class GainCell:
 
 @dataclass(frozen=True)
 class TestCell:
-    """Images that only one of two rows has right, and the chance of that."""
+    """How many images only the first and only the second row has right, and the p-value of McNemar's test."""
 
     counts: str
     p: str
@@ -59,7 +63,11 @@ class TestCell:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A checkpoint or a control; `whole`: one score for all layers. `heads`: the controls begin here."""
+    """A checkpoint or a control, with a score for each layer.
+
+    `whole`: it has a single score instead of one for each layer. `heads`: it is the first of the controls. `gain` is
+    how much its best layer gains over the untrained network, None if that was not probed.
+    """
 
     heads: bool
     name: str
@@ -82,7 +90,11 @@ class ResultGroup:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Everything about the table that is looked at."""
+    """The table that is shown, in a group for each classifier.
+
+    `gains`: it has a column of gains over the untrained network. `guess` is what guessing reaches, in percent; `how`
+    says how all was measured.
+    """
 
     title: str
     note: str
@@ -95,7 +107,7 @@ class ResultTable:
 
 @dataclass(frozen=True)
 class PairField:
-    """The menu of one of the two rows to compare: value, text, whether it is chosen."""
+    """The menu of one of the two rows to compare; an option is (value, text, whether it is chosen)."""
 
     name: str
     title: str
@@ -113,7 +125,7 @@ class PairForm:
 
 @dataclass(frozen=True)
 class GapCell:
-    """The difference of two rows, and McNemar's test of it where it can be made."""
+    """The difference of two rows, and McNemar's test of it; None if the test cannot be made."""
 
     gain: GainCell
     test: TestCell | None
@@ -121,7 +133,10 @@ class GapCell:
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """The first row less the second: a line a layer, one cell a classifier."""
+    """The scores of the first row minus those of the second.
+
+    A line is for one layer and has a cell for each classifier; `best` has the differences between the best layers.
+    """
 
     warning: str
     classifiers: Sequence[str]
@@ -132,7 +147,7 @@ class ComparedRows:
 
 @dataclass(frozen=True)
 class ProbeForm:
-    """What there is to probe, on what, and how long."""
+    """The checkpoints that can be probed, the galleries, the numbers of steps, and what is chosen of each."""
 
     checkpoints: Sequence[tuple[str, str]]
     checkpoint: str
@@ -159,7 +174,11 @@ class LinearRow:
 
 @dataclass(frozen=True)
 class ResultsContext(PageContext):
-    """One table of probes, two of its rows compared, and what papers report; `table` is None without any probe."""
+    """One table of probes, two of its rows compared, and results from papers.
+
+    `table` is None if nothing was probed yet. `tables` are links to the other tables, empty if there is only one.
+    `linear` are published results of linear probes.
+    """
 
     template: ClassVar[str] = "results.html"
     csv: str
@@ -177,7 +196,7 @@ class ResultsContext(PageContext):
 def results_context(
     services: Services, found: Results | None, compared: Differences | None, asked: ResultsRequest, settings: Settings
 ) -> ResultsContext:
-    """The page as it is shown."""
+    """The page with the table `found`, and with the comparison of two rows if it was asked for."""
     gains = services.results.gains(found) if found is not None else {}
     choices = services.results.choices()
     return ResultsContext(
@@ -195,7 +214,7 @@ def results_context(
 
 
 def address(found: Results, **more: str) -> str:
-    """The page of a table, and of two of its rows."""
+    """The address of the page of a table, with `more` parameters that are not empty."""
     query = {"gallery": found.choice.gallery, "protocol": found.choice.protocol.key, **more}
     return f"/results?{urlencode({name: value for name, value in query.items() if value})}"
 
@@ -210,12 +229,12 @@ def _choice(one: TableChoice, found: Results, settings: Settings) -> tuple[str, 
 
 
 def percent_of(value: float) -> str:
-    """A score as papers write it: 34.5."""
+    """A score in percent with one decimal, as in papers: 34.5."""
     return f"{100 * value:.1f}"
 
 
 def points(value: float) -> str:
-    """A difference of scores: +1.2."""
+    """A difference of scores in percentage points: +1.2."""
     return f"{100 * value:+.1f}"
 
 
@@ -241,7 +260,7 @@ def _table(found: Results, gains: Gains, settings: Settings) -> ResultTable:
 
 
 def _how(found: Results) -> str:
-    """How the table was measured, as one paragraph."""
+    """How the scores of the table were measured, as one paragraph."""
     about, how = found.about, found.choice.protocol
     sizes = f"{number(about.learned)} images to learn from, {number(about.tested)} to test on"
     crops = f"Crops of {about.side} px, {count(how.views, 'crop')} of each image to learn from"
@@ -347,7 +366,7 @@ def _gap(line: Difference) -> GapCell:
 
 
 def _probe(services: Services, found: Results | None, asked: ResultsRequest) -> ProbeForm:
-    """Galleries that have labels or counts are not told apart here."""
+    """The form for a probe. Its galleries include those that have neither labels nor counts."""
     return ProbeForm(
         checkpoints=services.checkpoints.choices(),
         checkpoint=asked.checkpoint,

@@ -1,4 +1,4 @@
-"""What was probed: the page, its JSON twin, the table as CSV, and the form that starts a probe."""
+"""Addresses of probes: the page, its JSON twin, the table as CSV, and the form that starts a probe."""
 
 import csv
 import io
@@ -36,9 +36,9 @@ def show_results(
     a: NameQuery = None,
     b: NameQuery = None,
 ) -> Json:
-    """One table of probes, by default the fullest; with `a` and `b` how much higher the first row scores.
+    """One table of probes, by default the fullest; with `a` and `b` also how much higher the first row scores.
 
-    Differences are of the same images, with a 95 % interval over images and seeds. `published` is from papers.
+    Differences are over the same images, with a 95 % interval over images and seeds. `published` is from papers.
     """
     found = services.results.table(gallery or None, protocol or None)
     gains = services.results.gains(found) if found is not None else {}
@@ -48,7 +48,7 @@ def show_results(
 
 @router.get("/api/results.csv", response_class=Response, responses=answers("text/csv"))
 def results_csv(services: ServicesDep, gallery: NameQuery = None, protocol: NameQuery = None) -> Response:
-    """The same table: a line a row, and of each layer and classifier score, interval, spread over seeds."""
+    """The same table as CSV: a line for each row, with score, interval and spread for each layer and classifier."""
     found = services.results.table(gallery or None, protocol or None)
     headers = attachment("results.csv")
     return Response(as_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
@@ -85,7 +85,7 @@ def start_probe(
 
 
 def as_csv(found: Results | None) -> str:
-    """Lines as spreadsheets read them; scores 0..1."""
+    """The table as CSV for spreadsheets; scores are from 0 to 1."""
     sink = io.StringIO()
     lines = csv.writer(sink, lineterminator="\r\n")
     columns = [] if found is None else [column for group in found.columns.values() for column in group]
@@ -113,5 +113,5 @@ def _cells(score: ProbeScore | None) -> list[object]:
 
 
 def _safe(text: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
+    """The name, changed so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text[:1] in "=+-@\t\r" and text else text

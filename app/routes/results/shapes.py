@@ -1,4 +1,4 @@
-"""The JSON of a table of probes, of the difference of two rows, of what is published; links to all its forms."""
+"""The JSON of probes: a table, the difference of two rows, and what papers report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ def results_json(
     compared: Differences | None,
     settings: Settings,
 ) -> dict[str, object]:
-    """All that the page shows."""
+    """All that the page shows, as JSON."""
     return {
         "tables": [
             {
@@ -125,7 +125,7 @@ def _difference(line: Difference) -> dict[str, object]:
 
 
 def table_links(choice: TableChoice, settings: Settings) -> dict[str, str]:
-    """The JSON, the page and the CSV of one table."""
+    """The addresses of the JSON, the page and the CSV of one table."""
     query = urlencode({"gallery": choice.gallery, "protocol": choice.protocol.key})
     return {
         "self": settings.url(f"/api/results?{query}"),

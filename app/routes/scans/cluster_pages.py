@@ -1,4 +1,4 @@
-"""The pages that list clusterings: all of them with the comparison of two, and those of a scan with the form."""
+"""The pages that list clusterings: all of them with the comparison of two, and those of one scan with the form."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from app.web.templating import page
 
 
 class ClusterForm(BaseModel):
-    """The form's fields, as browsers send them: an empty field is no choice, a box that is not ticked is not sent."""
+    """The form's fields, as browsers send them: an empty field is no choice, and a box not ticked is not sent."""
 
     layer: str = Field(max_length=200)
     k: int = 100
@@ -30,7 +30,7 @@ class ClusterForm(BaseModel):
     seed: int = 0
 
     def spec(self, scan: str) -> dict[str, Any]:
-        """What is submitted; the values are checked there."""
+        """The spec of the job; its values are checked where it is submitted."""
         pca: object = int(self.pca) if self.pca.isascii() and self.pca.isdecimal() else self.pca or None
         centres = {"centres": self.centres, "method": "centres"} if self.centres else {"method": self.method}
         kept = self.model_dump(include={"layer", "k", "whiten", "spherical", "iterations", "seed"})
@@ -39,7 +39,11 @@ class ClusterForm(BaseModel):
 
 @dataclass(frozen=True)
 class ClusteringsContext(PageContext):
-    """All clusterings, and how two agree: `a` and `b` are chosen, `asked` for by the address, `agreed` once known."""
+    """All clusterings, and how well two of them agree.
+
+    `a` and `b` are chosen in the form; `asked`: the address asks for their agreement; `agreed` has it, empty while it
+    is being computed.
+    """
 
     template: ClassVar[str] = "clusterings.html"
     clusterings: list[ClusteringLine]
@@ -54,7 +58,10 @@ class ClusteringsContext(PageContext):
 
 @dataclass(frozen=True)
 class ScanClustersContext(PageContext):
-    """The clusterings of a scan and the form; `elsewhere` are centres of other galleries, with their layers."""
+    """The clusterings of a scan, and the form that makes one.
+
+    `elsewhere` are clusterings of other galleries whose centres can be used, `elsewhere_layers` their layers.
+    """
 
     template: ClassVar[str] = "scan_clusters.html"
     scan: str
@@ -72,7 +79,7 @@ class ScanClustersContext(PageContext):
 def show_list(
     request: Request, services: Services, *, a: str | None, b: str | None, cursor: str | None
 ) -> HTMLResponse:
-    """All clusterings, and how two of one gallery agree."""
+    """The page of all clusterings; with `a` and `b` also how well these two agree."""
     found = services.clusterings.list(cursor=cursor)
     agreed = services.clusterings.agreement(a, b) if a and b else None
     choices = services.clusterings.choices()
@@ -93,7 +100,7 @@ def show_list(
 
 
 def show_of_scan(request: Request, services: Services, scan: OpenScan, *, cursor: str | None) -> HTMLResponse:
-    """The clusterings of a scan, and the form that makes another."""
+    """The page with the clusterings of a scan, and the form that makes another."""
     found = services.clusterings.list(scan=scan.slug, cursor=cursor)
     elsewhere = services.clusterings.fitted_elsewhere(scan.record.checkpoint, scan.gallery)
     here = services.settings.url(f"/scans/{scan.slug}")

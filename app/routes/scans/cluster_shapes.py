@@ -1,4 +1,4 @@
-"""Clusterings as JSON."""
+"""The JSON of clusterings and clusters."""
 
 from dataclasses import asdict
 from typing import Any
@@ -37,7 +37,7 @@ def clustering_json(record: ClusteringRecord, settings: Settings) -> Shape:
 
 
 def whole_json(record: ClusteringRecord, reader: ClusteringReader, settings: Settings) -> Shape:
-    """A clustering with how it was made, how it is spread, and how it agrees with labels it never saw."""
+    """A clustering, how it was made, the sizes of its clusters, and how it agrees with labels that it never used."""
     info = reader.info
     return {
         **clustering_json(record, settings),
@@ -81,5 +81,5 @@ def cluster_json(record: ClusteringRecord, cluster: Cluster, settings: Settings)
 
 
 def agreement_json(found: Agreement | None) -> Shape | None:
-    """Two clusterings of one gallery; None where none was asked for, or it is being computed."""
+    """The agreement of two clusterings of one gallery; None if it was not asked for or is being computed."""
     return None if found is None else asdict(found)

@@ -1,4 +1,4 @@
-"""Clusters and clusterings as their pages show them: members as thumbnails, lines of tables, values in words."""
+"""What pages show of clusters and clusterings: members as thumbnails, rows of tables, values in words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CENTRES = {"kmeans": "k-means", "random": "none: random", "centres": "fitted els
 
 @dataclass(frozen=True)
 class Member:
-    """An image of a cluster; `title` is what is known of it."""
+    """An image of a cluster; `title` says which row it is and how far from the centre."""
 
     row: int
     href: str
@@ -25,9 +25,9 @@ class Member:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """One cluster: `nearest` is None where there is no centre to be near; `glyph` draws the centre.
+    """One cluster. `nearest` is None if the clustering has no centres; `glyph` is a drawing of the centre, or None.
 
-    `common_label` is the commonest label of its images and `common_share` how many carry it, where any carry one.
+    `common_label` is the commonest label of its images and `common_share` the share that has it, empty without labels.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""The pages of one clustering as a whole, with some of its clusters, and of one cluster with many members."""
+"""The page of a whole clustering with some of its clusters, and the page of one cluster with many members."""
 
 import math
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from app.web.glyphs import glyph_svg
 from app.web.templating import page
 from models.clusters.files import ClusteringInfo, ClusteringReader
 
-BARS = 300  # more sizes than that are drawn as a line
-PER_PAGE = 12
+BARS = 300  # the sizes of more clusters are drawn as a line
+PER_PAGE = 12  # clusters
 ORDERS: dict[Order, str] = {"size": "Largest", "tight": "Tightest", "number": "By number"}
 CONTROL = ": a control, drawn by a seed and from no image."
 GROUPED = ": images that lie together in this layer. No label was used."
@@ -35,7 +35,7 @@ Scores = tuple[str, str, str, str]  # whose they are, purity, AMI, ARI
 
 @dataclass(frozen=True)
 class Against:
-    """How the clusters agree with labels they never saw, beside random ones of the same sizes."""
+    """How the clusters agree with labels that they never used, beside random clusters of the same sizes."""
 
     rows: list[Scores]
     note: str
@@ -43,7 +43,7 @@ class Against:
 
 @dataclass(frozen=True)
 class AgreementLine:
-    """How another clustering of the gallery agrees."""
+    """How another clustering of the gallery agrees with this one."""
 
     slug: str
     href: str
@@ -53,7 +53,11 @@ class AgreementLine:
 
 @dataclass(frozen=True)
 class ClusteringContext(PageContext):
-    """One clustering; `agreements` is None while they are being computed, and `inertia` where nothing was fitted."""
+    """The page of one clustering. `agreements` is None while they are being computed.
+
+    `inertia` is the chart of the fit, None if nothing was fitted; `against` is None without labels. `draw` leads to
+    this page with other random members, `made` says how the clustering was made.
+    """
 
     template: ClassVar[str] = "clustering.html"
     record: ClusteringRecord
@@ -75,7 +79,7 @@ class ClusteringContext(PageContext):
 
 @dataclass(frozen=True)
 class ClusterContext(PageContext):
-    """One cluster, and those before and after it."""
+    """The page of one cluster; `before` and `after` lead to the numbers beside it, `draw` to other random members."""
 
     template: ClassVar[str] = "cluster.html"
     record: ClusteringRecord
@@ -95,7 +99,7 @@ def show_whole(
     seed: int,
     cursor: str | None,
 ) -> HTMLResponse:
-    """One clustering as a whole, and some of its clusters."""
+    """The page of a clustering, with some of its clusters."""
     record, reader, info = clustering.record, clustering.reader, clustering.info
     trained, settings = services.checkpoints.get(record.checkpoint), services.settings
     found = services.clusterings.clusters(clustering, order=order, limit=PER_PAGE, cursor=cursor, seed=seed)
@@ -131,7 +135,7 @@ def show_whole(
 def show_one(
     request: Request, services: Services, clustering: OpenClustering, number: int, *, seed: int
 ) -> HTMLResponse:
-    """One cluster with many members."""
+    """The page of one cluster with many members."""
     settings, record = services.settings, clustering.record
     found = services.clusterings.cluster(clustering, number, seed=seed)
     here = settings.url(f"/clusters/{record.slug}")
@@ -217,7 +221,7 @@ def _made(record: ClusteringRecord, info: ClusteringInfo) -> list[tuple[str, str
 
 
 def _glyphs(services: Services, reader: ClusteringReader, numbers: list[int]) -> dict[int, Markup]:
-    """Drawings of the centres, where they are HOG descriptors."""
+    """Drawings of the centres, if they are HOG descriptors."""
     if reader.centres is None or reader.space.matrix is not None:
         return {}
     found = centre_glyphs(services.checkpoints.open(reader.info.checkpoint), reader.centres, numbers)
@@ -225,7 +229,7 @@ def _glyphs(services: Services, reader: ClusteringReader, numbers: list[int]) ->
 
 
 def _sizes_chart(record: ClusteringRecord, reader: ClusteringReader, settings: Settings) -> Markup:
-    """Images of each cluster, largest first; every bar leads to its cluster."""
+    """The number of images in each cluster, largest first; every bar leads to its cluster."""
     order = np.argsort(-reader.sizes, kind="stable")
     sizes = reader.sizes[order].tolist()
     if len(sizes) > BARS:
@@ -242,7 +246,7 @@ def _sizes_chart(record: ClusteringRecord, reader: ClusteringReader, settings: S
 
 
 def _inertia_chart(info: ClusteringInfo) -> Markup | None:
-    """Mean squared distance to the own centre, over the fitted images, by iteration."""
+    """The mean squared distance of the fitted images to their centres, by iteration."""
     if len(info.inertia) < 2 or not info.fitted_rows:
         return None
     points = [(float(step), value / info.fitted_rows) for step, value in enumerate(info.inertia)]

@@ -1,4 +1,4 @@
-"""Clusterings: the list, those of a scan with the form that makes one, one clustering, one cluster."""
+"""Addresses of clusterings: the list, those of a scan with the form that makes one, one clustering, one cluster."""
 
 from io import BytesIO
 from typing import Annotated
@@ -35,7 +35,7 @@ def list_clusterings(
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
 ) -> Json:
-    """Clusterings, newest first; with `a` and `b`, how these two agree (null while it is being computed)."""
+    """Clusterings, newest first; with `a` and `b` also how these two agree (null while it is being computed)."""
     found = services.clusterings.list(gallery=gallery, limit=limit, cursor=cursor)
     agreed = services.clusterings.agreement(a, b) if a and b else None
     shown = [clustering_json(record, settings) for record in found.clusterings]
@@ -61,7 +61,7 @@ def show_clustering(
     limit: LimitQuery = 20,
     cursor: CursorQuery = None,
 ) -> Json:
-    """How it was made, sizes, entropy, agreement with labels it never saw; and some clusters with their members."""
+    """How it was made, sizes, entropy, agreement with labels it never used; and some clusters with their members."""
     record = clustering.record
     found = services.clusterings.clusters(clustering, order=sort, limit=limit, cursor=cursor, seed=seed)
     shown = [cluster_json(record, cluster, settings) for cluster in found.clusters]
@@ -107,7 +107,7 @@ def scan_clusters_page(
 def start_clustering(
     scan: str, form: Annotated[cluster_pages.ClusterForm, Form()], services: ServicesDep, settings: SettingsDep
 ) -> RedirectResponse:
-    """Cluster a layer of the scan as the form says."""
+    """Start the job that clusters a layer of the scan as the form says."""
     job, _ = services.jobs.submit("cluster", form.spec(scan))
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 

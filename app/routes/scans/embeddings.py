@@ -1,4 +1,4 @@
-"""A layer's embeddings to take away: as a NumPy file, one row of it, or as Parquet with what is known of each image."""
+"""Downloads of a layer's embeddings: NumPy files of all rows or of one, or Parquet with what is known of each image."""
 
 from io import BytesIO
 from typing import Annotated
@@ -35,7 +35,7 @@ def embeddings(scan: ScanDep, layer: str, row: RowQuery | None = None) -> Respon
 
 @router.get("/api/scans/{scan}/embeddings/{layer}.parquet", response_class=Response, responses=answers(PARQUET))
 def embeddings_parquet(scan: ScanDep, layer: str) -> StreamingResponse:
-    """A layer's embeddings as Parquet: row, path, label, split, and the vector, one row group a shard."""
+    """A layer's embeddings as Parquet: row, path, label, split and vector, with one row group for each shard."""
     pieces = parquet_pieces(scan.reader, scan.layer(layer).name, scan.pack)
     headers = attachment(f"{scan.slug}-{layer}.parquet")
     return StreamingResponse(pieces, media_type=PARQUET, headers=headers)

@@ -17,7 +17,11 @@ from models.descriptors import DESCRIPTORS
 
 @dataclass(frozen=True)
 class ScansContext(PageContext):
-    """Some scans, where the rest are, and what can be scanned by what: values of the form's fields and their words."""
+    """A part of the list of scans, and the choices of the form that starts one.
+
+    `encoders` and `galleries` are (value, text). `first` and `following` are the addresses of other parts of the list,
+    None where there is none.
+    """
 
     template: ClassVar[str] = "scans.html"
     scans: Sequence[ScanRecord]
@@ -28,7 +32,7 @@ class ScansContext(PageContext):
 
 
 def show_scans(request: Request, services: Services, *, limit: int, cursor: str | None) -> HTMLResponse:
-    """All scans, and the form that starts one."""
+    """The page with a part of the list of scans, and the form that starts one."""
     checkpoints = services.checkpoints.choices()
     known = {slug for slug, _ in checkpoints}
     found, here = services.scans.list(limit=limit, cursor=cursor), services.settings.url("/scans")

@@ -1,4 +1,4 @@
-"""Scans: the list, the overview of one, and the forms that start and extend them."""
+"""Addresses of scans: the list, the overview of one, and the forms that start and extend them."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def list_scans(
 
 @router.get("/api/scans/{scan}")
 def show_scan(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Layers with statistics, average count vector, magnitude ranking, how well the counting equation holds."""
+    """Layers with statistics, average count vector, ranking by magnitude, how well the counting equation holds."""
     overview = overview_json(scan.record, scan.info, services.scans.overview(scan), settings)
     return Json({**overview, "seen": seen_json(services.search_aids.seen(scan))})
 
@@ -50,14 +50,14 @@ def start_scan(checkpoint: Slug, gallery: Slug, services: ServicesDep, settings:
 
 @router.post("/scans/{scan}/extend", include_in_schema=False)
 def extend_scan(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Scan what the gallery got since, in the same way."""
+    """Scan the images that the gallery got since, with the same settings."""
     job, _ = services.jobs.submit("scan", scan.spec)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.post("/scans/{scan}/again", include_in_schema=False)
 def scan_again(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """A new scan in the same way: of scans that were made before more was kept."""
+    """Scan once more with the same settings, for scans of older versions that lack some results."""
     job, _ = services.jobs.submit("scan", scan.spec, again=True)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 

@@ -24,14 +24,17 @@ from app.web.templating import page
 from models.scans.files import ScanInfo
 
 GLIMPSE = 8  # units of each layer that the overview shows
-MOST_ACTIVE = 12
-CROP = 64
+MOST_ACTIVE = 12  # active units that are listed
+CROP = 64  # size of a shown crop, pixels
 THOUSANDTH = "their mean is above a thousandth of the largest"
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """An image in a ranking: what it was ranked by, bold in an equation, where the magnitude stands beside it."""
+    """An image in a ranking, and the value that it was ranked by.
+
+    In a ranking of equations, `value` is bold and `magnitude`, the norm of the counts, stands beside it.
+    """
 
     row: int
     src: str
@@ -42,7 +45,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Glimpse:
-    """The best crop of a unit."""
+    """The crop of a unit's top image."""
 
     unit: int
     href: str
@@ -51,7 +54,7 @@ class Glimpse:
 
 @dataclass(frozen=True)
 class ScannedLayerRow:
-    """A layer in the table; `every` and `region` go with a receptive field that is known."""
+    """A layer in the table, all as text; `every` (the stride) and `region` are empty without a receptive field."""
 
     name: str
     href: str
@@ -69,7 +72,7 @@ class ScannedLayerRow:
 
 @dataclass(frozen=True)
 class ScanCounts:
-    """The average count vector; units that are active lead to their pages where the scan holds them."""
+    """The average count vector; the `active` units have the addresses of their pages, if the scan has that layer."""
 
     note: str
     chart: Markup
@@ -78,7 +81,7 @@ class ScanCounts:
 
 @dataclass(frozen=True)
 class RankingCard:
-    """The images that count most and least."""
+    """The images that count most and least; `norms` are links to rank by another norm."""
 
     note: str
     norms: list[Choice]
@@ -88,7 +91,7 @@ class RankingCard:
 
 @dataclass(frozen=True)
 class EquationCard:
-    """How well the counting equation holds; best and worst are among `compared` images."""
+    """How well the counting equation holds; `best` and `worst` are chosen among `compared` images."""
 
     chart: Markup
     facts: list[tuple[str, str]]
@@ -99,7 +102,12 @@ class EquationCard:
 
 @dataclass(frozen=True)
 class ScanContext(PageContext):
-    """One scan as a whole."""
+    """The page of one scan.
+
+    `after_relu`: the page says that values are taken after the ReLU; `sweeps`: there are tuning curves; `trained_on`:
+    the network was trained on this gallery. `kept_all`: every unit's value in every image was kept. `shown` says what
+    the network saw of each image. `counts`, `ranking` and `equation` are None if the scan has no counts.
+    """
 
     template: ClassVar[str] = "scan.html"
     record: ScanRecord
@@ -119,7 +127,7 @@ class ScanContext(PageContext):
 
 
 def show_overview(request: Request, services: Services, scan: OpenScan) -> HTMLResponse:
-    """One scan as a whole; `?norm=l1` ranks by the total count."""
+    """The page of one scan; `?norm=l1` ranks by the total count."""
     settings, record = services.settings, scan.record
     found, seen = services.scans.overview(scan), services.search_aids.seen(scan)
     norm = "l1" if request.query_params.get("norm") == "l1" else "l2"
@@ -189,12 +197,12 @@ def _layer(services: Services, scan: OpenScan, summary: LayerSummary) -> Scanned
 
 
 def _whole(summary: LayerSummary) -> str:
-    """What a unit of a layer without a receptive field of its own sees."""
+    """What a unit sees in a layer without a receptive field."""
     return "the whole input" if summary.layer.kind == "conv" or summary.layer.on_trunk else "the crop"
 
 
 def _glimpses(services: Services, scan: OpenScan, layer: str, href: str) -> list[Glimpse]:
-    """The best crop of the units of a layer that fire highest."""
+    """The crops of the top images of the units with the largest values of a layer."""
     units = services.units.page(scan, layer, sort="max", limit=GLIMPSE, best=1).units
     return [
         Glimpse(
@@ -208,7 +216,7 @@ def _glimpses(services: Services, scan: OpenScan, layer: str, href: str) -> list
 
 
 def shown_words(info: ScanInfo) -> str:
-    """What the network was shown of each image, and what its embeddings are."""
+    """Says what the network saw of each image, and what the embeddings are."""
     trunk, counts = info.trunk, info.counts
     if trunk.size is None:
         seen = "the native central square of each image"

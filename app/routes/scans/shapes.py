@@ -1,4 +1,4 @@
-"""Scans and units as JSON: the shapes that their routes answer with."""
+"""The JSON of scans."""
 
 from app.routes.pictures import image_links
 from app.services.galleries.seen import Seen
@@ -12,7 +12,7 @@ Shape = dict[str, object]
 
 
 def scan_links(record: ScanRecord, settings: Settings) -> dict[str, str]:
-    """Where to go from a scan."""
+    """The addresses that belong to a scan."""
     here = f"/api/scans/{record.slug}"
     found = {
         "self": settings.url(here),
@@ -41,7 +41,7 @@ def scan_json(record: ScanRecord, settings: Settings) -> Shape:
 
 
 def overview_json(record: ScanRecord, info: ScanInfo, found: ScanOverview, settings: Settings) -> Shape:
-    """A scan as its page shows it; `layers` in forward order."""
+    """A scan with all that its page shows; `layers` in forward order."""
     row = _Rows(record, settings)
     return {
         **scan_json(record, settings),
@@ -62,7 +62,7 @@ def overview_json(record: ScanRecord, info: ScanInfo, found: ScanOverview, setti
 
 
 def seen_json(seen: Seen) -> Shape:
-    """How much of a gallery the network was trained on; null where that is not recorded, or not yet known."""
+    """How much of a gallery the network was trained on; null if that is not recorded, or not known yet."""
     known = seen.rows is not None
     return {"rows": seen.count if known else None, "share": seen.share, "preparing": seen.preparing}
 
@@ -92,13 +92,13 @@ def _layer(record: ScanRecord, summary: LayerSummary, settings: Settings) -> Sha
 
 
 class _Rows:
-    """Rows of the scanned gallery with their links."""
+    """Makes JSON of rows of the scanned gallery, with their addresses."""
 
     def __init__(self, record: ScanRecord, settings: Settings) -> None:
         self._gallery, self._settings = record.gallery, settings
 
     def ranking(self, found: Ranking) -> Shape:
-        """Images by a norm of their count vector."""
+        """Images ranked by a norm of their count vector."""
         return {
             "highest": [self._valued(item) for item in found.highest],
             "lowest": [self._valued(item) for item in found.lowest],
@@ -106,7 +106,7 @@ class _Rows:
         }
 
     def residuals(self, found: Residuals) -> Shape:
-        """The relative residual's distribution, its best and worst equations."""
+        """The distribution of the relative residual, and the best and the worst equations."""
         return {
             "relative": {"edges": found.edges.tolist(), "counts": found.counts.tolist(), "median": found.median},
             "pooled": found.pooled,

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Stat:
-    """One number with its name, what belongs to it, and where it leads."""
+    """One number: its name, a note beside it, and the address it links to; the last two may be empty."""
 
     label: str
     value: str | Markup

@@ -1,4 +1,4 @@
-"""Tuning curves of a scan over generated scenes: the page and its JSON twin."""
+"""Addresses of a scan's tuning curves over generated scenes: the page, its JSON twin, and scans that it needs."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ Shape = dict[str, object]
 
 @router.get("/api/scans/{scan}/tuning")
 def tuning(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """How the total and every active unit answer to each factor of generated scenes, beside edge energy and chance."""
+    """How the total and every active unit respond to each factor of generated scenes, beside edge energy and chance."""
     return Json(tuning_json(services.tuning.tuning(scan), settings))
 
 
@@ -36,20 +36,20 @@ def tuning_page(
 
 @router.post("/scans/{scan}/tuning/random-init", include_in_schema=False)
 def scan_random_init(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Scan the untrained network over the same gallery, so that it can stand beside this one."""
+    """Scan the untrained network over the same gallery, to show it beside this one."""
     job, _ = services.jobs.submit("scan", {"checkpoint": RANDOM_INIT, "gallery": scan.gallery})
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 @router.post("/scans/{scan}/tuning/measure", include_in_schema=False)
 def measure_scenes(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """Run a scan that was made without edge energy once more: only what is missing is computed."""
+    """Run a scan that was made without edge energy once more; only what is missing is computed."""
     job, _ = services.jobs.submit("scan", scan.spec, again=True)
     return RedirectResponse(settings.url(f"/jobs/{job.id}"), status_code=303)
 
 
 def tuning_json(found: Tuning, settings: Settings) -> Shape:
-    """Everything the page is made from: `values` of a sweep's series are means over its seeds, by level."""
+    """The numbers of the page; `values` of a series are means over the seeds of a sweep, one for each level."""
     names = [*found.series, *(f"unit {unit}" for unit in found.units)]
     here = f"/api/scans/{found.record.slug}"
     return {

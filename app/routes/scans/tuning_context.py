@@ -11,7 +11,7 @@ from app.web.frame import PageContext
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval, in words; `settled`: the interval does not hold 0."""
+    """A value with its 95 % interval, as text; `settled`: the interval does not include 0."""
 
     value: str
     low: str
@@ -21,7 +21,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene of a sweep as the page shows it; `value` is what the first series counts at this level."""
+    """A scene of a sweep; `value` is what the first series counts at this level, `band` its interval."""
 
     src: str
     href: str
@@ -33,7 +33,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class EffectRow:
-    """What one series does along a sweep; `colour` is the number of its colour in the chart."""
+    """How one series changes along a sweep; `colour` is the number of its colour in the chart.
+
+    `rho` is the rank correlation with the level, `power` the exponent of a fitted power law, `explained` the share of
+    the variance that the level explains.
+    """
 
     name: str
     colour: int
@@ -44,7 +48,7 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class Banded:
-    """A mean and its band."""
+    """A mean and its 95 % interval, as text."""
 
     mean: str
     band: str
@@ -52,7 +56,10 @@ class Banded:
 
 @dataclass(frozen=True)
 class SweepCard:
-    """One sweep: its chart, what its series do, one seed's scenes, the numbers; `explained` in place of a chart."""
+    """One sweep: its chart, the effect on each series, the scenes of one seed, and a table of numbers.
+
+    `chart` is None if the levels are names; then `explained` says how much of each series they explain.
+    """
 
     name: str
     title: str
@@ -68,7 +75,10 @@ class SweepCard:
 
 @dataclass(frozen=True)
 class TunedUnitCell:
-    """One unit along one sweep; `ranked`: its rank correlation is shown, settled where the interval leaves out 0."""
+    """One unit along one sweep: a small curve, with the effect and the exponent in words.
+
+    `ranked`: the effect is a rank correlation; `settled`: its interval does not include 0.
+    """
 
     drawing: Markup
     words: str
@@ -79,7 +89,7 @@ class TunedUnitCell:
 
 @dataclass(frozen=True)
 class TunedUnitRow:
-    """One unit over all sweeps."""
+    """One unit along all sweeps."""
 
     unit: int
     href: str
@@ -90,7 +100,10 @@ class TunedUnitRow:
 
 @dataclass(frozen=True)
 class CorrelatedRow:
-    """How one value follows number, area and edges: alone, and with the other two held fixed."""
+    """How one value follows the number of objects, their area and the edges.
+
+    `follows` has two correlations for each: by itself, and with the other two held fixed.
+    """
 
     name: str
     href: str
@@ -100,7 +113,7 @@ class CorrelatedRow:
 
 @dataclass(frozen=True)
 class CorrelatedTable:
-    """What counts follow over mixed scenes, by name; `units` of the rows are units."""
+    """What the counts follow over mixed scenes; `names` are the factors, and `units` of the rows are single units."""
 
     names: list[str]
     rows: list[CorrelatedRow]
@@ -109,7 +122,13 @@ class CorrelatedTable:
 
 @dataclass(frozen=True)
 class TuningContext(PageContext):
-    """Tuning curves: `unit_page` are the top images of the chosen unit, `orders` the heads of the table of units."""
+    """The page of tuning curves.
+
+    `measured`: the scan has edge energies; `random_missing`: the untrained network was not scanned yet. `shown` are
+    links to show the total or a unit in the charts, `other_seed` shows the scenes of another seed. `unit` is the chosen
+    unit, None for the total, and `unit_page` the address of its page. `orders` are the heads of the table of units,
+    which sort it; `hidden` says how many units are not shown, `all_units` leads to all.
+    """
 
     template: ClassVar[str] = "tuning.html"
     scan: str

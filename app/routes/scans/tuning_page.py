@@ -1,4 +1,4 @@
-"""The page of tuning curves: one chart a sweep with the scenes below it, every active unit, and what counts follow."""
+"""The page of tuning curves: a chart for each sweep with its scenes, every active unit, and what the counts follow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,12 +49,12 @@ from models.counting.tuning import (
 from models.random_init import NAME as RANDOM_INIT
 from models.statistics import Estimate
 
-UNITS = 24  # that the page shows at first
+UNITS = 24  # so many are shown at first
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a sweep is called, what its axis shows, and what a perfect count would do."""
+    """The titles of a sweep, what its axis shows, and what a perfect count would do along it."""
 
     title: str
     short: str
@@ -75,7 +75,11 @@ WORDS: Mapping[str, Words] = {
 
 
 class TuningParams(BaseModel):
-    """The page's state: the unit in the charts in place of the total, which seed's scenes are shown, order of units."""
+    """The parameters of the page.
+
+    `unit` is shown in the charts instead of the total, `seed` chooses the scenes that are shown, `sort` orders the
+    units.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -87,14 +91,14 @@ class TuningParams(BaseModel):
 
 @dataclass(frozen=True)
 class TuningView:
-    """The scan's tuning curves, and how links on their page are made."""
+    """The tuning curves of a scan and the parameters of their page, from which its links are made."""
 
     found: Tuning
     params: TuningParams
     settings: Settings
 
     def link(self, **changes: object) -> str:
-        """This page with one thing changed; None takes it away."""
+        """The address of this page with some of its parameters changed; a change to None drops one."""
         kept = {**self.params.model_dump(exclude_defaults=True), **changes}
         given = {name: int(value) if isinstance(value, bool) else value for name, value in kept.items() if value}
         if kept.get("unit") is not None:
@@ -104,14 +108,14 @@ class TuningView:
 
     @property
     def series(self) -> list[tuple[str, int]]:
-        """The series in the charts, by name and column: a unit, if one was chosen, in place of the total."""
+        """The name and the column of each series in the charts; a chosen unit stands in the place of the total."""
         unit = self.params.unit
         series = [(name, place) for place, name in enumerate(self.found.series)]
         return series if unit is None else [(f"unit {unit}", self.found.unit_column(unit)), *series[1:]]
 
 
 def show_tuning(request: Request, services: Services, scan: OpenScan, params: TuningParams) -> HTMLResponse:
-    """All sweeps of one scan. Raises NotFound for a unit that is not active."""
+    """The page with all sweeps of one scan. Raises NotFound for a unit that is not active."""
     found = services.tuning.tuning(scan)
     view, unit = TuningView(found, params, services.settings), params.unit
     scan_page = services.settings.url(f"/scans/{scan.slug}")
@@ -179,7 +183,7 @@ def _card(view: TuningView, name: str, panel: Panel) -> SweepCard:
 
 
 def _scenes(view: TuningView, panel: Panel, column: int, what: str) -> list[Scene]:
-    """One seed's scenes: by level, or, where levels are names, those first where most is counted."""
+    """The scenes of one seed, by level; if levels are names, those that are counted highest come first."""
     record, sweep, means, settings = view.found.record, panel.sweep, panel.curves, view.settings
     line = sweep.rows[view.params.seed % len(sweep.seeds)]
     bench = settings.url(f"/checkpoints/{record.checkpoint}/count")
@@ -200,7 +204,7 @@ def _scenes(view: TuningView, panel: Panel, column: int, what: str) -> list[Scen
 
 
 def _units(view: TuningView) -> list[TunedUnitRow]:
-    """The active units, in the order asked for."""
+    """The active units in the order that was asked for."""
     found, sort = view.found, view.params.sort
     means = {unit: _mean(found, unit) for unit in found.units}
     ordered = list(found.units)
@@ -235,7 +239,7 @@ def _heads(found: Tuning) -> list[tuple[str, str]]:
 
 
 def _order(view: TuningView, name: str, words: str) -> Choice:
-    """A head of the table of units, which orders it."""
+    """A head of the table of units, which sorts the table."""
     return Choice(words, view.link(sort=name) + "#units", view.params.sort == name)
 
 
@@ -258,7 +262,7 @@ def _interval(one: Estimate | None) -> Interval | None:
 
 
 def _two(value: float) -> str:
-    """Two digits, a true minus, and never `-0.00`."""
+    """A number with two decimals and a true minus sign, never `-0.00`."""
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
@@ -272,17 +276,17 @@ def _banded(three: tuple[float, float, float]) -> Banded:
 
 
 def words_of(name: str) -> Words:
-    """A sweep's words; one that is new here is called by its name."""
+    """The words for a sweep, made from its name if there are none here."""
     return WORDS.get(name, Words(name.replace("-", " ").capitalize(), name.replace("-", " "), "level", ""))
 
 
 def strength(effect: Effect) -> float:
-    """How much a value follows a factor, for sorting."""
+    """How strongly a value follows a factor, for sorting."""
     return abs(effect.rho.value) if effect.rho is not None else effect.explained or 0.0
 
 
 def said(level: Level) -> str:
-    """A level as text: 4, .25, brick."""
+    """A level as text, such as 4, 0.25 or brick."""
     return level if isinstance(level, str) else f"{level:g}"
 
 
@@ -293,7 +297,7 @@ def points(curves: SweepCurves, column: int) -> list[tuple[float, float, float]]
 
 
 def chart(name: str, panel: Panel, series: list[tuple[str, int]]) -> Markup:
-    """The series along one sweep, each relative to its own mean, with what a perfect count would do."""
+    """The series along one sweep, each divided by its own mean, beside what a perfect count would do."""
     levels = numbers(panel.sweep)
     banded = {
         label: [(float(x), *three) for x, three in zip(levels, points(panel.relative, place), strict=True)]

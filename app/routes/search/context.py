@@ -15,7 +15,11 @@ from models.geometry import Box
 
 @dataclass(frozen=True)
 class QueryCard:
-    """The image asked about, with the part of it that its vector was computed from, and where it leads."""
+    """The image that is asked about; `part` is the box of it that its vector was computed from.
+
+    `whole` leads to the search without a box, `count` to the counting bench, `about` to the page of the image, `others`
+    to images to choose from; each is empty if there is no such page. `seen`: the image was used in training.
+    """
 
     picture: Picture
     part: Box | None
@@ -28,7 +32,11 @@ class QueryCard:
 
 @dataclass(frozen=True)
 class SearchForm:
-    """The form's fields. Empty are: `which`, where no image was seen in training; `region`, without a query."""
+    """The fields of the form. `hidden` are sent along, `why` says why this layer is chosen.
+
+    `which` is whether rows seen in training are left out, empty if none were; `sources`: the gallery knows which images
+    come from the same source picture. `region` explains the box, empty without a query.
+    """
 
     action: str
     hidden: list[tuple[str, object]]
@@ -48,7 +56,12 @@ class SearchForm:
 
 @dataclass(frozen=True)
 class FoundCard:
-    """The neighbours: what they were found by, what was left out, and the ways to bring that back."""
+    """The neighbours: how they were found, what was left out, and links that bring it back.
+
+    `worse` says at what the space is worse than raw pixels, empty if at nothing. `own_source` leads to a search that
+    includes images of the query's own source. `copies_wait`: near copies are still being looked for. `unseen`: rows
+    seen in training are left out; `all_rows` and `unseen_rows` switch that.
+    """
 
     title: str
     note: str
@@ -66,7 +79,7 @@ class FoundCard:
 
 @dataclass(frozen=True)
 class SearchStart:
-    """Images to start from."""
+    """Images to start from; `others` leads to other ones."""
 
     note: str
     tiles: list[Tile]
@@ -75,7 +88,12 @@ class SearchStart:
 
 @dataclass(frozen=True)
 class SearchContext(PageContext):
-    """The search page. `again`: seconds after which it asks again by itself, None where it need not."""
+    """The search page. `again` is the number of seconds after which it reloads itself, None if it does not.
+
+    `busy` is given while the network is being loaded. `twin` is the address of the JSON, `drop` the address that an
+    uploaded image is sent to, `measured` that of the measurements. `options` are the spaces that can be shown below the
+    neighbours, `beside` those that are. `measuring`: the spaces are still being measured.
+    """
 
     template: ClassVar[str] = "search.html"
     scan: str

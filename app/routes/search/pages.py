@@ -1,4 +1,4 @@
-"""What the search page shows: the query with its region, its neighbours by space, or images to start from."""
+"""The search page: the query with its region, its neighbours in one or several spaces, or images to start from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,8 +23,8 @@ from app.web.templating import page
 from app.web.waiting import waiting
 from models.geometry import Box
 
-STARTS = 24
-WAIT = 3  # seconds until a page asks again whose measurements are being prepared
+STARTS = 24  # images to start from
+WAIT = 3  # seconds until the page reloads itself while something is being measured
 WHY: Mapping[Why, str] = {
     "best": "the best measured layer, see below",
     "measuring": "the last convolution, until the layers are measured",
@@ -40,7 +40,7 @@ DISTANCES = {"l2": "Euclidean distance", "cosine": "cosine distance, 1 − cosin
 
 
 def find(services: Services, scan: OpenScan, params: SearchParams, layer: str | None = None) -> Found:
-    """The neighbours of the image that the query string names, in `layer` where that was chosen already.
+    """The neighbours of the image that the query string names, in `layer` if that was chosen already.
 
     Raises BadQuery unless it names exactly one image.
     """
@@ -56,7 +56,7 @@ def find(services: Services, scan: OpenScan, params: SearchParams, layer: str | 
 def show(
     request: Request, scan: OpenScan, params: SearchParams, services: Services, settings: Settings
 ) -> HTMLResponse:
-    """The page; while the network is being loaded it says so and asks again by itself."""
+    """The page; while the network is being loaded it says so and reloads itself."""
     place = Place(scan, params, settings)
     asked = params.row is not None or params.upload is not None
     chosen = services.search_aids.choose(scan, params.layer)
@@ -103,7 +103,7 @@ def _patiently(ask: Callable[[], Found]) -> tuple[Found | None, Busy | None]:
 
 
 def _space(name: str) -> str:
-    """A space before the word `vectors`."""
+    """The name of a space, as it stands before the word `vectors`."""
     return {"counts": "count", "pixels": "raw pixel", "colours": "colour histogram"}.get(name, name)
 
 
@@ -151,7 +151,7 @@ def _how(services: Services, place: Place, chosen: ChosenSpace, query: QueryCard
 
 
 def _why(chosen: ChosenSpace) -> str:
-    """Why this layer is searched by."""
+    """Why this layer is searched."""
     if chosen.why == "asked":
         return "chosen; how it does is measured below" if chosen.measured.quality else ""
     return WHY[chosen.why]
@@ -201,7 +201,10 @@ def _picture(place: Place, services: Services) -> Picture:
 
 
 def _part(place: Place, found: Found | None, picture: Picture) -> Box | None:
-    """The part of the query image that its vector was computed from; a space without a network sees all of it."""
+    """The box of the query image that its vector was computed from.
+
+    None before there are neighbours, and in spaces without a network, which see the whole image.
+    """
     if found is None:
         return None
     if found.crop is not None or found.layer not in place.reader.layers:

@@ -1,4 +1,4 @@
-"""Nearest neighbours: the page and its JSON twin, for a row, an upload, a region of either, or a vector."""
+"""Addresses of nearest neighbours: the page and its JSON twin; of a row, an upload, a region of either, or a vector."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from app.services.services import Services
 from app.settings import Settings
 from app.web.responses import Json
 
-COPIES = 50  # near copies of a hit that are named; `copies_total` counts them all
+COPIES = 50  # at most so many near copies of a hit are listed; `copies_total` counts them all
 
 router = APIRouter()
 
@@ -26,8 +26,8 @@ Search = Annotated[SearchParams, Query()]
 
 
 def found_json(scan: str, found: Found, settings: Settings, *, page: str | None = None) -> dict[str, object]:
-    """Rows and distances first; pictures by their own addresses. `page` is the page of this very query."""
-    # Quoted once: a thousand hits have five addresses each.
+    """The neighbours with their distances and addresses. `page` is the address of the page of this query."""
+    # Made once for all hits, as there may be a thousand with five addresses each.
     images = settings.url(f"/api/galleries/{found.gallery}/images")
     pages = settings.url(f"/galleries/{found.gallery}/images")
     search = settings.url(f"/api/scans/{scan}/search?layer={found.layer}&metric={found.metric}")
@@ -71,7 +71,7 @@ def found_json(scan: str, found: Found, settings: Settings, *, page: str | None 
 def beside_json(
     services: Services, scan: OpenScan, params: SearchParams, settings: Settings
 ) -> dict[str, dict[str, object]]:
-    """The same query in other spaces; `found` is null while it is prepared, or where a scan is missing."""
+    """The same query in other spaces; `found` is null while it is being prepared, or if a scan is missing."""
     rows = spaces_beside(services, scan, params, services.search_aids.choose(scan, params.layer))
     return {
         row.space: {
@@ -86,7 +86,7 @@ def beside_json(
 
 @router.get("/api/scans/{scan}/search")
 def search_by_row(scan: ScanDep, params: Search, services: ServicesDep, settings: SettingsDep) -> Json:
-    """Rows nearest to a `row` of the gallery (or to an earlier `upload`), by increasing distance, itself left out."""
+    """Rows nearest to a `row` of the gallery (or to an earlier `upload`), nearest first, without the row itself."""
     page = address(settings.url(f"/scans/{scan.slug}/search"), params, {})
     answer = found_json(scan.slug, find(services, scan, params), settings, page=page)
     if params.spaces:
@@ -96,7 +96,7 @@ def search_by_row(scan: ScanDep, params: Search, services: ServicesDep, settings
 
 @router.get("/api/scans/{scan}/retrieval")
 def retrieval(scan: ScanDep, services: ServicesDep, settings: SettingsDep) -> Json:
-    """How well each space of a scan retrieves: precision at five, and how much higher it is than that of raw pixels."""
+    """How well each space of a scan retrieves: precision at five, and its difference from that of raw pixels."""
     measured = services.search_aids.choose(scan, None).measured
     links = {"scan": settings.url(f"/api/scans/{scan.slug}"), "page": settings.url(f"/scans/{scan.slug}/search")}
     return Json({**measured_json(measured, scan.reader.layers), "links": links})
@@ -128,6 +128,6 @@ def search_page(
 def search_upload(
     scan: str, image: SearchImageDep, how: How, services: ServicesDep, settings: SettingsDep
 ) -> RedirectResponse:
-    """What the page's upload form does: keep the image, then show its neighbours at an address of their own."""
+    """Keeps the image that the page's form sends, and leads to the address that shows its neighbours."""
     changes = {"upload": services.uploads.add(image.data or b""), "box": box_text(image.box) if image.box else None}
     return RedirectResponse(address(settings.url(f"/scans/{scan}/search"), how, changes), status_code=303)

@@ -18,14 +18,14 @@ from models.search.control_spaces import CONTROL_SPACES
 from models.search.retrieval_quality import FacetScore
 from models.statistics import Estimate
 
-BESIDE_K = 12
-COPIES_SHOWN = 24
+BESIDE_K = 12  # neighbours in each of the other spaces
+COPIES_SHOWN = 24  # near copies of a hit
 SPACES = {"pixels": "raw pixels", "colours": "colour histogram", UNTRAINED: "random init"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """The scan that is searched, and how links of its page are made."""
+    """The scan that is searched and the parameters of its page, from which the page's links are made."""
 
     scan: OpenScan
     params: SearchParams
@@ -41,17 +41,17 @@ class Place:
 
     @property
     def choices(self) -> list[tuple[str, str]]:
-        """What can be searched by, layers first."""
+        """The spaces that can be searched, layers first: (value, text)."""
         return [(layer, layer) for layer in self.reader.layers] + [(space, SPACES[space]) for space in CONTROL_SPACES]
 
     def link(self, **changes: object) -> str:
-        """This page with some things changed."""
+        """The address of this page with some of its parameters changed."""
         return address(self.settings.url(f"/scans/{self.scan.slug}/search"), self.params, changes)
 
     def tile(
         self, row: int, label: str | None, caption: str = "", note: str = "", *, seen: bool = False, **changes: object
     ) -> Tile:
-        """A row that becomes the query on a click."""
+        """A row as a link that makes it the query."""
         src = thumbnail(self.settings, self.scan.gallery, row)
         href = self.link(**{"row": row, "upload": None, "box": None, "shuffle": None, **changes})
         return Tile(row, src, href, caption, label, note, seen)
@@ -59,7 +59,11 @@ class Place:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """One space below the neighbours; `worse` are the facets by which it does worse than raw pixels, in words."""
+    """The neighbours in one of the other spaces.
+
+    `worse` says at what the space is worse than raw pixels. `href` makes this space the one that is searched, None for
+    a space of another scan.
+    """
 
     space: str
     title: str
@@ -72,7 +76,7 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class Option:
-    """A space that can be shown or put away."""
+    """A link that shows or hides one of the other spaces."""
 
     title: str
     href: str
@@ -80,14 +84,14 @@ class Option:
 
 
 def title_of(space: str) -> str:
-    """A space in words."""
+    """The name of a space for readers."""
     if space.startswith(UNTRAINED_PREFIX):
         return f"{space.removeprefix(UNTRAINED_PREFIX)} of random init"
     return SPACES.get(space, space)
 
 
 def neighbours(place: Place, found: Found) -> list[Tile]:
-    """Each row with its place among random pairs, its distance, and its near copies."""
+    """A tile for each neighbour: its percentile among random pairs, its distance, and its near copies."""
     names = labels(place.pack, found.rows)
     hits = zip(found.rows, found.percentiles, found.distances, names, found.seen, found.copies, strict=True)
     tiles = []
@@ -100,7 +104,7 @@ def neighbours(place: Place, found: Found) -> list[Tile]:
 
 
 def percentile_text(percentile: float | None) -> str:
-    """A place among random pairs, no finer than their number tells."""
+    """A percentile among random pairs, with no more digits than their number allows."""
     if percentile is None:
         return ""
     if percentile < 0.01:
@@ -113,7 +117,7 @@ def percentile_text(percentile: float | None) -> str:
 def spaces_beside(
     services: Services, scan: OpenScan, params: SearchParams, chosen: ChosenSpace
 ) -> tuple[SpaceRow, ...]:
-    """The same query in the spaces that the address asks for; `chosen` is what the search itself goes by."""
+    """The same query in the spaces that the address asks for; `chosen` is the space of the search itself."""
     jpeg = None if params.row is not None else services.uploads.jpeg(params.upload or "")
     image = Image(params.row, jpeg, params.corners)
     asked = replace(params.asked, k=min(params.k, BESIDE_K))
@@ -121,7 +125,7 @@ def spaces_beside(
 
 
 def rows_beside(services: Services, place: Place, chosen: ChosenSpace) -> tuple[ShownRow, ...]:
-    """The same as tiles."""
+    """The same query in the other spaces, as tiles."""
     return tuple(_shown(place, row) for row in spaces_beside(services, place.scan, place.params, chosen))
 
 
@@ -133,7 +137,7 @@ def _shown(place: Place, row: SpaceRow) -> ShownRow:
 
 
 def options(place: Place) -> tuple[Option, ...]:
-    """What can be shown beside the neighbours, each as a link that shows or hides it."""
+    """The spaces that can be shown below the neighbours, each as a link that shows or hides it."""
     now = place.params.spaces
     return tuple(
         Option(SPACES[space], place.link(beside=_with(now, space)), space in now)

@@ -13,7 +13,10 @@ FACETS = {"kind": "kind", "number": "number", "ground": "ground", "label": "labe
 
 @dataclass(frozen=True)
 class PrecisionCell:
-    """Precision at five by one facet, and what it is above that of raw pixels; `tone` where that is beyond doubt."""
+    """Precision at five by one facet, and its difference from that of raw pixels; `margin`: half an interval's width.
+
+    `tone` is "better" or "worse" if the interval of the difference does not include 0, else empty.
+    """
 
     value: str
     margin: str
@@ -24,7 +27,11 @@ class PrecisionCell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """How well one space retrieves, facet by facet; `best`: the default; `voted`: by the vote of 20 neighbours."""
+    """How well one space retrieves, facet by facet.
+
+    `best`: it is searched by default. `voted` is the accuracy of the vote of 20 neighbours, empty if there are no
+    labels.
+    """
 
     title: str
     href: str | None
@@ -35,7 +42,11 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Precision at five by space and facet; `votes`: there is a column of votes."""
+    """Precision at five by space and facet, with what guessing would reach (`chance`).
+
+    `votes`: there is a column for the vote of neighbours. `left_out` says which images are not counted, `default` by
+    what the default layer is the best.
+    """
 
     note: str
     facets: tuple[str, ...]
@@ -47,7 +58,7 @@ class Table:
 
 
 def table(place: Place, measured: Measured) -> Table | None:
-    """The measurements, layers first; None where nothing could be measured (yet)."""
+    """The table of measurements, layers first; None if nothing could be measured, or not yet."""
     quality = measured.quality
     if quality is None:
         return None
@@ -98,7 +109,7 @@ def _left_out(facets: tuple[str, ...], *, unseen: bool) -> str:
 
 
 def _default(quality: Quality) -> str:
-    """By what the default layer is the best."""
+    """By what the default layer is the best, as the end of a sentence."""
     if len(quality.chance) < 2:
         return "."
     sought = " and ".join(quality.sought)

@@ -1,4 +1,4 @@
-"""Break-it labs: trainings that are broken on purpose beside a sound one, and their JSON twin."""
+"""Addresses of the break-it labs: trainings that are broken on purpose, beside a sound one."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ def start_from_page(lab: str, gallery: Slug, services: ServicesDep, settings: Se
 
 @router.get("/api/labs")
 def labs(services: ServicesDep, settings: SettingsDep, gallery: GalleryQuery = None) -> Json:
-    """The break-it labs, their newest runs on a gallery, and a verdict on each; a lab is a training of its recipe."""
+    """The break-it labs, their newest runs on a gallery, and a verdict on each; a lab is a training with its recipe."""
     return Json(shape(labs_view(services, gallery or None), settings))
 
 

@@ -1,4 +1,4 @@
-"""The page of the break-it labs in the words and numbers that it shows."""
+"""What the page of the break-it labs shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ GOING = ("queued", "running", "cancelling", "blocked")
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run in the table of verdicts; `state` is empty where it is done."""
+    """A run in the table of verdicts, its measures as text; `state` is empty if it is done."""
 
     name: str
     href: str
@@ -36,7 +36,11 @@ class RunLine:
 
 @dataclass(frozen=True)
 class LabStart:
-    """What can be done about a lab: `watch` or `open` its run where there is one, else start it."""
+    """What can be done with a lab: start it, or look at its run.
+
+    `action` is the address that starts it, `words` are on the button. If there is a run, `href` is its address, and
+    `watch` is the text of that link while it has not ended.
+    """
 
     action: str
     words: str
@@ -48,7 +52,7 @@ class LabStart:
 
 @dataclass(frozen=True)
 class LabCard:
-    """A lab: what it breaks, what to expect, and what came of it."""
+    """A lab: what it breaks, what to expect, and what came of it. A change is (setting, sound value, broken value)."""
 
     recipe: str
     title: str
@@ -62,7 +66,7 @@ class LabCard:
 
 @dataclass(frozen=True)
 class LabsContext(PageContext):
-    """The labs on one gallery; `gallery` is empty where there is none to train on."""
+    """The labs on one gallery; `gallery` is empty if there is none to train on."""
 
     template: ClassVar[str] = "labs.html"
     json: str
@@ -77,7 +81,7 @@ class LabsContext(PageContext):
 
 
 def labs_context(found: LabsView, settings: Settings) -> LabsContext:
-    """The page as it is shown."""
+    """The page of the labs."""
     losses = {run.recipe: run.loss for run in found.runs}
     chart = line_chart(losses, label="Held-out loss", log_y=True, levels={COLLAPSED: 10.0}) if losses else None
     return LabsContext(

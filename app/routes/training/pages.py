@@ -1,4 +1,4 @@
-"""The wall of puzzles and the page of one task in the words and addresses that they show."""
+"""What two pages show: the wall with the puzzles of all tasks, and the page of one task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from models.puzzles import Posed, PuzzlePicture
 from models.recipes import RECIPES
 from models.recipes.catalogue import SYSTEMS, System
 
-STATE = ("gallery", "row", "upload", "seed")  # what names the puzzle in an address
-MOST_COLUMNS = 4
+STATE = ("gallery", "row", "upload", "seed")  # the parameters that decide which puzzle is asked
+MOST_COLUMNS = 4  # of pictures
 NOBODY = ("", "nobody: only the puzzle")
 
 
 @dataclass(frozen=True)
 class Chooser:
-    """The photo that the puzzles are made of, and how to take another."""
+    """The photo that puzzles are made of, its address, and the address of the page with another photo."""
 
     image: Picture | None
-    gallery: str  # that the photo is of; empty where it is none of a gallery
+    gallery: str  # of the photo; empty for an upload
     href: str
     another: str
 
 
 @dataclass(frozen=True)
 class WallCard:
-    """A task on the wall: its picture where it is built and there is a photo, else why there is none."""
+    """A task on the wall; `sheet` is the address of its puzzle's picture, and if that is empty `note` says why."""
 
     title: str
     question: str
@@ -48,7 +48,7 @@ class WallCard:
 
 @dataclass(frozen=True)
 class TasksContext(PageContext):
-    """All puzzles on one photo; `ready`: what draws them is there."""
+    """The puzzles of all tasks on one photo; `ready`: the process that draws them has been started."""
 
     template: ClassVar[str] = "tasks.html"
     again: str
@@ -60,7 +60,7 @@ class TasksContext(PageContext):
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures with their captions, in so many columns."""
+    """Pictures as (caption, address), shown in so many columns."""
 
     columns: int
     found: Sequence[tuple[str, str]]
@@ -68,7 +68,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Asking:
-    """The choices that the viewer has; `listed`: they are too many to stand beside each other."""
+    """The choices that the viewer has; `listed`: there are many, so they are in a menu. `fields` are sent along."""
 
     fields: Sequence[tuple[str, object]]
     listed: bool
@@ -85,7 +85,7 @@ class Likely:
 
 @dataclass(frozen=True)
 class NetworkAnswer:
-    """What the network said; `right` is None where nobody knows the answer."""
+    """What the network answered; `right` is None if the right answer is not known."""
 
     words: str
     right: bool | None
@@ -95,7 +95,11 @@ class NetworkAnswer:
 
 @dataclass(frozen=True)
 class RightAnswer:
-    """The right answer; `said` is that of the viewer, and `right` whether it was this one."""
+    """The right answer: `words` and pictures of the `solution`.
+
+    `said` is the viewer's answer, empty if none was given; `right`: it is the right one. `unknown`: nobody knows the
+    right answer.
+    """
 
     said: str
     right: bool
@@ -106,7 +110,7 @@ class RightAnswer:
 
 @dataclass(frozen=True)
 class PuzzleView:
-    """The puzzle and what is on the table of its answers."""
+    """A puzzle: what is shown, then either the question to the viewer (`asking`) or the answers to it."""
 
     question: str
     note: str
@@ -120,7 +124,7 @@ class PuzzleView:
 
 @dataclass(frozen=True)
 class ScoreView:
-    """Who solved how many."""
+    """How many puzzles the viewer and the network solved; `network` is None if no network answers."""
 
     puzzles: str
     viewer: int
@@ -131,7 +135,11 @@ class ScoreView:
 
 @dataclass(frozen=True)
 class TaskContext(PageContext):
-    """A task's puzzle of one photo; `puzzle` is None where there is no photo."""
+    """The page of a task, with a puzzle of one photo; `puzzle` is None if there is no photo.
+
+    `fields` are the parameters that forms send along; `solve`: the viewer is asked first; `modes` are links to the page
+    with and without that. `train` leads to the form that trains on this task.
+    """
 
     template: ClassVar[str] = "task.html"
     title: str
@@ -152,7 +160,7 @@ class TaskContext(PageContext):
 
 
 def tasks_context(params: TaskParams, image: Picture | None, settings: Settings, *, ready: bool) -> TasksContext:
-    """The wall as it is shown."""
+    """The page with the puzzles of all tasks."""
     return TasksContext(
         again=settings.url(address("/tasks", params, {"seed": params.seed + 1})),
         json=settings.url(address("/api/tasks", params, {})),
@@ -205,7 +213,7 @@ def _wall_note(system: System, *, built: bool, image: bool) -> str:
 
 
 def task_context(parts: TaskParts) -> TaskContext:
-    """One task's page as it is shown."""
+    """The page of one task."""
     system, params, url = parts.system, parts.params, parts.settings.url
     return TaskContext(
         title=system.title,
@@ -227,7 +235,7 @@ def task_context(parts: TaskParts) -> TaskContext:
 
 
 def _fields(params: TaskParams, names: Sequence[str]) -> list[tuple[str, object]]:
-    """What a form keeps of the address."""
+    """The parameters of the address that a form sends along."""
     return [(name, getattr(params, name)) for name in names if getattr(params, name) is not None]
 
 

@@ -1,4 +1,4 @@
-"""What the page of a task shows: the puzzle of one image, the answers to it, and the scores of who solves it."""
+"""What the page of a task is about: the puzzle of one image, the answers to it, and the scores of who solves it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from models.puzzles import Posed
 from models.recipes import RECIPES
 from models.recipes.catalogue import System, system
 
-MOST_CHOICES = 12  # that stand beside each other; more are in a list
-LIKELY = 5  # choices whose probability is shown where there are more
+MOST_CHOICES = 12  # so many stand side by side; more are in a menu
+LIKELY = 5  # so many choices of a menu are shown with their probabilities
 Choice = Annotated[int | None, Field(ge=0, le=MAX_ID), Blank]
 
 
 class TaskParams(ImageParams):
-    """A puzzle's whole state: the image, the draw of its views, who answers, and the scores so far.
+    """All parameters of a puzzle: the image, the random draw of its views, who answers, and the scores so far.
 
-    `solve=1` asks the viewer, who answers with `choice`; `score` is puzzles, right ones of the viewer and of the
-    network, and what guessing gives, separated by commas.
+    With `solve=1` the viewer is asked first and answers with `choice`. `score` has four numbers between commas: puzzles
+    asked, solved by the viewer, solved by the network, and solved by guessing on average.
     """
 
     gallery: Name = None
@@ -47,7 +47,7 @@ class TaskParams(ImageParams):
 
 @dataclass(frozen=True)
 class PuzzleScore:
-    """How many puzzles were answered, and how many rightly by whom; `chance` is what guessing gives on average."""
+    """How many puzzles were asked, and how many the viewer, the network and, on average, guessing solved."""
 
     puzzles: int = 0
     viewer: int = 0
@@ -56,7 +56,7 @@ class PuzzleScore:
 
     @classmethod
     def read(cls, text: str | None) -> "PuzzleScore":
-        """From an address. Raises BadQuery."""
+        """The scores in an address; zeros without any. Raises BadQuery."""
         if text is None:
             return cls()
         parts = text.split(",")
@@ -71,7 +71,7 @@ class PuzzleScore:
         return cls(puzzles, viewer, network, chance)
 
     def after(self, *, viewer: bool, network: bool, choices: int) -> "PuzzleScore":
-        """With one more puzzle."""
+        """The scores with one more puzzle of so many choices."""
         return PuzzleScore(
             self.puzzles + 1, self.viewer + viewer, self.network + network, round(self.chance + 1 / choices, 4)
         )
@@ -82,7 +82,10 @@ class PuzzleScore:
 
 @dataclass(frozen=True)
 class TaskParts:
-    """The puzzle of `params` and what follows; addresses of pictures are those of the JSON twin."""
+    """A task and the puzzle that `params` ask for. `image` is the photo, None if there is none.
+
+    `solvers` are the (slug, name) of checkpoints that can answer, `next` is the path of the page with the next puzzle.
+    """
 
     system: System
     params: TaskParams
@@ -99,7 +102,7 @@ class TaskParts:
 
     @property
     def open(self) -> bool:
-        """Whether the right answer is on the table: the viewer has answered, or was not asked."""
+        """Whether the right answer is shown: the viewer has answered, or was not asked."""
         return not self.params.solve or self.params.choice is not None
 
     @property
@@ -111,14 +114,17 @@ class TaskParts:
         return self.posed is not None and len(self.posed.puzzle.choices) > MOST_CHOICES
 
     def picture(self, part: str, place: int) -> str:
-        """The address of a picture."""
+        """The address of one picture of a part of the puzzle."""
         return self.settings.url(
             picture_path(self.system.name, self.params, "picture.png", f"part={part}&place={place}")
         )
 
     @property
     def likely(self) -> list[tuple[int, str, float]]:
-        """The choices with the network's probabilities: all of a few, else the most probable and the right one."""
+        """The choices with the network's probabilities: (number, name, probability).
+
+        All of them if they are few, else the most probable ones and the right one.
+        """
         if self.posed is None or self.posed.answer is None or not self.posed.answer.probabilities:
             return []
         puzzle, told = self.posed.puzzle, self.posed.answer.probabilities
@@ -163,7 +169,7 @@ class TaskParts:
 
 
 def open_task(services: Services, settings: Settings, task: str, params: TaskParams) -> TaskParts:
-    """The task's page. Raises NotFound for one that is not built here, and what posing the puzzle raises."""
+    """What the page of a task is about. Raises NotFound for an unknown task, and what posing a puzzle raises."""
     known = system(task)
     if known is None or task not in RECIPES:
         raise NotFound("unknown_task", f"There is no task {task[:40]!r} here; there are {', '.join(RECIPES)}.")
@@ -189,7 +195,7 @@ def open_task(services: Services, settings: Settings, task: str, params: TaskPar
 
 
 def with_image(services: Services, params: TaskParams) -> TaskParams:
-    """With an image where none is named: a colourful one of the newest gallery, by the seed."""
+    """The parameters with an image; if they name none, a colourful one of the newest gallery, chosen by the seed."""
     if params.has_image:
         return params
     gallery = params.gallery or next((item.slug for item in services.galleries.filled()), None)
@@ -200,24 +206,24 @@ def with_image(services: Services, params: TaskParams) -> TaskParams:
 
 
 def image_of(services: Services, settings: Settings, params: TaskParams) -> Picture | None:
-    """The photo itself."""
+    """The photo that the parameters name; None if they name none."""
     if params.upload is not None:
         return upload_picture(services, settings, params.upload)
     if params.gallery is None or params.row is None:
         return None
-    services.galleries.image(params.gallery, params.row)  # says so where there is none
+    services.galleries.image(params.gallery, params.row)  # raises NotFound for a row that is not there
     return gallery_picture(settings, params.gallery, services.galleries.pack(params.gallery), params.row)
 
 
 def picture_path(task: str, params: TaskParams, name: str, more: str = "") -> str:
-    """The address of a picture of a puzzle, without what does not change it."""
+    """The path of a picture of a puzzle, without the parameters that do not change it."""
     left = dict.fromkeys(("solve", "choice", "score"))
     path = address(f"/api/tasks/{task}/{name}", params, left)
     return f"{path}{'&' if '?' in path else '?'}{more}" if more else path
 
 
 def _next(services: Services, params: TaskParams, score: PuzzleScore) -> Mapping[str, object]:
-    """The changes that lead to the next puzzle: another image of the gallery, another draw."""
+    """The changes to the parameters that lead to the next puzzle: another image of the gallery, another draw."""
     seed = params.seed + 1
     row = params.row
     if params.upload is None and params.gallery is not None:

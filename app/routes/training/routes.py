@@ -1,4 +1,4 @@
-"""The pretext tasks: the wall of all puzzles on one image, and one task's puzzle with its answers, to be solved too."""
+"""Addresses of pretext tasks: the wall of all puzzles on one image, and one task's puzzle with its answers."""
 
 from typing import Annotated, Literal
 
@@ -37,13 +37,13 @@ def tasks_page(request: Request, params: Params, services: ServicesDep, settings
 
 @router.post("/tasks", include_in_schema=False)
 def own_photo(image: CountImageDep, services: ServicesDep, settings: SettingsDep) -> RedirectResponse:
-    """All puzzles on an own photo."""
+    """Keep a visitor's photo and lead to all puzzles on it."""
     return RedirectResponse(settings.url(f"/tasks?upload={services.uploads.add(image.data or b'')}"), status_code=303)
 
 
 @router.get("/api/tasks")
 def tasks(params: Params, services: ServicesDep, settings: SettingsDep) -> Json:
-    """The field's tasks, built here or not; with an image each has its puzzle's picture."""
+    """All pretext tasks, built here or not; with an image, each that is built has its puzzle's picture."""
     chosen = with_image(services, params)
     return Json({"tasks": [_task(system, chosen, settings) for system in SYSTEMS], "built": list(RECIPES)})
 
@@ -63,14 +63,14 @@ def task_json(task: str, params: Params, services: ServicesDep, settings: Settin
 
 @router.get("/api/tasks/{task}/sheet.png", response_class=Response, responses=answers("image/png"))
 def task_sheet(task: str, params: Params, services: ServicesDep) -> Response:
-    """What the network sees, as one picture."""
+    """All that the network sees of a puzzle, as one picture."""
     posed = services.puzzles.pose(task, with_image(services, params).asked)
     return Response(sheet(posed.puzzle.shown, posed.puzzle.columns), media_type="image/png", headers=CACHED)
 
 
 @router.get("/api/tasks/{task}/picture.png", response_class=Response, responses=answers("image/png"))
 def task_picture(task: str, params: Params, services: ServicesDep, part: Part = "shown", place: Place = 0) -> Response:
-    """One picture of what is shown, of the right answer, or of the network's."""
+    """One picture of what is shown, of the right answer, or of the network's answer."""
     found = _pictures(services, task, params, part)
     if place >= len(found):
         raise NotFound("unknown_picture", f"There are {len(found)} pictures of the {part}.")

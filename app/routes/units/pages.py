@@ -1,4 +1,4 @@
-"""The page of a layer's units: each with its best crops."""
+"""The page of all units of a layer, each with crops of its top images."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,13 +16,13 @@ from app.web.formats import count, number
 from app.web.frame import PageContext
 from app.web.templating import page
 
-USUAL_LIMIT = 60
+USUAL_LIMIT = 60  # units on a page
 ORDERS: dict[Sort, str] = {"unit": "number", "mean": "mean", "max": "maximum", "share_active": "share of images"}
 
 
 @dataclass(frozen=True)
 class GridParams:
-    """The state of a layer's grid; `first`: without a cursor."""
+    """The parameters of the page; `first`: it shows the first units, as it has no cursor."""
 
     sort: Sort
     limit: int
@@ -31,7 +31,7 @@ class GridParams:
     seen: Which
 
     def query(self, **changes: object) -> str:
-        """The query string of the grid with some things changed, from its first unit on."""
+        """The query string with some of the parameters changed, from the first unit on."""
         kept = {"sort": self.sort, "limit": self.limit, "per_source": self.per_source, "seen": self.seen, **changes}
         most = "" if kept["limit"] == USUAL_LIMIT else f"&limit={kept['limit']}"
         sources = "" if kept["per_source"] else "&per_source=0"
@@ -40,7 +40,12 @@ class GridParams:
 
 @dataclass(frozen=True)
 class UnitsContext(PageContext):
-    """All units of a layer. `here` is the page without its state, `layers` lead to the other layers."""
+    """All units of a layer. `here` is the address of the page without parameters, `twin` that of the JSON.
+
+    `layers`, `orders` and `sources` are links to the page with another layer, order, or rule for images of one source.
+    `only_unseen`: rows seen in training are left out; `all_rows` and `unseen_rows` switch that. `first` and `following`
+    are the addresses of other parts of the list, None where there is none.
+    """
 
     template: ClassVar[str] = "units.html"
     scan: str
@@ -66,7 +71,7 @@ class UnitsContext(PageContext):
 def show_units(
     request: Request, services: Services, scan: OpenScan, found: UnitsPage, params: GridParams
 ) -> HTMLResponse:
-    """All units of a layer, each with its best crops."""
+    """The page of all units of a layer."""
     settings, layer, seen = services.settings, found.layer.name, services.search_aids.seen(scan)
     scan_page = settings.url(f"/scans/{scan.slug}")
     here = f"{scan_page}/units/{layer}"
@@ -116,7 +121,7 @@ def _lead(scan: OpenScan, found: UnitsPage) -> str:
 
 
 def _sources(here: str, params: GridParams) -> list[Choice]:
-    """Whether one image or all are taken from each source picture."""
+    """Links to take only the best image of each source picture, or all of them."""
     return [
         Choice("the best only", here + params.query(per_source=True), params.per_source),
         Choice("all", here + params.query(per_source=False), not params.per_source),

@@ -1,4 +1,4 @@
-"""Units of a scan: the grid of a layer, one unit, its heat maps; pages and their JSON twins."""
+"""Addresses of units: all units of a layer, one unit, its heat maps; pages and their JSON twins."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def list_units(
     per_source: bool = True,
     seen: Which = "unseen",
 ) -> Json:
-    """Units of a layer by number, or by a statistic, largest first; each with its best images, one from a source."""
+    """Units of a layer by number, or by a statistic, largest first; each with its top images, one of each source."""
     found = services.units.page(scan, layer, sort=sort, limit=limit, cursor=cursor, per_source=per_source, which=seen)
     return Json(units_json(scan.slug, found, settings))
 
@@ -52,7 +52,7 @@ def show_unit(
     seen: Which = "unseen",
     seed: SeedQuery = 0,
 ) -> Json:
-    """A unit's statistics, histogram and images over its whole range; `per_source`: at most one from each source."""
+    """A unit's statistics, histogram and images of its whole range; `per_source`: at most one of each source."""
     found = services.units.unit(scan, layer, unit, per_source=per_source, which=seen, seed=seed)
     return Json(unit_json(found, settings))
 
@@ -72,7 +72,7 @@ def heatmap(scan: ScanDep, layer: str, unit: UnitPath, row: RowQuery, services: 
 def heatmap_png(
     scan: ScanDep, layer: str, unit: UnitPath, row: RowQuery, services: ServicesDep, smooth: bool = False
 ) -> Response:
-    """The same as a picture of the stored image's size, from 0 to the unit's largest value in the scan."""
+    """The heat map as a picture of the stored image's size; its scale ends at the unit's largest value in the scan."""
     picture = heat_pictures.png(services.units.heatmap(scan, layer, unit, row), smooth=smooth)
     return Response(picture, media_type="image/png", headers=HEAT)
 

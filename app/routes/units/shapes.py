@@ -1,4 +1,4 @@
-"""The JSON of units: a layer's grid, and one unit with its images and boxes."""
+"""The JSON of units: those of a layer, and one unit with its images and boxes."""
 
 from app.routes.pictures import image_links
 from app.services.units.images import TopImage, UnitImageRow
@@ -9,7 +9,7 @@ Shape = dict[str, object]
 
 
 def units_json(scan: str, found: UnitsPage, settings: Settings) -> Shape:
-    """Some units of a layer, each with its best images."""
+    """Some units of a layer, each with its top images."""
     return {
         "layer": found.layer.name,
         "units": [_unit_summary(scan, found, item, settings) for item in found.units],
@@ -25,7 +25,7 @@ def units_json(scan: str, found: UnitsPage, settings: Settings) -> Shape:
 
 
 def unit_json(found: UnitDetail, settings: Settings) -> Shape:
-    """One unit."""
+    """One unit with all that its page shows."""
     path = f"/scans/{found.scan}/units/{found.layer.name}"
     here = settings.url(f"/api{path}/{found.unit}")
     return {

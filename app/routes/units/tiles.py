@@ -1,4 +1,4 @@
-"""Units as pages show them in a grid: their best crops, and the addresses of their own pages."""
+"""Units in a grid, as pages show them: crops of their top images, and the addresses of their own pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,16 @@ from app.services.units.service import Sort, UnitSummary
 from app.settings import Settings
 from app.web.formats import number, percent
 
-CROP = 72  # pixels a crop takes in a grid
+CROP = 72  # size of a crop in a grid, pixels
 FAINT = "; its mean is below a thousandth of the layer's largest"
 
 
 class UnitParams(BaseModel):
-    """A unit page's state: how many top images, heat maps, one per source, the draw, the order units are walked in."""
+    """The parameters of a unit's page.
+
+    `k` is the number of top images; `heat` and `smooth` show heat maps; `per_source` takes one image of each source;
+    `seed` chooses the random images; `sort` is the order in which the page leads from unit to unit.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -29,12 +33,12 @@ class UnitParams(BaseModel):
     seen: Which = "unseen"
     sort: Sort = "unit"
     seed: int = Field(0, ge=0, le=MAX_ID)
-    at: int | None = Field(None, ge=0, le=MAX_ID)  # a step of the training
+    at: int | None = Field(None, ge=0, le=MAX_ID)  # the step of the training to show
 
 
 @dataclass(frozen=True)
 class UnitTile:
-    """A unit in a grid with its best crops; `note` is what it is listed for, `hint` what the note means."""
+    """A unit in a grid with crops of its top images; `note` says why it is listed, `hint` explains the note."""
 
     unit: int
     href: str
@@ -75,7 +79,7 @@ def unit_address(
     params: UnitParams,
     changes: Mapping[str, object] | None = None,
 ) -> str:
-    """The page of a unit, with what of its state is not at its default."""
+    """The address of a unit's page, with the parameters that differ from their defaults."""
     usual = UnitParams()
     kept = {**params.model_dump(), **(changes or {})}
     given = {

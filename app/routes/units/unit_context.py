@@ -19,7 +19,10 @@ Facts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class UnitShot:
-    """An image of the unit: its heat map where maps are shown, its neighbours, and what the crop beside it shows."""
+    """An image of the unit: the addresses of its heat map (empty if maps are not shown) and of its neighbours.
+
+    `crop` says in words what the crop beside it shows.
+    """
 
     shot: Shot
     heat: str
@@ -29,7 +32,10 @@ class UnitShot:
 
 @dataclass(frozen=True)
 class RowView:
-    """Some images of a unit's range: what they are, the rule they were chosen by, and what can be done about it."""
+    """Some images of a unit's range: what they are, and the rule they were chosen by.
+
+    `again` leads to another random choice, empty if they were not chosen at random.
+    """
 
     title: str
     rule: str
@@ -39,7 +45,11 @@ class RowView:
 
 @dataclass(frozen=True)
 class BestImages:
-    """The images that fire the unit most, and how they are shown; `all_of_them` where there are more."""
+    """The images that fire the unit most.
+
+    `heat` and `sources` are links that change how they are shown and chosen; `all_of_them` leads to all, empty if all
+    are shown. `firing` is their number; `scale`, `field` and `region` explain heat maps and boxes, empty without them.
+    """
 
     note: str
     shots: list[UnitShot]
@@ -58,7 +68,7 @@ class BestImages:
 
 @dataclass(frozen=True)
 class GrownImageTile:
-    """An image that fired the unit at a step."""
+    """An image that fired the unit at a step of the training."""
 
     row: int
     href: str
@@ -68,7 +78,10 @@ class GrownImageTile:
 
 @dataclass(frozen=True)
 class GrowthSlider:
-    """The unit at one of the steps that were kept; `knn` is the accuracy of its layer then, empty where not known."""
+    """The unit at one of the steps that the training kept.
+
+    `knn` is the accuracy of its layer at that step with its `interval`, over `knn_images`; empty if not known.
+    """
 
     note: str
     steps: list[Choice]
@@ -81,7 +94,14 @@ class GrowthSlider:
 
 @dataclass(frozen=True)
 class UnitContext(PageContext):
-    """One unit. `grid` is the page of its layer in the same order, `before` and `after` its neighbours there."""
+    """The page of one unit. `grid` is the address of its layer's page in the same order, `twin` that of the JSON.
+
+    `before` and `after` are the number and address of the units beside it in that order. `address` names layer and
+    unit; `badge` says whether it is active, with a colour; `place` says which unit of how many it is. `only_unseen`:
+    rows seen in training are left out; `all_rows` and `unseen_rows` switch that. `uncovered` says how many rows the
+    scan has, empty if it has all. `growth` is None without a timeline; `can_grow`: one can be made. `top` is the number
+    of top images that overlaps are counted in.
+    """
 
     template: ClassVar[str] = "unit.html"
     record: ScanRecord
@@ -118,7 +138,7 @@ class UnitContext(PageContext):
 
 @dataclass(frozen=True)
 class UnitView:
-    """One unit of a scan, and how its links are made."""
+    """One unit of a scan and the parameters of its page, from which its links are made."""
 
     scan: OpenScan
     found: UnitDetail
@@ -131,19 +151,19 @@ class UnitView:
         return self.found.layer.kind == "conv"
 
     def link(self, **changes: object) -> str:
-        """This page with one thing changed."""
+        """The address of this page with some of its parameters changed."""
         found = self.found
         return unit_address(self.settings, found.scan, found.layer.name, found.unit, self.params, changes)
 
     def other(self, unit: int | None) -> tuple[int, str] | None:
-        """Another unit with the same page of it; None where there is none."""
+        """The number of another unit and the address of its page with the same parameters; None without a unit."""
         if unit is None:
             return None
         found = self.found
         return unit, unit_address(self.settings, found.scan, found.layer.name, unit, self.params)
 
     def shot(self, image: Shot) -> UnitShot:
-        """An image with where it leads."""
+        """An image with its links."""
         found, row = self.found, image.row
         heat = ""
         if self.maps and self.params.heat:

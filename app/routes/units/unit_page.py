@@ -1,4 +1,4 @@
-"""The page of one unit: images of its whole range, what its values are, how it grew, units that are like it."""
+"""The page of one unit: images of its whole range, its values, how it grew in training, and units that are like it."""
 
 import numpy as np
 from fastapi import Request
@@ -28,14 +28,14 @@ from app.web.choices import Choice
 from app.web.formats import count, number, percent
 from app.web.templating import page
 
-LARGE = 150  # pixels a crop takes here
-TICKS = 6  # on the histogram's axis
+LARGE = 150  # size of the crops of the best images, pixels
+TICKS = 6  # at most so many on the histogram's axis
 
 
 def show_one_unit(
     request: Request, services: Services, scan: OpenScan, layer: str, unit: int, params: UnitParams
 ) -> HTMLResponse:
-    """One unit. Images that do not fire it are left out of its best."""
+    """The page of one unit. Images that do not fire it are not among its best."""
     found = services.units.unit(scan, layer, unit, per_source=params.per_source, which=params.seen, seed=params.seed)
     view = UnitView(scan, found, params, services.settings)
     return page(request, _context(services, view, services.units.walk(scan, layer, unit, params.sort)))
@@ -115,7 +115,7 @@ def _best(view: UnitView) -> BestImages:
 
 
 def _heat(view: UnitView) -> list[Choice]:
-    """Heat maps: none, cell by cell, or smoothed."""
+    """Links to show no heat maps, maps cell by cell, or smoothed maps."""
     shown, smooth = view.params.heat, view.params.smooth
     return [
         Choice("off", view.link(heat=None, smooth=None), not shown),
@@ -125,7 +125,7 @@ def _heat(view: UnitView) -> list[Choice]:
 
 
 def _sources(view: UnitView) -> list[Choice]:
-    """Whether one image or all are taken from each source picture."""
+    """Links to take only the best image of each source picture, or all of them."""
     apart = view.params.per_source
     return [
         Choice("the best only", view.link(per_source=None), apart),
@@ -156,7 +156,7 @@ def _growth(view: UnitView, grown: UnitGrowth) -> GrowthSlider:
 
 
 def _row_view(row: UnitImageRow, view: UnitView) -> RowView:
-    """A row in words."""
+    """Images of the range with their title and rule in words."""
     images = [shot(view.found.gallery, image, view.settings, shown=CROP, tight=False) for image in row.images]
     shots = [view.shot(image) for image in images]
     fire, level = f"the {row.among:,} images that fire it", "–" if row.level is None else f"{row.level:.3g}"
@@ -197,7 +197,7 @@ def _overlapping(services: Services, view: UnitView) -> list[UnitTile]:
 
 
 def _others(services: Services, view: UnitView, notes: dict[int, str]) -> list[UnitTile]:
-    """Other units of the layer with what they are listed for."""
+    """Other units of the layer, each with the note why it is listed."""
     scan, layer, usual = view.scan, view.found.layer.name, UnitParams()
     return [
         unit_tile(view.settings, scan.slug, layer, scan.gallery, item, usual, count=2, note=notes[item.unit])
@@ -206,7 +206,7 @@ def _others(services: Services, view: UnitView, notes: dict[int, str]) -> list[U
 
 
 def _chart(found: UnitDetail) -> Markup:
-    """The histogram without the empty bins at its ends, exact zeros apart, both axes logarithmic."""
+    """The histogram without empty bins at its ends, with exact zeros apart; both axes are logarithmic."""
     filled = np.flatnonzero(found.counts[1:]) + 1
     first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (1, 1)
     edges = [float(edge) for edge in found.edges[first : last + 2]]
@@ -224,7 +224,7 @@ def _chart(found: UnitDetail) -> Markup:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round values 1, 2, 5 x 10^n between two, thinned to about TICKS."""
+    """Round values 1, 2, 5 × 10^n between two values, thinned to about TICKS."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     found = [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
     tens = [10.0**power for power in powers if low <= 10.0**power <= high]
