@@ -119,7 +119,7 @@ def test_a_file_that_was_replaced_or_is_gone_is_not_registered(web: Client, stat
 def test_half_precision_stays_half(web: Client, state: State, tmp_path: Path) -> None:
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     slug = add(web, saved(tmp_path / "h.pth", half)).json()["slug"]
-    folder = web.app.state.services.checkpoints.folder(slug)
+    folder = web.app.state.services.checkpoints.get(slug).folder
     assert (folder / CARD).exists() and read_card(folder).dtype == "fp16"
 
 

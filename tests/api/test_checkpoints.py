@@ -73,7 +73,7 @@ def test_a_card_tells_where_it_came_from_and_how_it_measured(card: dict[str, Any
 
 
 def test_the_weights_of_the_filters_are_those_on_disk(filters: dict[str, Any], server: Server) -> None:
-    folder = server.services.checkpoints.folder(server.workspace.checkpoint)
+    folder = server.services.checkpoints.get(server.workspace.checkpoint).folder
     weights = np.array(filters["weights"], dtype=np.float32)
     assert filters["layer"] == read_card(folder).first_layer.name
     assert list(weights.shape) == filters["shape"] == [CHANNELS[0], 3, 11, 11]
@@ -88,7 +88,7 @@ def test_every_filter_has_every_measure(filters: dict[str, Any]) -> None:
 
 
 def test_the_change_is_measured_against_the_run_s_own_start(filters: dict[str, Any], server: Server) -> None:
-    folder = server.services.checkpoints.folder(server.workspace.checkpoint)
+    folder = server.services.checkpoints.get(server.workspace.checkpoint).folder
     now, start = first_layer_filters(folder), step0_filters(folder)
     assert start is not None
     moved, before = (np.sqrt(np.square(part).sum(axis=(1, 2, 3))) for part in (now - start, start))

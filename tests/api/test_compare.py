@@ -52,7 +52,7 @@ def test_both_panels_of_filters_share_one_scale(web: httpx.Client, server: Serve
     """The whole of one picture at zoom 1 is the weights over the limit of both."""
     pair = f"a={workspace.checkpoint}&b=random-init"
     layers = {
-        side: first_layer_filters(server.services.checkpoints.folder(slug))
+        side: first_layer_filters(server.services.checkpoints.get(slug).folder)
         for side, slug in (("a", workspace.checkpoint), ("b", "random-init"))
     }
     limit = common_limit(*layers.values())

@@ -59,7 +59,7 @@ def test_the_answer_is_both_sides_and_what_lies_between(counted: dict[str, Any])
 def test_the_rank_is_the_share_of_strangers_of_similar_norm_that_are_closer(
     counted: dict[str, Any], server: Server
 ) -> None:
-    reference = read_reference(server.services.checkpoints.folder(server.workspace.checkpoint))
+    reference = read_reference(server.services.checkpoints.get(server.workspace.checkpoint).folder)
     assert reference is not None
     whole, total = np.array(counted["whole"]), np.array(counted["sum"])
     others = [y for y in reference.whole if np.linalg.norm(y - whole) > 1e-3 * np.linalg.norm(whole)]
@@ -131,7 +131,7 @@ def test_the_curve_has_a_point_for_each_share(web: httpx.Client, workspace: Work
 @pytest.fixture
 def itself(server: Server) -> Network:
     """The workspace's network, loaded here."""
-    return checkpoints.load(server.services.checkpoints.folder(server.workspace.checkpoint))
+    return checkpoints.load(server.services.checkpoints.get(server.workspace.checkpoint).folder)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_crop_with_hardly_any_contrast_says_that_normalisation_amplifies_it(we
 
 
 def test_the_reference_is_what_training_left(web: httpx.Client, where: str, server: Server) -> None:
-    stored = read_reference(server.services.checkpoints.folder(server.workspace.checkpoint))
+    stored = read_reference(server.services.checkpoints.get(server.workspace.checkpoint).folder)
     assert stored is not None
     found = web.get(f"{where}/reference").json()
     assert found["n"] == len(stored.whole)

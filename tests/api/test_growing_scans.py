@@ -24,7 +24,7 @@ def client(settings: Settings, client_for: Clients, server: Server, tmp_path: Pa
     """A workspace with a checkpoint, a gallery of six photos, and its scan."""
     client = client_for(settings)
     services: Services = client.app.state.services
-    services.checkpoints.register_folder(server.services.checkpoints.folder(server.workspace.checkpoint))
+    services.checkpoints.register_folder(server.services.checkpoints.get(server.workspace.checkpoint).folder)
     source = FolderFrom(kind="folder", path=str(write_photos(tmp_path / "one", 6)))
     services.galleries.create(NewGallery(name="few", source=source))
     services.jobs.submit("scan", {**SCAN, "checkpoint": checkpoint(services)})

@@ -43,7 +43,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def bench(server: Server, predictor: None, tmp_path_factory: pytest.TempPathFactory) -> Bench:  # noqa: ARG001
     services, workspace = server.services, server.workspace
-    checkpoint = services.checkpoints.folder(workspace.checkpoint)
+    checkpoint = services.checkpoints.get(workspace.checkpoint).folder
     other = tmp_path_factory.mktemp("other") / "checkpoint"
     shutil.copytree(checkpoint, other)
     tensors = {name: 0.9 * tensor for name, tensor in load_file(checkpoint / WEIGHTS).items()}

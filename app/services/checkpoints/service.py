@@ -156,10 +156,6 @@ class CheckpointsService:
         with self._store.read() as session:
             return [(row.slug, row.name) for row in session.execute(query.order_by(*untrained))]
 
-    def folder(self, slug: str) -> Path:
-        """The folder of the checkpoint's files. Raises NotFound."""
-        return self.get(slug).folder
-
     def open(self, slug: str) -> OpenCheckpoint:
         """The checkpoint of that slug with its card. Raises NotFound, or Conflict where the files are damaged."""
         record = self.get(slug)

@@ -140,7 +140,7 @@ def test_two_that_share_nothing_are_still_shown(services: Services, record: Chec
 def test_random_init_is_compared_as_the_start_of_the_other(
     services: Services, record: CheckpointRecord, workspace: Workspace
 ) -> None:
-    own = services.checkpoints.folder("random-init") / evaluations.FOLDER
+    own = services.checkpoints.get("random-init").folder / evaluations.FOLDER
     for path in own.glob("*.json"):  # it may have been measured itself by now, which would come first
         path.unlink()
     control = {"additivity_ratio": cell(0.3, 0.28, 0.32), "r2_adding": cell(-40, -50, -30)}
