@@ -277,7 +277,7 @@ def add_checkpoint(
     as_json: AsJson = False,
 ) -> None:
     """Look into a file of weights, say what it is and what was matched, and register it as a checkpoint."""
-    from app.console.foreign import add_checkpoint as run
+    from app.console.checkpoint_add import add_checkpoint as run
     from app.services.foreign.checkpoints import NewCheckpoint
 
     new = NewCheckpoint(

@@ -15,20 +15,20 @@ import app.threads  # noqa: F401
 from app.inspector.client import Inspector
 from app.jobs.launch import SupervisorProcess
 from app.predictor.client import Predictor
-from app.routes import login, meta, uploads
+from app.routes import login, meta, query_images
 from app.routes.chains import routes as chains
-from app.routes.checkpoints import compare, evaluations, exports, filters, glyphs
+from app.routes.checkpoints import compare, evaluations, exports, filters, glyphs, sanity
 from app.routes.checkpoints import routes as checkpoints
+from app.routes.clusters import routes as clusters
 from app.routes.counting import routes as counting
 from app.routes.foreign import pages as inspection_pages
 from app.routes.foreign import routes as inspections
-from app.routes.foreign import sanity
 from app.routes.galleries import routes as galleries
 from app.routes.galleries import truth
 from app.routes.home import routes as home
 from app.routes.jobs import routes as jobs
 from app.routes.results import routes as results
-from app.routes.scans import clusters, embeddings, tuning
+from app.routes.scans import embeddings, tuning
 from app.routes.scans import routes as scans
 from app.routes.search import routes as search
 from app.routes.training import labs
@@ -38,7 +38,7 @@ from app.services.assembly import build_services
 from app.settings import Settings
 from app.web import errors
 from app.web.errors import CatchErrors
-from app.web.heads import HeadAsGet
+from app.web.head_requests import HeadAsGet
 from app.web.limits import Admission, BodyLimit
 from app.web.metrics import CountRequests, Requests
 from app.web.mounting import BasePath, PathRedirects
@@ -68,7 +68,7 @@ ROUTERS = (
     embeddings,
     units,
     search,
-    uploads,
+    query_images,
     chains,
     jobs,
     labs,

@@ -6,7 +6,7 @@ from fastapi import Depends
 
 from app.deps import ServicesDep
 from app.services.checkpoints.service import OpenCheckpoint
-from app.services.scans.clusterings import OpenClustering
+from app.services.clusters.service import OpenClustering
 from app.services.scans.service import OpenScan
 
 

@@ -27,7 +27,7 @@ from benchmarks.scan import make_checkpoint, make_pack
 from benchmarks.training import bare, ours, wait
 from models.card import write_card
 from models.checkpoints import storage as checkpoints
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.galleries.packs import Pack
 from models.network import exact_fp32, resolve_precision
 from models.recipes import build_config

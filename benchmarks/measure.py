@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.neighbours import untrained
 from models.card import read_card, write_card
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import evaluate
+from models.counting.scoring import evaluate
 from models.galleries.loading import regions_of
 from models.galleries.packs import Pack
 from models.recipes import build_config

@@ -25,7 +25,7 @@ from models.galleries.packs import Pack
 from models.network import Network
 from models.recipes import build_config
 from models.resampling import fit_square
-from models.search.neighbours import knn_accuracy, precision
+from models.search.knn_accuracy import knn_accuracy, precision
 from models.seeds import generator
 from models.tasks import TASKS
 

@@ -25,7 +25,7 @@ from torchvision import transforms
 from benchmarks.photos import photos
 from models.card import Card, Preprocess, write_card
 from models.checkpoints import storage as checkpoints
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.encoders import ENCODERS, layers
 from models.encoders.initialisation import he
 from models.galleries.images import store_image

@@ -18,8 +18,8 @@ from models.foreign.published_names import LibraryWeights
 from models.foreign.published_weights import UnknownWeights, published_weights
 from models.foreign.recognise import recognise
 from models.foreign.report import Guess, LoadReport
-from models.foreign.repreparing import reprepared
 from models.foreign.weights import Inspection, UnreadableWeights, WeightsCandidate
+from models.foreign.with_preprocessing import reprepared
 
 REPORTED: Final = 8  # candidates of a file that are compared with architectures when it is inspected
 

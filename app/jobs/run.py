@@ -19,7 +19,7 @@ from typing import NoReturn
 from app.jobs import lifeline
 from app.jobs.catalogue import KINDS, Kind
 from app.jobs.context import JobContext, JobFailed, Stopped
-from app.jobs.places import without_places
+from app.jobs.hidden_paths import without_places
 
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
 DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE

@@ -21,7 +21,7 @@ from app.recent import Recent
 from models.answers import EmbedAnswer
 from models.card import CheckpointChanged, NotACheckpoint, read_card, verify_weights
 from models.checkpoints import inference
-from models.checkpoints.posing import pose, unanswered
+from models.checkpoints.puzzles import pose, unanswered
 from models.checkpoints.storage import load, load_task
 from models.descriptors.base import Descriptor
 from models.descriptors.files import descriptor_of

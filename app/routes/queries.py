@@ -12,9 +12,9 @@ from app.deps import MAX_ID, MAX_NAME, box_from_text
 from app.failures import BadQuery
 from app.services.counting.service import Kernel
 from app.services.galleries.seen import Which
+from app.services.query_images import NAME
 from app.services.search.service import NEIGHBOURS, SearchOptions
 from app.services.search.side_by_side import BESIDE
-from app.services.uploads import NAME
 from models.geometry import Box
 from models.search.index import Metric
 

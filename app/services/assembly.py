@@ -4,6 +4,7 @@ from app.inspector.client import Inspector
 from app.predictor.client import Predictor
 from app.services.chains.service import ChainsService
 from app.services.checkpoints.service import CheckpointsService
+from app.services.clusters.service import ClusteringsService
 from app.services.counting.service import CountingService
 from app.services.evaluations.service import EvaluationsService
 from app.services.filters.panels import FilterPanels
@@ -15,8 +16,8 @@ from app.services.galleries.service import GalleriesService
 from app.services.galleries.truth import TruthService
 from app.services.jobs.service import JobsService
 from app.services.preparing import Preparing
+from app.services.query_images import UploadsService
 from app.services.results.service import ResultsService
-from app.services.scans.clusterings import ClusteringsService
 from app.services.scans.service import ScansService
 from app.services.scans.tuning import TuningService
 from app.services.search.aids import SearchAids
@@ -27,7 +28,6 @@ from app.services.services import Services
 from app.services.training.puzzles import PuzzlesService
 from app.services.units.responses import ResponsesService
 from app.services.units.service import UnitsService
-from app.services.uploads import UploadsService
 from app.settings import Settings
 from app.store.engine import Store
 

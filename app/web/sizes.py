@@ -1,6 +1,6 @@
 """The largest sizes that requests may send, in bytes. That of a file of weights is the setting `checkpoint_mb`."""
 
-from app.services.uploads import MAX_BYTES
+from app.services.query_images import MAX_BYTES
 
 MEGABYTE = 1024 * 1024
 TEXT_LIMIT = MEGABYTE  # JSON and form fields

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.counting.equation import count_crops, tiles
-from models.counting.evaluation import sides
 from models.counting.measures import additivity_ratio, firing_units, loss, pull, r2_adding, r2_averaging
+from models.counting.scoring import sides
 from models.crops import centre
 from models.filters.measures import median_tv_ratio
 from models.network import Network

@@ -18,7 +18,7 @@ from torch import Tensor
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.storage import untrained
 from models.counting.equation import views
-from models.counting.evaluation import evaluate, sides
+from models.counting.scoring import evaluate, sides
 from models.counting.truth_numbers import LEAST, edge_energies, number_correlations, numbers
 from models.crops import count_view, trunk_square
 from models.evaluations.rows import EvaluationRows, choose, neighbourhood
@@ -26,7 +26,7 @@ from models.galleries.loading import decode_rows, regions_of
 from models.galleries.packs import Pack
 from models.network import Network
 from models.resampling import fit_square
-from models.search.neighbours import gain, knn_hits, share_of
+from models.search.knn_accuracy import gain, knn_hits, share_of
 
 BATCH = 64
 K = 20

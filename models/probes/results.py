@@ -18,7 +18,7 @@ from models import atomic
 from models.paired import ScoreOf, Weights, estimated, share_right
 from models.probes.average_precision import Present, mean_ap
 from models.probes.protocol import Protocol
-from models.search.neighbours import wilson
+from models.search.knn_accuracy import wilson
 from models.statistics import Estimate
 
 FOLDER: Final = "probes"

@@ -24,7 +24,7 @@ from models.sanity.alternatives import Alternative, alternatives
 from models.sanity.measures import Hits, Labels, confounded, leave_one_out, share, smoothness, white_noise
 from models.sanity.readings import NetworkReading, feature_layer, possible, prepared, read_network
 from models.sanity.report import Sanity, Variant
-from models.search.neighbours import gain, knn_hits, share_of
+from models.search.knn_accuracy import gain, knn_hits, share_of
 
 SECONDS = 15.0
 FEWEST, MOST = 64, 500

@@ -19,7 +19,7 @@ from models.card import AFTER_RELU
 from models.encoders.receptive_field import reach
 from models.galleries.packs import Pack, Shard
 from models.scans import effective_fields
-from models.scans.background import BackgroundWriter
+from models.scans.background_writer import BackgroundWriter
 from models.scans.files import MEAN, POOLING, Equations, LayerPart, ScanInfo, ScanWriter
 from models.scans.geometry import CountPath, Trunk
 from models.scans.images import PathInputs, ScanImages
@@ -78,8 +78,9 @@ def scan(
 ) -> ScanInfo:
     """Scan the pack's shards that `folder` does not hold yet, then complete the scan.
 
-    The networks are those of the plan, as `open_for_scan` of models/checkpoints/scanned.py loads them. `tick` is called
-    with the number of rows done and may raise to stop: finished shards stay, and the next call goes on after them.
+    The networks are those of the plan, as `open_for_scan` of models/checkpoints/scan_networks.py loads them. `tick` is
+    called with the number of rows done and may raise to stop: finished shards stay, and the next call goes on after
+    them.
     `images` may be those of an earlier scan of the pack that prepared them in the same way: those that stayed resident
     are not decoded again.
     """

@@ -25,7 +25,7 @@ from models.recipes.colorization import ColorizationConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
 from models.tasks.heads import MapHead
-from models.tasks.lab import PAPER_BINS, ab_bins, annealed_mean, rebalancing, smoothed, soft_code
+from models.tasks.lab_colours import PAPER_BINS, ab_bins, annealed_mean, rebalancing, smoothed, soft_code
 from models.tasks.windows import mirror
 
 LIGHTNESS, SPREAD = (50.0,), (25.0,)  # what L loses, and what it is divided by, which the code does not

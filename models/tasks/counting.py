@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from models.card import Card, LayerCard, Preprocess
 from models.counting.equation import stack
-from models.counting.evaluation import evaluate
+from models.counting.scoring import evaluate
 from models.counting.training_measures import view_pictures, view_totals, watched_measures
 from models.counting.training_views import MEASURES, VIEWS
 from models.encoders.alexnet import WIDTHS, AlexNet

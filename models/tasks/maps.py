@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from models.preprocessing import lab
 from models.puzzles import PuzzlePicture
 from models.tasks.base import Windows
-from models.tasks.lab import annealed_mean, to_rgb
+from models.tasks.lab_colours import annealed_mean, to_rgb
 from models.tasks.pictures import picture
 
 STRIDE = 16

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.crops import centre
-from models.search.neighbours import share_of
+from models.search.knn_accuracy import share_of
 from models.seeds import generator
 from models.statistics import bootstrapped
 from models.tasks.shortcuts import shortcut_errors

@@ -23,7 +23,7 @@ from models.recipes.split_brain import SplitBrainConfig
 from models.tasks import maps
 from models.tasks.base import Epoch, Task, Views
 from models.tasks.heads import MapHead, SplitHead
-from models.tasks.lab import PAPER_BINS, ab_bins
+from models.tasks.lab_colours import PAPER_BINS, ab_bins
 from models.tasks.windows import mirror
 
 MEAN, SPREAD = (50.0, 0.0, 0.0), (25.0, 25.0, 25.0)

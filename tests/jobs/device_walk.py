@@ -27,8 +27,8 @@ from models.tasks.counting import Counting
 from models.training.batches import Batches, ResidentRegions, StreamedRegions
 from models.training.loop import FitConfig, fit, saved_state
 from models.training.validation_log import read_validation_log
-from tests.elsewhere import DEVICE, Elsewhere
 from tests.models.packing import pack_of
+from tests.second_device import DEVICE, Elsewhere
 
 TINY = {"crop": 64, "region": 80, "width": 0.25, "hidden": 16, "units": 8, "batch_size": 8, "steps": 4, "held_out": 8}
 LR = 1e-4

@@ -7,8 +7,8 @@ import pytest
 
 from app.failures import BadQuery, NotFound
 from app.services.services import Services
-from models.counting import evaluations
-from models.counting.evaluations import Evaluation
+from models.evaluations import files as evaluations
+from models.evaluations.files import Evaluation
 from models.evaluations.rows import choose, held_out_rows
 from models.galleries.packs import Pack
 from models.training.batches import split_rows

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.scans.background import BackgroundWriter
+from models.scans.background_writer import BackgroundWriter
 from models.training.batches import Batches, ResidentRegions
 from models.workers import workers
 

@@ -4,8 +4,8 @@ import time
 
 from app.jobs.context import JobContext
 from models.card import read_card
-from models.counting import evaluations
-from models.counting.evaluations import Evaluation
+from models.evaluations import files as evaluations
+from models.evaluations.files import Evaluation
 from models.evaluations.gallery import Amounts, evaluate_on
 from models.galleries.packs import Pack
 from models.network import exact_fp32

@@ -2,7 +2,7 @@
 
 from app.jobs.context import JobContext, JobFailed
 from models.counting import readouts
-from models.evaluations.reading_out import read_out
+from models.evaluations.readout import read_out
 from models.galleries.packs import Pack
 
 PARTS = 3  # how many parts it reports, one after the other

@@ -5,7 +5,7 @@ from time import monotonic, sleep
 
 from app.jobs.context import JobContext, JobFailed
 from models.card import read_card
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.counting import predictors
 from models.descriptors import DESCRIPTORS
 from models.descriptors.scan import scan_descriptor

@@ -1,7 +1,7 @@
 """The job `timeline`: runs a checkpoint's snapshots over a sample of a gallery, to show how its units developed."""
 
 from app.jobs.context import JobContext, JobFailed
-from models.evaluations.growing import NoSnapshots, grow
+from models.evaluations.snapshots import NoSnapshots, grow
 from models.galleries.packs import Pack
 from models.scans import timelines
 

@@ -12,7 +12,7 @@ from app.routes.jobs.routes import job_json
 from app.services.chains.plan import ChainSpec
 from app.services.chains.service import Chain, Link
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.responses import Json
 
 router = APIRouter()

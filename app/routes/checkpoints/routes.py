@@ -14,7 +14,7 @@ from app.services.checkpoints.measures import gate_table
 from app.services.checkpoints.service import CheckpointRecord
 from app.services.evaluations.service import Source, chosen
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.responses import Json
 from models.card import Card
 from models.recipes import RECIPES

@@ -11,9 +11,9 @@ from app.services.counting.readouts import NamedCounts, named_counts, readout_of
 from app.services.counting.service import Counted, area_box, gallery_image
 from app.services.counting.truth import CountTruth, count_truth
 from app.services.galleries.service import GalleryRecord
+from app.services.query_images import QueryImage
 from app.services.scans.service import OpenScan
 from app.services.services import Services
-from app.services.uploads import QueryImage
 from app.settings import Settings
 from models.counting.mismatch import PairLoss
 from models.galleries.packs import Pack

@@ -21,7 +21,7 @@ from app.services.counting.service import Counted
 from app.services.counting.truth import Counter, CountTruth, KindLine
 from app.web.axes import short
 from app.web.formats import count, number
-from models.scans.bands import Band, BandedEquation
+from models.scans.best_equations import Band, BandedEquation
 
 # What is counted by each way of counting.
 WAYS = {"oracle": "shares seen there", "network": "total of φ", "edge energy": "sum of |∇|"}

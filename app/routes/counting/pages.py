@@ -23,9 +23,9 @@ from app.routes.counting.result_cards import (
 from app.routes.pictures import ImageAddress, Picture, Tile, labels, some_rows, thumbnail
 from app.services.counting.equations import GalleryEquations, gallery_equations
 from app.services.counting.service import Counted
+from app.services.query_images import QueryImage
 from app.services.scans.service import OpenScan
 from app.services.services import Services
-from app.services.uploads import QueryImage
 from app.web.templating import page
 from app.web.waiting import waiting
 from models.answers import CurvePoint

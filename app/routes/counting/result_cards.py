@@ -26,7 +26,7 @@ from app.routes.counting.context import (
 from app.routes.pictures import thumbnail
 from app.routes.scans.stats import Stat
 from app.services.counting.service import AREAS, EMPTY_CONTRAST, Counted
-from app.services.uploads import QueryImage
+from app.services.query_images import QueryImage
 from app.web.choices import Choice
 from app.web.formats import number, percent
 from models.answers import CurvePoint

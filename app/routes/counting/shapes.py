@@ -8,7 +8,7 @@ from app.services.counting.truth import CountTruth
 from app.settings import Settings
 from models.answers import CurvePoint
 from models.card import Reference
-from models.scans.bands import Band, BandedEquation
+from models.scans.best_equations import Band, BandedEquation
 
 
 def counted_json(

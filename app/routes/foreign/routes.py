@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
+from app.routes.checkpoints.bodies import SAME, PreprocessBody
 from app.routes.checkpoints.routes import summary
 from app.services.foreign.checkpoints import NewCheckpoint
 from app.services.foreign.inspections import InspectionRecord
 from app.services.services import Services
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.receiving import Received, receive
-from app.web.responses import Documented, Json
-from models.card import Colour
+from app.web.responses import Json
 from models.foreign.formats import FORMATS
 from models.foreign.weights import TensorInfo, WeightsCandidate
 
@@ -26,7 +26,6 @@ router = APIRouter()
 
 MAX_PATH = 4096
 ChoiceQuery = Annotated[str | None, Query(max_length=300)]
-SAME: Documented = {200: {"description": "the same weights, used in the same way, were registered before"}}
 
 
 @dataclass(frozen=True)
@@ -158,23 +157,6 @@ def show_inspection(
     if architecture:
         named = services.inspections.report(record, candidate or record.inspection.plausible[0].name, architecture)
     return Json(inspection_json(record, settings, named))
-
-
-class PreprocessBody(BaseModel):
-    """How pixels become input; the fields are those of a checkpoint's `preprocessing`."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    crop: int = Field(ge=1, le=4096)
-    region: int = Field(ge=1, le=4096)
-    size: int = Field(ge=1, le=4096)
-    trunk_size: int | None = Field(None, ge=1, le=4096)
-    normalise: Literal["per_crop", "per_input", "mean_std"]
-    mean: list[float] = Field([0.0, 0.0, 0.0], min_length=1, max_length=4)
-    std: list[float] = Field([1.0, 1.0, 1.0], min_length=1, max_length=4)
-    resize: int | None = Field(None, ge=1, le=4096)
-    colour: Colour = "rgb"
-    scale: float = 1.0
 
 
 class CheckpointBody(BaseModel):

@@ -18,7 +18,7 @@ from app.services.galleries.service import GalleryRecord, Submitted
 from app.services.jobs.submissions.import_images import UPLOADS, GallerySource, NewGallery
 from app.services.services import Services
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.receiving import Received, receive
 from app.web.responses import Documented, Json, answers
 from models.galleries.packs import PackRow

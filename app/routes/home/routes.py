@@ -16,7 +16,7 @@ from app.services.home.workspace import CheckpointItem, GalleryItem, ScanItem, W
 from app.services.jobs.submissions.import_images import NewGallery, SampleFrom
 from app.services.jobs.view import view
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.responses import Json
 from app.web.templating import page
 

@@ -18,7 +18,7 @@ from app.routes.jobs import progress
 from app.services.jobs.events import stream
 from app.services.jobs.view import artefact_path, view
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from app.web.responses import Json, answers
 
 router = APIRouter()

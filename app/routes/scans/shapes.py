@@ -5,7 +5,7 @@ from app.services.galleries.seen import Seen
 from app.services.scans.overview import EquationAt, LayerSummary, Ranking, Residuals, ScanOverview, Valued
 from app.services.scans.service import ScanRecord
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from models.scans.files import ScanInfo
 
 Shape = dict[str, object]

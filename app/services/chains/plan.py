@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Conflict
 from app.services.jobs.submissions.inputs import gallery_input, validated
 from app.services.jobs.submissions.train import check_size
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ClusteringRow, ScanRow

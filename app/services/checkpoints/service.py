@@ -15,10 +15,10 @@ from app.failures import Conflict, NotFound
 from app.jobs import table
 from app.jobs.spec import Output
 from app.recent import Recent
-from app.services.addresses import slug_of
 from app.services.checkpoints.first_layers import FirstLayer, Panel, Sort, read_first_layer
 from app.services.cursors import position
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
+from app.services.slugs import slug_of
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models import card as cards

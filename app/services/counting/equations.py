@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.failures import Conflict
 from app.services.scans.service import OpenScan, guarded
-from models.scans.bands import Band, bands
+from models.scans.best_equations import Band, bands
 from models.scans.files import ScanReader
 
 

@@ -15,7 +15,7 @@ from app.recent import Recent
 from app.services.checkpoints.service import OpenCheckpoint
 from app.services.galleries.service import stored
 from app.services.networks import checkpoint_network
-from app.services.uploads import QueryImage
+from app.services.query_images import QueryImage
 from models.active_units import active
 from models.answers import CountAnswer, CurvePoint
 from models.card import Reference, read_reference

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from app.services.checkpoints.measures import MeasureCell, measure_cell
-from models.counting.evaluations import Evaluation
+from models.evaluations.files import Evaluation
 from models.random_init import NAME as RANDOM_INIT
 
 Family = Literal["photos", "countables"]

@@ -13,7 +13,7 @@ from app.services.evaluations.carry_over import FIRST, Candidate, Tested, TwoByT
 from app.services.galleries.service import GalleriesService, GalleryChoice, GalleryRecord
 from models.card import Card
 from models.counting import gates
-from models.counting.evaluations import FOLDER, Evaluation, read
+from models.evaluations.files import FOLDER, Evaluation, read
 from models.galleries.packs import fingerprint
 from models.random_init import NAME as RANDOM_INIT
 

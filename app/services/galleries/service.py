@@ -17,11 +17,11 @@ from sqlalchemy import select
 
 from app.failures import Conflict, NotFound
 from app.jobs.records import JobRecord
-from app.services.addresses import slug_of
 from app.services.cursors import position
 from app.services.jobs.service import JobsService
 from app.services.jobs.submissions.import_images import GallerySource, NewGallery, UploadFrom, batch_folder, checked
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
+from app.services.slugs import slug_of
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, ScanRow

@@ -12,9 +12,9 @@ from app.jobs.states import ENDED
 from app.services.checkpoints.service import COUNTING, CheckpointRecord
 from app.services.counting.service import gallery_image
 from app.services.galleries.service import GalleryRecord
+from app.services.query_images import QueryImage
 from app.services.scans.service import OpenScan, ScanRecord
 from app.services.services import Services
-from app.services.uploads import QueryImage
 from models.galleries.packs import Pack
 from models.random_init import NAME as RANDOM_INIT
 from models.scans.files import Equations

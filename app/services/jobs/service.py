@@ -14,9 +14,9 @@ from app.jobs.catalogue import KINDS, Kind
 from app.jobs.curves import Curves, Points
 from app.jobs.events import EVENTS
 from app.jobs.folders import announce, job_folder
+from app.jobs.hidden_paths import without_places
 from app.jobs.identity import identity
 from app.jobs.needs import needed_by, needs_of
-from app.jobs.places import without_places
 from app.jobs.records import JobRecord, NewJob
 from app.jobs.run import LOG
 from app.jobs.spec import Output

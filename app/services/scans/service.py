@@ -16,7 +16,7 @@ from app.services.checkpoints.service import CheckpointRecord, CheckpointsServic
 from app.services.cursors import position
 from app.services.galleries.service import GalleriesService, GalleryRecord
 from app.services.scans.overview import ScanOverview, overview
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, ScanRow
 from models.card import LayerCard

@@ -15,7 +15,7 @@ from app.recent import Recent
 from app.services.checkpoints.service import CheckpointRecord, CheckpointsService
 from app.services.galleries.service import GalleriesService
 from app.services.networks import checkpoint_network
-from app.services.uploads import UploadsService
+from app.services.query_images import UploadsService
 from models.puzzles import Pose, Posed, PuzzlePicture
 from models.recipes import RECIPES
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import score
 from models.counting.gates import GATES, GateResult, judge, sentence
 from models.counting.measures import Sides, measure
+from models.counting.scoring import score
 from models.network import Network
 from models.recipes import build_config
 from models.seeds import generator

@@ -11,7 +11,7 @@ from models.card import write_card
 from models.checkpoints import storage as checkpoints
 from models.counting import readouts
 from models.counting.readouts import NothingNamed, Readout, cells, named_counts, r2, sparse, table
-from models.evaluations.reading_out import fit, line, read_out, shrunk
+from models.evaluations.readout import fit, line, read_out, shrunk
 from models.galleries.packs import Pack
 from models.recipes import build_config
 from models.recipes.base import BadConfig

@@ -11,7 +11,7 @@ from torch import nn
 from models.card import first_layer_filters, write_card
 from models.checkpoints import storage as checkpoints
 from models.checkpoints.exporting import export
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.encoders import layers
 from models.encoders.vgg import VGG16
 from models.filters.measures import measure

@@ -8,7 +8,7 @@ import pytest
 
 from models.card import write_card
 from models.checkpoints import storage as checkpoints
-from models.evaluations.growing import NoSnapshots, grow
+from models.evaluations.snapshots import NoSnapshots, grow
 from models.scans import timelines
 from models.training.loop import FitConfig, fit
 from tests.models.packing import pack_of

@@ -11,7 +11,7 @@ from torch import Tensor
 from models.card import Card, Preprocess, first_layer_filters, read_card, read_report
 from models.checkpoints import inference
 from models.checkpoints import storage as checkpoints
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.encoders.vit import VisionTransformer
 from models.foreign.convert import BadPreprocess, NonFiniteWeights, WeightsOrigin, check, convert_file
 from models.foreign.inspecting import inspect

@@ -11,11 +11,11 @@ from models.card import Card, read_card, read_reference
 from models.checkpoints import storage as checkpoints
 from models.countables.scenes import draw
 from models.countables.source import scene_seed
-from models.counting.evaluation import sides
-from models.counting.evaluations import read_all
 from models.counting.gates import judge
 from models.counting.measures import MEASURES, Sides
+from models.counting.scoring import sides
 from models.crops import region
+from models.evaluations.files import read_all
 from models.filters.measures import measure as filter_measures
 from models.network import Network
 

@@ -17,7 +17,7 @@ from models.card import REPORT, Card, preprocess_of, write_card
 from models.checkpoints.storage import write_weights
 from models.encoders import ENCODERS, layers
 from models.foreign.preparations import CAFFE_MEAN, HALF, fixed
-from models.foreign.repreparing import reprepared
+from models.foreign.with_preprocessing import reprepared
 from models.galleries.images import store_image
 from models.galleries.packs import Pack, PackRow, write_manifest, write_shard
 from models.sanity import report as sanity_report

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.scans.bands import bands
+from models.scans.best_equations import bands
 from models.scans.files import Equations
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.galleries.packs import Pack
 from models.network import bf16_on_amd, native_bf16, scan_precision
 from models.scans.files import ScanReader

@@ -14,7 +14,7 @@ import torch
 
 from models.card import Card, Preprocess, write_card
 from models.checkpoints import storage as checkpoints
-from models.checkpoints.scanned import open_for_scan
+from models.checkpoints.scan_networks import open_for_scan
 from models.counting.equation import count_crops
 from models.crops import count_view, trunk_square
 from models.encoders import AlexNet, layers

@@ -19,7 +19,7 @@ from models.seeds import generator
 from models.tasks import maps
 from models.tasks.base import Epoch
 from models.tasks.colorization import Colorization
-from models.tasks.lab import rebalancing, smoothed, to_rgb
+from models.tasks.lab_colours import rebalancing, smoothed, to_rgb
 from models.tasks.scoring import held_out
 from models.training.batches import ResidentRegions
 

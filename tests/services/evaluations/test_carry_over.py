@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.services.evaluations.carry_over import Candidate, family_of, two_by_two
-from models.counting.evaluations import Evaluation
+from models.evaluations.files import Evaluation
 
 
 def evaluation(gallery: str, ratio: float, rho: float | None = None) -> Evaluation:

@@ -14,8 +14,8 @@ from app.services.evaluations.comparison import ComparisonService
 from app.services.evaluations.service import chosen
 from app.services.services import Services
 from models.card import read_card, write_card
-from models.counting import evaluations
-from models.counting.evaluations import Evaluation
+from models.evaluations import files as evaluations
+from models.evaluations.files import Evaluation
 from tests.conftest import Server
 from tests.making import Workspace
 from tests.services.checkpoints.test_service import write_checkpoint

@@ -11,7 +11,7 @@ from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.inputs import Input, validated
 from app.services.jobs.submissions.prepared import PreparedJob
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import ClusteringRow, GalleryRow, JobRow, ScanRow

@@ -9,7 +9,7 @@ from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
 from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
 from app.store.engine import Store
-from models.counting import evaluations
+from models.evaluations import files as evaluations
 
 
 class EvaluateSpec(PairSpec):

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.failures import BadQuery, Conflict, Forbidden, NotFound
 from app.jobs.spec import Output
-from app.services.addresses import slug_of
 from app.services.jobs.submissions.prepared import PreparedJob
 from app.services.server_paths import allowed
+from app.services.slugs import slug_of
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, JobRow

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.failures import BadQuery, Conflict
 from app.jobs.states import ENDED
 from app.services.jobs.submissions.prepared import PreparedJob
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
 from models.card import Card, NotACheckpoint, read_card

@@ -16,7 +16,7 @@ from app.recent import Recent
 from app.services.cursors import position
 from app.services.galleries.service import GalleriesService
 from app.services.preparing import Preparing
-from app.services.unknown import unknown
+from app.services.similar_names import unknown
 from app.store.engine import Store
 from app.store.tables import ClusteringRow
 from models.clusters.files import ClusteringInfo, ClusteringReader, ClusteringUnreadable

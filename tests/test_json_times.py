@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, 9_000, tzinfo=UTC)
 

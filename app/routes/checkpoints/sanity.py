@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.deps import ServicesDep, SettingsDep
 from app.failures import NotFound
+from app.routes.checkpoints.bodies import SAME, PreprocessBody
 from app.routes.checkpoints.routes import summary
-from app.routes.foreign.routes import SAME, PreprocessBody
-from app.routes.foreign.sanity_page import sanity_context
+from app.routes.checkpoints.sanity_page import sanity_context
 from app.services.checkpoints.sanity import check_on, checks
 from app.web.responses import Json
 from app.web.templating import page

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from app.routes.pictures import thumbnail
-from app.services.scans.clusterings import Cluster, ClusteringRecord, OpenClustering
+from app.services.clusters.service import Cluster, ClusteringRecord, OpenClustering
 from app.settings import Settings
 from app.web.formats import ago, count, number, percent
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from app.failures import BadQuery, NotFound, TooLarge, WrongType
-from app.services import uploads
-from app.services.uploads import UploadsService
+from app.services import query_images
+from app.services.query_images import UploadsService
 from app.settings import Settings
 
 
@@ -45,7 +45,7 @@ def test_what_is_kept_is_our_own_jpeg_of_at_most_256_pixels(service: UploadsServ
 def test_only_so_many_are_kept_and_the_oldest_go_first(
     service: UploadsService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "KEPT", 3)
+    monkeypatch.setattr(query_images, "KEPT", 3)
     names = []
     for age, shade in enumerate((10, 60, 110, 160, 210)):
         names.append(service.add(png(shade)))
@@ -61,7 +61,7 @@ def test_an_upload_asked_for_again_is_young_again(
     old = service.add(png(10))
     os.utime(settings.workspace / "uploads" / f"{old}.jpg", (1, 1))
     service.add(png(10))
-    monkeypatch.setattr(uploads, "KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(query_images, "KEPT_SECONDS", 60.0)
     service.add(png(90))
     assert len(files(settings)) == 2
 

@@ -10,11 +10,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from app.routes.scans.cluster_views import ClusterView, cluster_view, index_words
+from app.routes.clusters.views import ClusterView, cluster_view, index_words
 from app.routes.scans.stats import Stat
+from app.services.clusters.service import Agreement, ClusteringRecord, OpenClustering, Order
 from app.services.filters.descriptors import centre_glyphs
 from app.services.galleries.seen import Seen
-from app.services.scans.clusterings import Agreement, ClusteringRecord, OpenClustering, Order
 from app.services.services import Services
 from app.settings import Settings
 from app.web.charts import bar_chart, line_chart

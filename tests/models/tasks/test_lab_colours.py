@@ -6,7 +6,7 @@ import torch
 from skimage.color import lab2rgb
 
 from models.preprocessing import lab
-from models.tasks.lab import GRID, ab_bins, annealed_mean, rebalancing, smoothed, soft_code, to_rgb
+from models.tasks.lab_colours import GRID, ab_bins, annealed_mean, rebalancing, smoothed, soft_code, to_rgb
 
 PIXELS = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 

@@ -19,7 +19,7 @@ from models.galleries.packs import Pack
 from models.network import Network
 from models.scans.reductions import reduce_map
 from models.scans.timelines import TOP, Timeline
-from models.search.neighbours import knn_hits, share_of
+from models.search.knn_accuracy import knn_hits, share_of
 from models.training import snapshots
 
 BATCH = 64

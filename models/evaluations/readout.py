@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from models.checkpoints import storage as checkpoints
-from models.counting.evaluation import sides
 from models.counting.picture_quantities import edge_energy, gray_of
 from models.counting.predictors import inside
 from models.counting.readouts import (
@@ -25,6 +24,7 @@ from models.counting.readouts import (
     sparse,
     table,
 )
+from models.counting.scoring import sides
 from models.counting.truth_numbers import boxes
 from models.evaluations.rows import TEST, TRAIN, Rows, even, unseen
 from models.galleries.loading import regions_of

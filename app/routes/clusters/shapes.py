@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from app.routes.pictures import ImageAddress
-from app.services.scans.clusterings import Agreement, Cluster, ClusteringRecord
+from app.services.clusters.service import Agreement, Cluster, ClusteringRecord
 from app.settings import Settings
-from app.web.moments import rfc3339
+from app.web.json_times import rfc3339
 from models.clusters.files import ClusteringReader
 
 Shape = dict[str, Any]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.search.neighbours import gain, knn_accuracy, precision, wilson
+from models.search.knn_accuracy import gain, knn_accuracy, precision, wilson
 
 
 def test_two_clouds_are_told_apart_and_noise_is_not() -> None:

@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.deps import MAX_ID, LimitQuery, ServicesDep, SettingsDep
 from app.opened import ClusteringDep, ScanDep
-from app.routes.scans import cluster_pages
-from app.routes.scans.cluster_shapes import agreement_json, cluster_json, clustering_json, whole_json
-from app.routes.scans.clustering_page import show_one, show_whole
+from app.routes.clusters import pages as cluster_pages
+from app.routes.clusters.clustering_page import show_one, show_whole
+from app.routes.clusters.shapes import agreement_json, cluster_json, clustering_json, whole_json
 from app.routes.scans.shapes import seen_json
-from app.services.scans.clusterings import Order
+from app.services.clusters.service import Order
 from app.web.responses import Json, answers
 
 router = APIRouter()

@@ -7,8 +7,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from app.routes.scans.cluster_views import ClusteringLine, clustering_lines, index_words
-from app.services.scans.clusterings import Agreement
+from app.routes.clusters.views import ClusteringLine, clustering_lines, index_words
+from app.services.clusters.service import Agreement
 from app.services.scans.service import OpenScan
 from app.services.services import Services
 from app.web.formats import number

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from models.scans.background import BackgroundWriter
+from models.scans.background_writer import BackgroundWriter
 
 
 def test_things_are_done_one_after_the_other_and_all_by_the_end() -> None:
