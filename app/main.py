@@ -21,7 +21,7 @@ from app.routes.checkpoints import compare, evaluations, exports, filters, glyph
 from app.routes.checkpoints import routes as checkpoints
 from app.routes.clusters import routes as clusters
 from app.routes.counting import routes as counting
-from app.routes.foreign import pages as inspection_pages
+from app.routes.foreign import page_routes as inspection_pages
 from app.routes.foreign import routes as inspections
 from app.routes.galleries import routes as galleries
 from app.routes.galleries import truth

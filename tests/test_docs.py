@@ -106,6 +106,28 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     assert named <= {name.upper() for name in Settings.model_fields}
 
 
+_NAME = r"`[A-Za-z_]\w*`"
+_NAMES = rf"({_NAME}(?:(?:, | and |, and | or ){_NAME})*)"
+_FILE = r"`([a-z]\w*/[\w/]+\.(?:py|html|css|js))`"
+
+
+def test_names_that_are_said_to_be_in_a_file_are_in_it() -> None:
+    """Written as "`NAME` in `models/some.py`", "`NAME` of ...", or "`models/some.py` (`NAME`, ...)"."""
+    said = {
+        (file, name.strip("`"))
+        for text in WRITTEN.values()
+        for line in [" ".join(text.split())]
+        for names, file in (
+            *re.findall(rf"{_NAMES} (?:in|of) {_FILE}", line),
+            *((names, file) for file, names in re.findall(rf"{_FILE} \({_NAMES}", line)),
+        )
+        for name in re.findall(_NAME, names)
+    }
+    assert len(said) > 50
+    wrong = {(file, name) for file, name in said if not re.search(rf"\b{name}\b", (ROOT / file).read_text("utf-8"))}
+    assert wrong == set()
+
+
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return main.create_app(Settings(workspace=tmp_path_factory.mktemp("docs")), start_children=False)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from torch import Tensor
 
 from app.inspector.client import Inspector
-from app.routes.foreign.pages import own_preprocess
+from app.routes.foreign.page_routes import own_preprocess
 from app.services.foreign.checkpoints import NewCheckpoint, told_apart
 from app.services.jobs.submissions.import_images import FolderFrom, NewGallery
 from app.settings import Settings

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from app.failures import BadQuery
-from app.routes.chains.views import TransferForm, chain_context, transfer_context
+from app.routes.chains.contexts import TransferForm, chain_context, transfer_context
 from app.services.services import Services
 from app.web.templating import page
 from models.descriptors import DESCRIPTORS

@@ -31,6 +31,7 @@ from app.web.choices import Choice
 from app.web.formats import number, percent
 from models.answers import CurvePoint
 from models.card import Reference
+from models.counting.additivity import additivity
 from models.geometry import nested_square
 
 TYPICAL_TIMES = 4  # by so much normalisation multiplies the contrast of a typical photo
@@ -114,8 +115,7 @@ def scatter_card(counted: Counted, reference: Reference | None, unit_href: str |
     """The whole against the sum of the tiles: by two norms, unit by unit, and among held-out images."""
 
     def row(name: str, whole: float, tiles: float) -> tuple[str, list[str]]:
-        ratio = whole / tiles if tiles > 0 else None
-        return name, [number(value) for value in (whole, tiles, tiles / 4, ratio)]
+        return name, [number(value) for value in (whole, tiles, tiles / 4, additivity(whole, tiles))]
 
     return ScatterCard(
         rows=[

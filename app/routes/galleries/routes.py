@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.deps import LimitQuery, RowPath, ServicesDep, SettingsDep, parse_json
 from app.failures import BadQuery
 from app.routes.galleries import import_preview
-from app.routes.galleries import pages as gallery_pages
+from app.routes.galleries import page_routes as gallery_pages
 from app.routes.jobs.routes import job_json
 from app.routes.pictures import ImageAddress
 from app.services.galleries.service import GalleryRecord, Submitted

@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from app.deps import LimitQuery, ServicesDep, SettingsDep
 from app.jobs.records import JobRecord
 from app.jobs.states import STATES
-from app.routes.jobs import pages as job_page
+from app.routes.jobs import page_routes as job_page
 from app.routes.jobs import progress
 from app.services.jobs.events import stream
 from app.services.jobs.view import artefact_path, view

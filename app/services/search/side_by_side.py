@@ -12,7 +12,6 @@ from models.geometry import Box
 from models.random_init import NAME as UNTRAINED
 from models.search.control_spaces import CONTROL_SPACES
 
-PANEL_K = 6
 BESIDE = (*CONTROL_SPACES, UNTRAINED)
 State = Literal["ready", "preparing", "unscanned"]
 
@@ -49,7 +48,7 @@ class SearchPanels:
         self._search = search
         self._aids = aids
 
-    def panel(self, scan: OpenScan, image: Image, *, k: int = PANEL_K) -> tuple[SpaceRow, ...]:
+    def panel(self, scan: OpenScan, image: Image, *, k: int) -> tuple[SpaceRow, ...]:
         """The spaces on the first page: counts where the scan has them, the last convolution, and raw pixels."""
         counts = [layer.name for layer in scan.info.layers if layer.kind == "counts"]
         spaces = (*counts, default_layer(scan.reader), "pixels")

@@ -12,7 +12,7 @@ from app.failures import BadQuery, DomainError, NotFound
 from app.routes.foreign.add_page import checkpoint_add_context
 from app.routes.foreign.inspection_page import NORMALISED, OWN, inspection_context
 from app.routes.foreign.routes import WeightsFile, weights_file
-from app.routes.jobs.pages import FormDep
+from app.routes.jobs.page_routes import FormDep
 from app.services.foreign.checkpoints import NewCheckpoint
 from app.services.foreign.view import InspectionView, inspection_view
 from app.services.services import Services
