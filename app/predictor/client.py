@@ -1,7 +1,9 @@
 """The server's side of the predictor: starts the process, restarts it, and asks it questions with a time limit."""
 
+import contextlib
 import logging
 import os
+import queue
 import socket
 import subprocess
 import threading
@@ -39,6 +41,8 @@ HUNG = 120.0  # seconds without an answer after which the process is replaced
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds to wait before the process is started again
 MAX_THREADS = 4
 
+Outbox = queue.SimpleQueue[Numbered | None]
+
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +60,7 @@ class Predictor:
         self._lock = threading.Lock()
         self._pending: dict[int, tuple[float, Future[Answer | Failure]]] = {}
         self._number = 0
-        self._pipe: Connection | None = None
+        self._outbox: Outbox | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = threading.Event()
         self._closing = threading.Event()
@@ -135,18 +139,14 @@ class Predictor:
 
     def _enqueue(self, request: Request) -> tuple[int, "Future[Answer | Failure]"]:
         with self._lock:
-            if self._pipe is None or not self._ready.is_set():
+            if self._outbox is None or not self._ready.is_set():
                 raise Busy("predictor_starting", "The network is being loaded; try again in a few seconds.")
             if len(self._pending) >= QUEUE:
                 raise Busy("predictor_busy", f"{QUEUE} questions are waiting already; try again in a few seconds.")
             self._number += 1
             future: Future[Answer | Failure] = Future()
             self._pending[self._number] = (time.monotonic(), future)
-            try:
-                self._pipe.send(Numbered(self._number, request))
-            except OSError:
-                del self._pending[self._number]
-                raise Busy("predictor_starting", "The network is being loaded again; try again.") from None
+            self._outbox.put(Numbered(self._number, request))
             return self._number, future
 
     def _keep_alive(self) -> None:
@@ -173,8 +173,11 @@ class Predictor:
         finally:
             theirs.close()
         pipe = Connection(ours.detach())
+        outbox: Outbox = queue.SimpleQueue()
+        writer = threading.Thread(target=_send_questions, args=(pipe, outbox), name="predictor-writer", daemon=True)
+        writer.start()
         with self._lock:
-            self._pipe = pipe
+            self._outbox = outbox
         try:
             self._listen(pipe)
         except (EOFError, OSError):
@@ -182,10 +185,12 @@ class Predictor:
         finally:
             self._ready.clear()
             with self._lock:
-                self._pipe = None
+                self._outbox = None
                 orphans, self._pending = list(self._pending.values()), {}
+            outbox.put(None)
+            _end(self._process)  # also frees a writer that waits for a process which reads nothing
+            writer.join()
             pipe.close()
-            _end(self._process)
             lost = Failure("busy", "predictor_lost", "The network was lost and is being loaded again; try again.")
             for _, future in orphans:
                 future.set_result(lost)
@@ -210,6 +215,17 @@ class Predictor:
         with self._lock:
             oldest = min((asked for asked, _ in self._pending.values()), default=None)
         return oldest is not None and time.monotonic() - oldest > HUNG
+
+
+def _send_questions(pipe: Connection, outbox: Outbox) -> None:
+    """Send what is put into the outbox until None comes, or until the process has ended.
+
+    Sending blocks while the process reads nothing and the pipe's buffer is full, so it has a thread of its own: neither
+    callers, which have a time limit, nor the search for a hung process may wait for it.
+    """
+    with contextlib.suppress(OSError):
+        while (question := outbox.get()) is not None:
+            pipe.send(question)
 
 
 def _spawn(descriptor: int, device: str) -> "subprocess.Popen[bytes]":

@@ -54,8 +54,11 @@ class DocsContext(PageContext):
 
 
 @router.get("/healthz")
-def healthz(request: Request) -> Json:
-    """Says that the server is alive. `instance` differs for each start of it. Public, so it tells nothing else."""
+async def healthz(request: Request) -> Json:
+    """Says that the server is alive. `instance` differs for each start of it. Public, so it tells nothing else.
+
+    It runs in the event loop itself: it never waits for a thread, however many requests occupy them.
+    """
     return Json({"status": "ok", "version": own_version(), "instance": request.app.state.instance})
 
 

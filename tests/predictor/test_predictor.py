@@ -158,6 +158,31 @@ def test_it_comes_back_after_being_killed(
     assert predictor.count(bench.network(), bench.jpeg).whole.shape == (8,)
 
 
+def test_one_that_reads_nothing_blocks_nobody_and_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, first = bench.predictor, bench.predictor.pid
+    assert first is not None
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "HUNG", 2.0)
+    monkeypatch.setattr(predictor, "_timeout", 0.5)
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(Busy) as busy:
+            predictor.count(bench.network(), bench.jpeg + bytes(200_000))  # together more than any pipe holds
+        outcomes.append(busy.value.code)
+
+    os.kill(first, signal.SIGSTOP)
+    callers = [threading.Thread(target=ask) for _ in range(QUEUE + 8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(10)
+    assert sorted(outcomes) == ["predictor_busy"] * 8 + ["predictor_slow"] * QUEUE
+    wait_for(lambda: predictor.pid not in (None, first) and predictor.wait_ready(0), 120)
+    monkeypatch.setattr(predictor, "_timeout", 30)
+    assert predictor.count(bench.network(), bench.jpeg).whole.shape == (8,)
+
+
 def test_it_leaves_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = (
         "import time; from app.predictor.client import Predictor; from app.settings import Settings;"
