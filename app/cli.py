@@ -3,6 +3,7 @@
 Each command imports what it needs only when it runs, so that `tessera --help` answers at once.
 """
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -323,6 +324,9 @@ def _submit(
 
 def main() -> None:
     """Run the program; failures that a user can act on are printed in one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code instead
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from app.failures import Conflict
 from app.settings import Settings
+from app.store.workspace import open_to_others, prepare_workspace
 from app.web.security import check_exposure
 from models.atomic import write_json
 
@@ -59,7 +60,9 @@ def serve(settings: Settings, announce: Announce | None = None, *, start_childre
 
     tell = announce or _say
     check_exposure(settings)
-    settings.workspace.mkdir(parents=True, exist_ok=True)
+    prepare_workspace(settings.workspace, own_database=settings.database_url is None)
+    if settings.token is not None and open_to_others(settings.workspace):
+        log.warning("other users of this machine can read the workspace; `chmod 700 %s` ends that", settings.workspace)
     with _only_server(settings.workspace) as ours:
         if not ours:
             address = _wait_for_other(settings)

@@ -1,5 +1,6 @@
 """The settings of an operator, from the environment (`TESSERA_*`), the file `.env` or the command line."""
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -14,6 +15,14 @@ URL_SAFE = "/?&=:,%~+-._!$'()*;@#"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def _own_folders() -> tuple[Path, ...]:
+    """The home folder and the current one; none of them where it is the whole disk, as in containers, or not known."""
+    folders = [Path.cwd()]
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        folders.insert(0, Path.home())
+    return tuple(folder for folder in folders if folder != Path(folder.anchor))
+
+
 class Settings(BaseSettings):
     """All settings of a process; the environment is read once, and services are given this value."""
 
@@ -23,7 +32,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback a token is required")
     port: int = Field(8642, ge=1, le=65535, description="port to listen on; the next free one where it is taken")
     roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default_factory=lambda: (Path.home(), Path.cwd()),
+        default_factory=_own_folders,
         description="folders that may be imported from, `:`-separated",
     )
     token: str | None = Field(None, repr=False, description="secret that every request must carry")

@@ -11,7 +11,8 @@ from jinja2.bccache import Bucket
 from starlette.routing import BaseRoute
 
 from app.settings import Settings
-from app.store.engine import DATABASE, Store
+from app.store.engine import Store
+from app.store.workspace import DATABASE
 
 
 class Compiled(BytecodeCache):

@@ -57,3 +57,17 @@ def test_in_a_clone_the_program_lies_beside_the_launcher(site: Path, tmp_path: P
 def test_whoever_imports_their_own_package_gets_it(site: Path, name: str) -> None:
     program(site / "tessera" / "_home")
     assert said(f"import tessera, {name}", site).endswith("ImportError: somebody else's")
+
+
+def test_names_of_files_are_utf8_whatever_the_locale(site: Path) -> None:
+    home = program(site / "tessera" / "_home")
+    tell = "print(sys.getfilesystemencoding(), sys.argv[1:])"
+    (home / "app" / "cli.py").write_text(f"import sys\ndef main():\n    {tell}\n")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def answer(code: str) -> str:
+        command = (sys.executable, "-c", code, "import", "\u00fcber".encode())
+        return subprocess.run(command, cwd=site, env=ascii_only, capture_output=True, check=True).stdout.decode()
+
+    assert "utf" not in answer(f"import sys; {tell}")
+    assert answer(COMMAND) == "utf-8 ['import', '\u00fcber']\n"

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from app.console import terminal
 from app.console.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
-from app.failures import BadQuery, DomainError
+from app.failures import BadQuery
 from app.jobs.records import JobRecord
+from app.known_errors import known_error
 from app.services.counting.service import Kernel
 from app.services.jobs.submissions.import_images import NewGallery
 from app.services.search.service import NEIGHBOURS, SearchOptions
@@ -27,8 +28,8 @@ MANIFESTS = (".csv", ".parquet")
 
 def explain(error: Exception) -> str | None:
     """The failure in one line; None where it is a defect of the program."""
-    if isinstance(error, DomainError):
-        return error.message
+    if (known := known_error(error)) is not None:
+        return known.message
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])

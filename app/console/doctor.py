@@ -1,10 +1,12 @@
 """The checks of `tessera doctor`: this machine, its libraries, and every file of the workspace; it changes nothing."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +18,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import children
+from app.failures import DomainError
+from app.known_errors import known_error
 from app.settings import Settings
-from app.store.engine import DATABASE, build_engine
+from app.store.engine import build_engine, database_url
 from app.store.migrations import HEAD
 from app.store.tables import CheckpointRow, GalleryRow
+from app.store.workspace import DATABASE, prepare_workspace
 from models.card import WEIGHTS, file_sha256
 
 Status = Literal["ok", "warn", "fail"]
@@ -112,13 +117,15 @@ def free_disk(folder: Path) -> Check:
 
 def workspace(settings: Settings) -> Iterator[Check]:
     """The checks of the workspace: database, packs, checkpoints, and old temporary files."""
-    if settings.database_url is None and not (settings.workspace / DATABASE).exists():
-        yield Check("workspace", "warn", f"no workspace at {settings.workspace} yet; `tessera demo` makes one")
+    if not settings.workspace.exists():
+        yield to_be_made(settings.workspace)
         return
+    yield writable(settings)
     if settings.database_url is None:
+        if not (settings.workspace / DATABASE).exists():
+            return
         yield database(settings.workspace / DATABASE)
-    url = settings.database_url or f"sqlite:///{settings.workspace / DATABASE}"
-    engine = build_engine(url)
+    engine = build_engine(settings.database_url or database_url(settings.workspace))
     try:
         with Session(engine) as session:
             galleries = session.scalars(select(GalleryRow)).all()
@@ -133,10 +140,29 @@ def workspace(settings: Settings) -> Iterator[Check]:
     yield left_over(settings.workspace)
 
 
+def to_be_made(folder: Path) -> Check:
+    """Whether a workspace that does not exist yet could be made."""
+    existing = next(path for path in folder.parents if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Check("workspace", "fail", f"none at {folder}, and this user has no right to write {existing}")
+    return Check("workspace", "warn", f"no workspace at {folder} yet; `tessera demo` makes one")
+
+
+def writable(settings: Settings) -> Check:
+    """Whether this user may write the workspace, and the disk takes a small file."""
+    try:
+        prepare_workspace(settings.workspace, own_database=settings.database_url is None)
+        with tempfile.TemporaryFile(dir=settings.workspace) as file:
+            file.write(bytes(1 << 16))
+    except (DomainError, OSError) as error:
+        return Check("writing", "fail", str(known_error(error) or error))
+    return Check("writing", "ok", "the workspace can be written")
+
+
 def database(path: Path) -> Check:
     """Whether the database is intact by SQLite's own check, and whether this program knows its schema."""
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)
         try:
             verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
             version = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]

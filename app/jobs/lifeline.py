@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 VARIABLE = "TESSERA_LIFELINE"
+DISK_FULL = 74  # exit status of a process that found no room even to write why it failed
 REQUEUE = 75  # EX_TEMPFAIL: "run me again later"
 
 

@@ -1,10 +1,11 @@
 """The process of every job: `python -m app.jobs.run DIR` runs the attempt that DIR/spec.json describes.
 
-It exits with 0 (done), 1 (failed; the reason is an event) or 75 (to be run again). Only the supervisor decides what
+It exits with 0 (done), 1 (failed; the reason is an event), 74 (failed; the disk was so full that not even the reason
+could be written) or 75 (to be run again). Only the supervisor decides what
 this means for the job.
 """
 
-import errno
+import contextlib
 import fcntl
 import importlib
 import os
@@ -16,13 +17,16 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import NoReturn
 
+from app.failures import NoRoom
 from app.jobs import lifeline
 from app.jobs.catalogue import KINDS, Kind
 from app.jobs.context import JobContext, JobFailed, Stopped
 from app.jobs.hidden_paths import without_places
+from app.jobs.verdict import DISK_WAS_FULL
+from app.known_errors import FULL, known_error
 
 LOG, LOCK, TRACEBACK = "log.txt", "lock", "traceback.txt"
-DONE, FAILED, REQUEUE = 0, 1, lifeline.REQUEUE
+DONE, FAILED, DISK_FULL, REQUEUE = 0, 1, lifeline.DISK_FULL, lifeline.REQUEUE
 LOCK_WAIT = 5.0  # seconds to wait for the process of an earlier attempt to end
 
 
@@ -54,8 +58,9 @@ def explain(error: Exception, workspace: Path) -> tuple[str, str]:
     """The code of a failure, and a message for the person who started the job."""
     if isinstance(error, JobFailed):
         return error.code, error.message
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "disk_full", "The disk is full. Make room, then resume this job: it goes on where it was."
+    known = known_error(error)
+    if isinstance(known, NoRoom):
+        return known.code, DISK_WAS_FULL.message
     if type(error).__name__ == "OutOfMemoryError":  # torch's own class, without importing torch
         return "gpu_oom", "The device ran out of memory. Use a smaller batch, or free the device, and resume."
     if isinstance(error, MemoryError):
@@ -82,9 +87,10 @@ def run(folder: Path, kinds: Mapping[str, Kind] = KINDS) -> int:
     except Stopped:
         return REQUEUE
     except Exception as error:
-        (folder / TRACEBACK).write_text(traceback.format_exc(), "utf-8")
         code, message = explain(error, job.workspace)
-        job.failed(code, message)
+        job.failed(code, message)  # first: on a full disk the traceback may find no room
+        with contextlib.suppress(OSError):
+            (folder / TRACEBACK).write_text(traceback.format_exc(), "utf-8")
         return FAILED
     else:
         return DONE
@@ -99,11 +105,16 @@ def main(arguments: list[str], kinds: Mapping[str, Kind] = KINDS) -> int:
         return FAILED
     folder = Path(arguments[0]).resolve()
     lifeline.watch()
-    _write_log(folder)
-    if not _lock(folder):
-        sys.stderr.write("another process still runs this job\n")
-        return REQUEUE
-    return run(folder, kinds)
+    try:
+        _write_log(folder)
+        if not _lock(folder):
+            sys.stderr.write("another process still runs this job\n")
+            return REQUEUE
+        return run(folder, kinds)
+    except OSError as error:
+        if error.errno in FULL:
+            return DISK_FULL
+        raise
 
 
 def leave(status: int) -> NoReturn:

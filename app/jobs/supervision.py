@@ -22,6 +22,7 @@ LANES: Mapping[str, int] = {"device": 1, "light": 1}
 GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 TICK = 0.2  # seconds between two rounds
 SAVE_EVERY = 1.0  # seconds between two savings of progress
+COMPLAIN_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 3.0  # seconds after the grace for writing the last rows
 
 log = logging.getLogger("tessera.jobs")
@@ -48,6 +49,7 @@ class Supervisor:
         self._tick = tick
         self._running: dict[int, Running] = {}
         self._saved_at = float("-inf")
+        self._complaint, self._complained_at = "", float("-inf")
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Work until `stop()` is true, then put the running jobs back into the queue."""
@@ -61,7 +63,13 @@ class Supervisor:
         try:
             step()
         except DBAPIError as error:
-            log.warning("the database did not answer, trying again: %s", error.orig)
+            self._complain(str(error.orig))
+
+    def _complain(self, why: str) -> None:
+        """Log why the database did not answer: at once, and the same again only once a minute."""
+        if why != self._complaint or monotonic() - self._complained_at > COMPLAIN_EVERY:
+            log.warning("the database did not answer, trying again: %s", why)
+            self._complaint, self._complained_at = why, monotonic()
 
     def step(self) -> None:
         """One round: read the table, read the running processes, start what can start."""

@@ -3,10 +3,11 @@
 import signal
 from dataclasses import dataclass
 
-from app.jobs.lifeline import REQUEUE
+from app.jobs.lifeline import DISK_FULL, REQUEUE
 from app.jobs.records import JobError
 from app.jobs.states import State
 
+DISK_WAS_FULL = JobError("disk_full", "The disk is full. Make room, then resume this job: it goes on where it was.")
 UNEXPLAINED = JobError("error", "The job ended without saying why; its log may tell.")
 
 
@@ -46,4 +47,4 @@ def verdict(
         if shutting_down:
             return Verdict("queued", counted=False)
         return Verdict("queued") if attempt < max_attempts else Verdict("failed", _lost(status, attempt))
-    return Verdict("failed", error or UNEXPLAINED)
+    return Verdict("failed", error or (DISK_WAS_FULL if status == DISK_FULL else UNEXPLAINED))

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.store.migrations import upgrade
+from app.store.workspace import DATABASE, prepare_workspace
 
-DATABASE = "tessera.db"
-BUSY_TIMEOUT = 30_000  # milliseconds
+BUSY_TIMEOUT = 30_000  # milliseconds that a writer waits for another one
+READ_TIMEOUT = 5_000  # milliseconds that a reader waits; writers keep readers out only while they commit
 
 
 def _connect(connection: sqlite3.Connection, _record: Any) -> None:
@@ -26,12 +27,18 @@ def _connect(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT if immediate else READ_TIMEOUT}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def build_engine(url: str) -> Engine:
+def database_url(workspace: Path) -> URL:
+    """The address of the workspace's own database. Made of parts, as in a string `?` and `%` mean other things."""
+    return URL.create("sqlite", database=str(workspace / DATABASE))
+
+
+def build_engine(url: str | URL) -> Engine:
     """An engine for the database; with SQLite, connections wait for each other instead of failing."""
-    if not url.startswith("sqlite"):
+    if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, pool_size=8, max_overflow=64)
     event.listen(engine, "connect", _connect)
@@ -53,10 +60,13 @@ class Store:
 
     @classmethod
     def open(cls, workspace: Path, url: str | None = None) -> "Store":
-        """The store of a workspace; makes or migrates its database where needed. Raises SchemaTooNew."""
+        """The store of a workspace; makes or migrates its database where needed.
+
+        Raises SchemaTooNew, and Conflict where the folder cannot hold a workspace or has lost its database.
+        """
         workspace = workspace.expanduser().resolve()
-        workspace.mkdir(parents=True, exist_ok=True)
-        engine = build_engine(url or f"sqlite:///{workspace / DATABASE}")
+        prepare_workspace(workspace, own_database=url is None)
+        engine = build_engine(url or database_url(workspace))
         try:
             upgrade(engine)
         except BaseException:

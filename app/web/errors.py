@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.failures import Busy, DomainError
+from app.known_errors import known_error
 from app.web.frame import PageContext
 from app.web.responses import Json
 
@@ -168,7 +169,13 @@ class CatchErrors:
 
         try:
             await self.app(scope, receive, watch)
-        except Exception:
+        except Exception as error:
+            known = known_error(error)
+            if known is not None and not started:
+                log.warning("%s %s: %s", scope["method"], route_path(scope), known.message)
+                headers = {"Retry-After": str(known.retry_after)} if isinstance(known, Busy) else None
+                refusal = answer(scope, known.status, known.code, known.message, known.detail, headers)
+                return await refusal(scope, receive, send)
             incident = secrets.token_hex(4)
             log.exception("incident %s: %s %s", incident, scope["method"], route_path(scope))
             if started:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import secrets
@@ -19,7 +18,8 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.failures import BadQuery, BadRequest, NoRoom, WrongType
+from app.failures import BadQuery, BadRequest, WrongType
+from app.known_errors import FULL, disk_full
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -98,9 +98,9 @@ async def receive(request: Request, parent: Path, *, files: str = FILES, most: i
         raise BadRequest("malformed_form", "The multipart body cannot be parsed.") from None
     except OSError as error:
         form.discard()
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
-        raise NoRoom("disk_full", "The server's disk is full.") from None
+        raise disk_full() from None
     except BaseException:  # also a client that went away: what it sent so far must not stay
         form.discard()
         raise

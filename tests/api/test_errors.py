@@ -1,13 +1,22 @@
 """Every failure is told the same way, and never by a stack trace."""
 
+import errno
+import io
 import math
+import os
+import sqlite3
 
 import pytest
 from fastapi import Body, FastAPI
+from PIL import Image
+from sqlalchemy import event
 
 from app.failures import BadQuery, Busy, Conflict, Forbidden, NotFound, TooLarge, WrongType
 from app.settings import Settings
+from app.store import engine
+from app.store.workspace import DATABASE
 from app.web.responses import Json, finite
+from models import atomic
 from tests.conftest import Client, Clients
 
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
@@ -20,6 +29,13 @@ FAILURES = [
     (WrongType("unsupported_format", "Convert it."), 415),
     (Busy("starting", "Not yet.", retry_after=7), 503),
 ]
+
+
+def picture() -> bytes:
+    """A small picture as a file."""
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 60).convert("RGB").save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -128,3 +144,35 @@ def test_json_has_no_word_for_what_is_not_finite() -> None:
     assert Json({"a": float("nan")}).body == b'{"a":null}'
     assert finite((1.0, [math.inf])) == [1.0, [None]]
     assert Json({"name": "\udcff"}).body == b'{"name":"?"}'
+
+
+def test_a_database_that_is_locked_or_full_is_no_defect(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "READ_TIMEOUT", 20)
+    store = client.app.state.services.store
+    with sqlite3.connect(store.workspace / DATABASE, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        locked = client.get("/api/galleries")
+        other.execute("ROLLBACK")
+    assert (locked.status_code, locked.json()["error"]["code"]) == (503, "database_busy")
+    assert int(locked.headers["retry-after"]) > 0
+    assert client.get("/api/galleries").status_code == 200
+
+    @event.listens_for(store.engine, "connect")
+    def limit(connection: sqlite3.Connection, _record: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    store.engine.dispose()
+    answers = [client.post("/api/galleries", json={"name": f"g{n}", "source": {"kind": "sample"}}) for n in range(40)]
+    assert answers[-1].status_code == 507
+    assert answers[-1].json()["error"]["code"] == "disk_full" and "Make room" in answers[-1].json()["error"]["message"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_wherever_it_shows(client: Client, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(atomic, "write_bytes", full)
+    sent = client.post("/photo", files={"file": ("x.png", picture(), "image/png")}, headers=BROWSER)
+    assert sent.status_code == 507 and "disk of the workspace is full" in sent.text

@@ -157,6 +157,30 @@ def test_the_doctor_finds_a_new_workspace_well_and_says_where_there_is_none(tmp_
     assert {check.status for check in workspace(settings)} == {"ok"}
 
 
+def test_the_doctor_tries_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    assert [check.message for check in workspace(Settings(workspace=tmp_path / "file"))] == [
+        f"{tmp_path / 'file'} is no folder, so it cannot be a workspace."
+    ]
+    with opened(Settings(workspace=tmp_path / "w")):
+        pass
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
+    assert "fail" in {check.status for check in workspace(Settings(workspace=tmp_path / "w"))}
+    assert [check.status for check in workspace(Settings(workspace=tmp_path / "new"))] == ["fail"]
+
+
+def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "tessera.db").write_bytes(b"not a database" * 100)
+    for place, words in (("file", "is no folder"), ("w", "is damaged")):
+        with pytest.raises(SystemExit), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sys, "argv", ["tessera", "jobs", "--workspace", str(tmp_path / place)])
+            cli.main()
+        told = capsys.readouterr().err
+        assert words in told and told.count("\n") == 1
+
+
 def test_the_doctor_sees_a_damaged_database_and_forgotten_files(tmp_path: Path) -> None:
     (tmp_path / "tessera.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 20)
     assert database(tmp_path / "tessera.db").status == "fail"

@@ -7,7 +7,7 @@ import pytest
 
 from app.jobs import devices
 from app.jobs.devices import CPU, Device
-from app.jobs.lifeline import REQUEUE
+from app.jobs.lifeline import DISK_FULL, REQUEUE
 from app.jobs.records import JobError
 from app.jobs.verdict import Verdict, verdict
 
@@ -40,6 +40,11 @@ def test_the_end_of_an_attempt_decides_the_state(status: int, facts: dict[str, A
 
 def test_a_failure_carries_what_the_job_said() -> None:
     assert verdict(1, attempt=1, max_attempts=3, cancelled=False, error=BROKEN) == Verdict("failed", BROKEN)
+
+
+def test_a_disk_too_full_for_any_word_is_known_by_the_exit_status() -> None:
+    found = verdict(DISK_FULL, attempt=1, max_attempts=3, cancelled=False)
+    assert found.state == "failed" and found.error is not None and found.error.code == "disk_full"
 
 
 def test_a_job_that_was_lost_too_often_says_so() -> None:
