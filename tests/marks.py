@@ -26,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    READ.update(config.cache.get(KEPT, {}) if config.cache else {})
+    cache = getattr(config, "cache", None)  # missing under `-p no:cacheprovider`
+    READ.update(cache.get(KEPT, {}) if cache else {})
     if config.getoption("quick"):
         sys.meta_path.insert(0, RefuseTorch())
         sys.addaudithook(refuse_processes)
@@ -56,8 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What was imported and read stays to the end: the garbage collector need not go through it after each test."""
-    if session.config.cache:
-        session.config.cache.set(KEPT, READ)
+    if cache := getattr(session.config, "cache", None):
+        cache.set(KEPT, READ)
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # compiled libraries complain of what is never freed

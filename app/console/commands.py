@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.console import terminal
 from app.console.foreground import END_STATES, follow, opened, predicting, progress_of, supervised
-from app.failures import BadQuery
+from app.failures import BadQuery, NotFound
 from app.jobs.records import JobRecord
 from app.known_errors import known_error
 from app.services.counting.service import Kernel
@@ -23,7 +23,7 @@ Enter = Callable[[Services], tuple[JobRecord, bool]]
 
 FAILED = 1  # exit status
 STOPPED = 130  # exit status after Ctrl-C
-MANIFESTS = (".csv", ".parquet")
+MANIFESTS = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def explain(error: Exception) -> str | None:
@@ -74,7 +74,9 @@ def where(source: str, *, labels: str, changes: Sequence[str] = ()) -> Where:
         return Where({"kind": "folder", "path": str(path), "labels": labels}, path, path.name)
     if path.is_file() and path.suffix.lower() in MANIFESTS:
         return Where({"kind": "manifest", "path": str(path)}, path.parent, path.stem)
-    raise BadQuery("not_a_source", f"{source} is neither a folder nor a .csv or .parquet manifest.")
+    if not path.exists():
+        raise NotFound("no_source", f"There is no folder and no file {source}.")
+    raise BadQuery("not_a_source", f"{source} is neither a folder nor a manifest ({', '.join(MANIFESTS)}).")
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:

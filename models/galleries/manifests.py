@@ -3,37 +3,45 @@
 Rows are sorted by path bytes in runs on disk, so memory does not grow with the manifest.
 """
 
-import csv
 import heapq
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet
-
+from models.galleries.manifest_tables import ManifestTable, open_table
 from models.galleries.places import Unreadable, inside, read_file, unreadable
 from models.galleries.sources import Item, Skipped, display_name
+from models.galleries.splits import split_of
 
-COLUMNS: Final = ("path", "label", "split", "counts", "source")
 RUN_ROWS: Final = 50_000
 MAX_TEXT: Final = 1000
+CHECKED_ROWS: Final = 100_000  # rows that are read before an import is queued, to find what is wrong with the table
 
 
-class BadManifest(ValueError):
-    """A manifest that cannot be used as a whole."""
+@dataclass(frozen=True)
+class ManifestColumns:
+    """The columns of a manifest, by their names in the file: those that are used, and those that are ignored."""
 
-    code = "bad_manifest"
+    used: tuple[str, ...]
+    ignored: tuple[str, ...]
 
 
 def check_manifest(path: Path) -> None:
-    """Raise BadManifest where the file is no CSV or Parquet with a column `path`."""
-    next(iter(_records(path)), None)
+    """Raise BadManifest where the file is no CSV or Parquet with a column `path`, or its first rows cannot be read."""
+    for _ in islice(open_table(path).records(), CHECKED_ROWS):
+        pass
+
+
+def columns_of(path: Path) -> ManifestColumns:
+    """Which columns an import uses. Raises BadManifest."""
+    table = open_table(path)
+    return ManifestColumns(tuple(table.columns.values()), table.ignored)
 
 
 class ManifestSource:
@@ -48,7 +56,7 @@ class ManifestSource:
     def items(self) -> Iterator[Item | Skipped]:
         """The images by path bytes. Raises BadManifest."""
         with ExitStack() as stack:
-            for line in _sorted_lines(_records(self.path), self.scratch, stack):
+            for line in _sorted_lines(open_table(self.path), self.scratch, stack):
                 yield self._item(json.loads(line))
 
     def load(self, item: Item) -> bytes:
@@ -56,16 +64,18 @@ class ManifestSource:
         return read_file(self._allowed(item.file), size=item.size, mtime_ns=item.mtime_ns)
 
     def _item(self, record: Mapping[str, Any]) -> Item | Skipped:
+        """The image of a row. Whatever is wrong with one row, only that row is skipped."""
         file = str(record.get("path") or "")
         try:
             if not file or "\0" in file:
                 raise Unreadable("bad_row", "The manifest's row has no usable path.")
             found = self._allowed(file).stat()
+            split = _text(record.get("split"))
             return Item(
                 path=display_name(file),
                 file=file,
                 label=_text(record.get("label")),
-                split=_text(record.get("split")),
+                split=split_of(split or "") or split,
                 counts=_counts(record.get("counts")),
                 source=_text(record.get("source")),
                 size=found.st_size,
@@ -76,6 +86,8 @@ class ManifestSource:
         except OSError as error:
             gone = unreadable(error)
             return Skipped(display_name(file), gone.reason, gone.message)
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            return Skipped(display_name(file), "bad_row", "The manifest's row cannot be understood.")
 
     def _allowed(self, file: str) -> Path:
         path = self.folder / file
@@ -84,38 +96,9 @@ class ManifestSource:
         return path
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            yield from _parquet(path)
-        else:
-            yield from _csv(path)
-    except (OSError, csv.Error, pa.ArrowException) as error:
-        raise BadManifest(f"The manifest {path.name} could not be read as CSV or Parquet.") from error
-
-
-def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    # A path that is not UTF-8 must survive the reading.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if "path" not in (reader.fieldnames or ()):
-            raise BadManifest(f"The manifest {path.name} has no column called path.")
-        for row in reader:
-            yield {name: row.get(name) for name in COLUMNS}
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    with pa.parquet.ParquetFile(path) as table:
-        names = [name for name in COLUMNS if name in table.schema_arrow.names]
-        if "path" not in names:
-            raise BadManifest(f"The manifest {path.name} has no column called path.")
-        for batch in table.iter_batches(batch_size=4096, columns=names):
-            yield from batch.to_pylist()
-
-
-def _sorted_lines(records: Iterable[dict[str, Any]], scratch: Path | None, stack: ExitStack) -> Iterator[str]:
+def _sorted_lines(table: ManifestTable, scratch: Path | None, stack: ExitStack) -> Iterator[str]:
     """The records as JSON lines by path bytes: sorted runs on disk, merged; equal paths keep their order."""
-    source, runs = iter(records), list[IO[str]]()
+    source, runs = table.records(), list[IO[str]]()
     while some := list(islice(source, RUN_ROWS)):
         lines = sorted((json.dumps(record) for record in some), key=_path_bytes)
         run: IO[str] = tempfile.TemporaryFile("w+", dir=scratch, encoding="utf-8")  # noqa: SIM115 (merged below)
@@ -134,7 +117,19 @@ def _text(value: object) -> str | None:
     text = "" if value is None else str(value).strip()
     if len(text) > MAX_TEXT:
         raise Unreadable("bad_row", f"A label, split or source of the manifest is longer than {MAX_TEXT} characters.")
-    return display_name(text) or None
+    return _readable(text) or None
+
+
+def _readable(text: str) -> str:
+    """Text whose bytes were not UTF-8, read as Windows writes it in western Europe; else percent-encoded."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode("cp1252")
+        except UnicodeDecodeError:
+            return display_name(text)
+    return text
 
 
 def _counts(value: object) -> dict[str, int] | None:
@@ -147,7 +142,7 @@ def _counts(value: object) -> dict[str, int] | None:
         if not isinstance(pairs, dict):
             raise ValueError("not an object")
         counts = {str(name): _count(number) for name, number in pairs.items() if number is not None}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Unreadable("bad_row", "The manifest's counts are not a JSON object of whole numbers.") from error
     return counts
 

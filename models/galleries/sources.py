@@ -5,27 +5,19 @@ The listing is frozen before the first image is read, so that a folder that chan
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from models.galleries.places import Unreadable, inside, read_file, unreadable
+from models.galleries.places import Unreadable, read_file
 
-Labels = Literal["auto", "folders", "none"]
-
-SPLITS: Final = ("train", "val", "test")
-# Looked at by name only to leave out what nobody means as a picture; what a file is, its bytes decide.
-SUFFIXES: Final = frozenset(
-    f".{name}"
-    for name in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "ppm", "pgm", "pbm", "pnm"),
-        *("tif", "tiff", "heic", "heif", "avif", "jp2", "j2k", "jxl", "psd", "svg", "ico", "eps", "fits", "tga"),
-        *("wmf", "raw", "dng", "cr2", "nef", "arw"),
-    )
-)
+PASSED_OVER: Final = {
+    "no_image": "files that are no images",
+    "hidden": "files or folders whose names begin with a dot",
+    "system_folder": "folders of a NAS or an operating system",
+}
 _PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
@@ -75,7 +67,11 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gets no row, and the reason."""
+    """A file or folder that gets no row, and the reason.
+
+    Where the reason is in PASSED_OVER nobody would have expected a row: a text file, a hidden one, a folder of some
+    program. These are counted; all others are listed as files left out.
+    """
 
     path: str
     reason: str
@@ -103,118 +99,6 @@ def display_name(name: str) -> str:
     except UnicodeEncodeError:
         return quote(os.fsencode(name), safe=_PLAIN)
     return name
-
-
-class FolderSource:
-    """The images below a folder: flat, nested, class folders, with or without train/val/test above them.
-
-    Folders reached by a symbolic link are not entered: inside the folder they are listed at their own place, outside
-    they are not part of it. That also ends link loops.
-    """
-
-    def __init__(self, root: Path, labels: Labels = "auto") -> None:
-        self.root = os.path.realpath(root)
-        self.labels = labels
-
-    def items(self) -> Iterator[Item | Skipped]:
-        """The images, labelled by their parent folder where the rule says so."""
-        labelled = self.labels == "folders" or (self.labels == "auto" and self._has_two_parents())
-        for found in self._walk():
-            if isinstance(found, Skipped):
-                yield found
-            else:
-                split, parent = _place(found.file)
-                label = display_name(parent) if labelled and parent is not None else None
-                yield Item(found.path, found.file, label, split, size=found.size, mtime_ns=found.mtime_ns)
-
-    def load(self, item: Item) -> bytes:
-        """The bytes of a listed file. Raises Unreadable, also where it was replaced by a link out of the folder."""
-        path = os.path.join(self.root, item.file)  # noqa: PTH118 (Path() would fold "./" and cost more than the read)
-        if not inside(path, [self.root]):
-            raise _outside()
-        return read_file(path, size=item.size, mtime_ns=item.mtime_ns)
-
-    def _has_two_parents(self) -> bool:
-        seen: set[str] = set()
-        for found in self._walk():
-            if isinstance(found, Item) and (parent := _place(found.file)[1]) is not None:
-                seen.add(parent)
-                if len(seen) == 2:
-                    return True
-        return False
-
-    def _walk(self) -> Iterator[Item | Skipped]:
-        """Every candidate, in the order of path bytes: a folder sorts as its name with a slash."""
-        top = os.fsencode(self.root) + b"/"
-        pending, links = [b""], set[bytes]()
-        while pending:
-            path = pending.pop()
-            if path and not path.endswith(b"/"):
-                found = self._file_now(os.fsdecode(path), path in links)
-                links.discard(path)
-                if found is not None:
-                    yield found
-                continue
-            try:
-                with os.scandir(top + path) as entries:
-                    names, linked = _sort_out(path, entries)
-            except OSError as error:
-                yield Skipped(
-                    display_name(os.fsdecode(path)), unreadable(error).reason, "The folder could not be read."
-                )
-                continue
-            links |= linked
-            pending.extend(sorted(names, reverse=True))
-
-    def _file_now(self, file: str, linked: bool) -> Item | Skipped | None:
-        """The file as it is now; None for a link to a folder inside."""
-        path = os.path.join(self.root, file)  # noqa: PTH118
-        try:
-            if linked and not inside(path, [self.root]):
-                raise _outside()
-            found = os.stat(path)  # noqa: PTH116
-        except OSError as error:
-            gone = unreadable(error)
-            return Skipped(display_name(file), gone.reason, gone.message)
-        except Unreadable as error:
-            return Skipped(display_name(file), error.reason, error.message)
-        if linked and stat.S_ISDIR(found.st_mode):
-            return None
-        return Item(display_name(file), file, size=found.st_size, mtime_ns=found.st_mtime_ns)
-
-
-def _outside() -> Unreadable:
-    return Unreadable("outside_root", "A link leads out of the folder.")
-
-
-def _sort_out(path: bytes, entries: Iterator["os.DirEntry[bytes]"]) -> tuple[list[bytes], set[bytes]]:
-    """The folders (with a slash) and candidate files of one folder, and which of them are links."""
-    names, links = list[bytes](), set[bytes]()
-    for entry in entries:
-        name = path + entry.name
-        if entry.name.startswith(b"."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            names.append(name + b"/")
-        elif entry.is_symlink():
-            if _is_candidate(entry.name) or entry.is_dir():
-                links.add(name)
-                names.append(name)
-        elif _is_candidate(entry.name) and entry.is_file():
-            names.append(name)
-    return names, links
-
-
-def _is_candidate(name: bytes) -> bool:
-    suffix = os.path.splitext(os.fsdecode(name))[1].lower()  # noqa: PTH122
-    return suffix == "" or suffix in SUFFIXES
-
-
-def _place(file: str) -> tuple[str | None, str | None]:
-    """Split and parent folder of a relative path."""
-    folders = file.split("/")[:-1]
-    split = folders.pop(0) if folders and folders[0] in SPLITS else None
-    return split, folders[-1] if folders else None
 
 
 class UploadSource:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.galleries.packs import Pack, PackRow
+from models.galleries.splits import split_of
 from models.probes.average_precision import IGNORED, Present
 
 Target = Literal["label", "labels", "counts"]
@@ -96,13 +97,16 @@ def _check(found: ProbeRows, least: int) -> None:
 def _target(known: Sequence[PackRow]) -> Target:
     """The target: counts where an image has several kinds of things, lists of words where labels are such lists, else
     labels.
+
+    They are such lists if every word of a label also occurs alone, as in VOC's manifests. The name of a class folder is
+    one label however many words it has: sea, lion and sea lion are three classes.
     """
     if any(row.counts and sum(value > 0 for value in row.counts.values()) > 1 for row in known):
         return "counts"
     labels = {row.label for row in known if row.label is not None}
     words = {word for label in labels if " " in label for word in label.split()}
-    alone = sum(word in labels for word in words)
-    return "labels" if words and 2 * alone >= len(words) else "label"
+    from_folders = all(row.label in row.path.split("/")[:-1] for row in known if row.label and " " in row.label)
+    return "labels" if words and words <= labels and not from_folders else "label"
 
 
 def _shown(row: PackRow, target: Target) -> dict[str, int] | None:
@@ -118,20 +122,22 @@ def _shown(row: PackRow, target: Target) -> dict[str, int] | None:
 
 def _parts(rows: Sequence[PackRow], present: Present) -> tuple[NDArray[np.bool_], NDArray[np.bool_], str]:
     """The training rows, the test rows, and how they were divided."""
-    splits = np.array([row.split or "" for row in rows])
+    splits = np.array([split_of(row.split or "") or row.split or "" for row in rows])
     learns, tests = np.isin(splits, TRAINING), splits == TEST
     if not tests.any() and (splits == "val").any():
         learns, tests = splits == "train", splits == "val"
     if learns.any() and tests.any():
         names = sorted({str(name) for name in splits[learns]})
         return learns, tests, f"its own splits: {' and '.join(names)} to learn from, {splits[tests][0]} to test"
+    unknown = sorted({str(name) for name in splits} - {"", *TRAINING, TEST})
+    ignored = f"; its splits {', '.join(unknown[:5])} are not train, val or test, and were ignored" if unknown else ""
     sources = Counter(row.source for row in rows)
     if None not in sources and len(sources) >= 2 * HELD_OUT:
         learns = np.array([_learns(_digest(row.source or "")) for row in rows])
         if all(((present[side] == 1).any(axis=0)).all() for side in (learns, ~learns)):
-            return learns, ~learns, "one picture in four held out, by a hash of its name"
+            return learns, ~learns, f"one picture in four held out, by a hash of its name{ignored}"
     learns = np.array([_learns(row.sha256) for row in rows])
-    return learns, ~learns, "one image in four held out, by a hash of its file"
+    return learns, ~learns, f"one image in four held out, by a hash of its file{ignored}"
 
 
 def _digest(text: str) -> str:

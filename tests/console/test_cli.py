@@ -136,6 +136,8 @@ def test_a_file_that_is_no_source_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(BadQuery, match=r"neither a folder nor"):
         run("import", tmp_path / "notes.txt", "--workspace", tmp_path / "w")
+    with pytest.raises(NotFound, match=r"There is no folder and no file .*photos\.csv"):
+        run("import", tmp_path / "photos.csv", "--workspace", tmp_path / "w")
 
 
 def test_a_clone_without_the_sample_checkpoint_still_has_a_demo(

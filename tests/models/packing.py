@@ -19,6 +19,7 @@ def pack_of(
     rows: int,
     *,
     first: int = 0,
+    path: Callable[[int], str | None] = nothing,
     label: Callable[[int], str | None] = nothing,
     source: Callable[[int], str | None] = nothing,
     split: Callable[[int], str | None] = nothing,
@@ -34,7 +35,7 @@ def pack_of(
         image = store_image(sink.getvalue())
         drawn = scene(row)
         known = PackRow(
-            path=f"{row:05d}.jpg",
+            path=path(row) or f"{row:05d}.jpg",
             label=label(row),
             split=split(row),
             counts=counts(row),

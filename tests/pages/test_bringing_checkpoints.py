@@ -231,7 +231,7 @@ def test_from_a_file_to_its_filters_in_a_browser(
     tab.goto("/checkpoints")
     tab.get_by_role("link", name="Bring a checkpoint").first.click()
     tab.set_input_files("#weights-file", str(path))  # sent at once
-    tab.wait_for_url("**/inspections/*")
+    tab.wait_for_url("**/inspections/*", timeout=120_000)  # the reader may still be importing torch
     expect(tab.locator("#what")).to_contain_text("44 of 44 tensors matched")
     expect(tab.locator("#filters img")).to_be_visible()
     tab.get_by_text("-1 to 1", exact=True).click()

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -21,11 +22,12 @@ import numpy.typing as npt
 from app.jobs.context import JobContext, JobFailed
 from models import atomic
 from models.countables.source import CountablesSource
+from models.galleries.folders import FolderSource
 from models.galleries.images import StoredImage
 from models.galleries.intake import pack_row, stored
 from models.galleries.manifests import ManifestSource
 from models.galleries.packs import MANIFEST, SHARD_ROWS, Pack, PackDamaged, PackRow, Shard, write_manifest, write_shard
-from models.galleries.sources import FolderSource, ImageSource, Item, Skipped, UploadSource
+from models.galleries.sources import PASSED_OVER, ImageSource, Item, Skipped, UploadSource
 from models.samples.photos import SampleSource
 
 LISTING: Final = "listing.jsonl"
@@ -144,13 +146,16 @@ def _resumable(job: JobContext, progress: ImportState | None) -> ImportState | N
 
 def _freeze(job: JobContext, source: ImageSource) -> ImportState:
     """Write the listing to the job's state, so that later changes of the source cannot renumber rows."""
-    progress = ImportState()
+    progress, passed_over = ImportState(), Counter[str]()
     if (job.output / MANIFEST).exists():
         progress.base = list(Pack.open(job.output).shards)
         progress.base_skipped_bytes = _size(job.output / SKIPPED)
     with (job.state / LISTING).open("w", encoding="utf-8") as lines, (job.state / SKIPPED).open("w") as skipped:
         for found in source.items():
             if isinstance(found, Skipped):
+                if found.reason in PASSED_OVER:
+                    passed_over[found.reason] += 1
+                    continue
                 skipped.write(found.to_json() + "\n")
                 progress.skipped += 1
             else:
@@ -163,7 +168,8 @@ def _freeze(job: JobContext, source: ImageSource) -> ImportState:
             os.fsync(stream.fileno())
     progress.skipped_bytes = _size(job.state / SKIPPED)
     progress.save(job.state)  # last, because a new attempt then trusts the listing
-    job.log(f"{progress.items} images listed, {progress.skipped} files left out")
+    others = "".join(f", {count} {PASSED_OVER[reason]}" for reason, count in passed_over.items())
+    job.log(f"{progress.items} images listed, {progress.skipped} files left out{others}")
     return progress
 
 

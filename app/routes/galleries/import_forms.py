@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from app.jobs.records import JobRecord
 from app.routes.galleries.import_preview import Looked
@@ -17,6 +18,16 @@ LABELS = (
 )
 SPLITS = (("both", "train and test in turn"), ("train", "train only"), ("test", "test only"))
 SENT_ON = ("kind", "path", "labels", "name")  # fields of the form that an import keeps after a look at the folder
+NAMED = 6  # classes, splits and columns that a preview names
+REASONS = {
+    "no_image": "no images",
+    "hidden": "hidden: the name begins with a dot",
+    "system_folder": "folders of a NAS or an operating system",
+    "outside_root": "leads out of the folders that may be imported from",
+    "missing": "not there",
+    "no_permission": "may not be read",
+    "bad_row": "rows that cannot be understood",
+}
 STOPPED = ("failed", "cancelled", "blocked")
 
 
@@ -67,6 +78,8 @@ class ImportPreview:
     fits: bool
     unread_title: str
     unread: Sequence[Unread]
+    left_out_title: str
+    left_out: Sequence[tuple[str, str]]  # reason with its number, and some paths
     images: int
     action: str
     fields: Sequence[tuple[str, str]]
@@ -136,6 +149,11 @@ def import_preview(looked: Looked, given: Mapping[str, str], action: str) -> Imp
         fits=found.fits,
         unread_title=f"{count(found.unread_count, 'unreadable file')} in the sample",
         unread=found.unread,
+        left_out_title=f"{number(sum(one.count for one in found.left_out))} left out",
+        left_out=[
+            (f"{REASONS.get(one.reason, one.reason)}: {number(one.count)}", ", ".join(one.examples))
+            for one in found.left_out
+        ],
         images=found.images,
         action=action,
         fields=[(name, given[name]) for name in SENT_ON if given.get(name)],
@@ -148,14 +166,32 @@ def _stats(found: Preview, scan_bytes: int | None) -> list[PreviewStat]:
     more = "" if found.whole else "more than "
     scan = f"; a scan takes {file_size(scan_bytes)} more" if scan_bytes else ""
     rate = f"{number(found.rate, 2)} images/s, measured on the sample" if found.rate else "not measured"
-    left_out = f"; {count(found.left_out, 'file')} left out by the listing" if found.left_out else ""
     source = f"{file_size(found.source_bytes)} in {count(found.folders, 'folder')}"
     return [
         PreviewStat("Images", f"{more}{number(found.images)}", source),
         PreviewStat("Disk needed", file_size(found.disk), f"{file_size(found.free)} free{scan}"),
         PreviewStat("Time to import", duration(found.seconds), rate),
-        PreviewStat("Unreadable", f"{number(found.unread_count)} of {found.sampled}", f"of the sample{left_out}"),
+        PreviewStat("Unreadable", f"{number(found.unread_count)} of {found.sampled}", "of the sample"),
+        _facet("Labels", "class", "classes", found.labels),
+        _facet("Splits", "split", "splits", found.splits),
+        *_columns(found),
     ]
+
+
+def _facet(title: str, one: str, several: str, counts: Mapping[str, int]) -> PreviewStat:
+    """How many classes or splits the images will have, and the largest of them."""
+    named = ", ".join(f"{name} {number(images)}" for name, images in islice(counts.items(), NAMED))
+    more = ", …" if len(counts) > NAMED else ""
+    return PreviewStat(title, count(len(counts), one, several) if counts else "none", named + more)
+
+
+def _columns(found: Preview) -> list[PreviewStat]:
+    if found.columns is None:
+        return []
+    ignored = ", ".join(found.columns.ignored[:NAMED])
+    repeated = f"; {count(found.repeated, 'row')} repeat a path" if found.repeated else ""
+    used = ", ".join(found.columns.used)
+    return [PreviewStat("Columns used", used, (f"ignored: {ignored}" if ignored else "none is ignored") + repeated)]
 
 
 def import_job(job: JobRecord, settings: Settings) -> GalleryJob:

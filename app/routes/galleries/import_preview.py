@@ -1,6 +1,7 @@
 """What an import would bring, before it is begun: as JSON, and for the page of galleries."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -15,6 +16,8 @@ from app.services.services import Services
 from app.web.responses import Json
 
 router = APIRouter()
+
+SHOWN = 1000  # labels in the JSON, the most frequent ones
 
 
 class PreviewParams(BaseModel):
@@ -84,7 +87,11 @@ def looked_json(looked: Looked) -> dict[str, object]:
         "images": found.images,
         "complete": found.whole,
         "folders": found.folders,
-        "left_out": found.left_out,
+        "labels": dict(islice(found.labels.items(), SHOWN)),
+        "splits": dict(found.splits),
+        "columns": None if found.columns is None else vars(found.columns),
+        "repeated": found.repeated,
+        "left_out": [vars(one) for one in found.left_out],
         "source_bytes": found.source_bytes,
         "sampled": found.sampled,
         "unreadable_in_sample": found.unread_count,

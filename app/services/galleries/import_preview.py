@@ -7,7 +7,8 @@ preview says where it did not see everything.
 import base64
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +16,20 @@ from typing import Final
 
 from app.services.jobs.submissions.import_images import FolderFrom, GallerySource, ManifestFrom, checked
 from app.settings import Settings
+from models.galleries.folders import FolderSource
 from models.galleries.images import StoredImage
 from models.galleries.intake import stored
-from models.galleries.manifests import BadManifest, ManifestSource
-from models.galleries.sources import FolderSource, ImageSource, Item, Skipped
+from models.galleries.manifest_tables import BadManifest
+from models.galleries.manifests import ManifestColumns, ManifestSource, columns_of
+from models.galleries.sources import ImageSource, Item, Skipped
 
+LAYOUT: Final = 0.4  # seconds for learning from the names of folders what classes there are
 LISTING: Final = 1.2  # seconds for listing
 SAMPLING: Final = 0.7  # seconds for reading a sample
 SAMPLE: Final = 48  # files that are read, spread over the listing
 PICTURES: Final = 8
 NAMED: Final = 8  # unreadable files that are named
+EXAMPLES: Final = 3  # of files left out for one reason
 ROW_BYTES: Final = 600  # of metadata a row, next to its two pictures
 
 
@@ -37,20 +42,34 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """How many files or folders an import leaves out for one reason, with some of their paths."""
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Preview:
     """What an import would add, as far as two seconds are enough to find out.
 
-    `images` is the number of listed files, `whole` says whether these are all; `left_out` files are none that could be
-    imported. `sampled` of the images were read as an import reads them, and `unread_count` of those could not be read;
-    `unread` names some. `rate` is in images a second, measured on the sample, None where no image could be read. `disk`
-    is the need of all `images` in bytes, None like `rate`; `free` is the free space. `pictures` are thumbnails as
-    `data:` addresses.
+    `images` is the number of listed files, `whole` says whether these are all. `labels` and `splits` count the listed
+    images by label and by split, the most frequent first. `columns` are those of a manifest, and `repeated` is how many
+    of its rows name a file that an earlier row names. `left_out` is what would get no row. `sampled` of the images were
+    read as an import reads them, and `unread_count` of those could not be read; `unread` names some. `rate` is in
+    images a second, measured on the sample, None where no image could be read. `disk` is the need of all `images` in
+    bytes, None like `rate`; `free` is the free space. `pictures` are thumbnails as `data:` addresses.
     """
 
     images: int
     whole: bool
     folders: int
-    left_out: int
+    labels: Mapping[str, int]
+    splits: Mapping[str, int]
+    columns: ManifestColumns | None
+    repeated: int
+    left_out: tuple[LeftOut, ...]
     source_bytes: int
     sampled: int
     unread: tuple[Unread, ...]
@@ -79,13 +98,15 @@ def preview(settings: Settings, source: GallerySource) -> Preview | None:
     allowed = checked(settings, source)
     match allowed:
         case FolderFrom():
-            opened: ImageSource = FolderSource(Path(allowed.path), "none")
+            opened: ImageSource = FolderSource(Path(allowed.path), allowed.labels, patience=LAYOUT)
+            columns = None
         case ManifestFrom():
             opened = ManifestSource(Path(allowed.path), settings.roots)
+            columns = columns_of(Path(allowed.path))
         case _:
             return None
     listing = _listed(opened)
-    return _sampled(opened, listing, shutil.disk_usage(settings.workspace).free)
+    return _sampled(opened, listing, columns, shutil.disk_usage(settings.workspace).free)
 
 
 @dataclass(frozen=True)
@@ -112,7 +133,7 @@ def _listed(source: ImageSource) -> _Listing:
     return _Listing(tuple(items), tuple(left_out), True)
 
 
-def _sampled(source: ImageSource, listing: _Listing, free: int) -> Preview:
+def _sampled(source: ImageSource, listing: _Listing, columns: ManifestColumns | None, free: int) -> Preview:
     """Read some of the files, spread over the listing, as an import would."""
     chosen = _spread(listing.items)
     began = time.monotonic()
@@ -128,7 +149,11 @@ def _sampled(source: ImageSource, listing: _Listing, free: int) -> Preview:
         images=len(listing.items),
         whole=listing.whole,
         folders=len({item.file.rpartition("/")[0] for item in listing.items}),
-        left_out=len(listing.left_out),
+        labels=_counted(item.label for item in listing.items),
+        splits=_counted(item.split for item in listing.items),
+        columns=columns,
+        repeated=0 if columns is None else len(listing.items) - len({item.file for item in listing.items}),
+        left_out=_reasons(listing.left_out),
         source_bytes=sum(item.size or 0 for item in listing.items),
         sampled=sampled,
         unread=tuple(unread[:NAMED]),
@@ -138,6 +163,17 @@ def _sampled(source: ImageSource, listing: _Listing, free: int) -> Preview:
         free=free,
         pictures=tuple(_address(image.thumb) for image in read[:: max(1, len(read) // PICTURES)][:PICTURES]),
     )
+
+
+def _counted(values: Iterable[str | None]) -> dict[str, int]:
+    return dict(Counter(value for value in values if value is not None).most_common())
+
+
+def _reasons(left_out: Iterable[Skipped]) -> tuple[LeftOut, ...]:
+    paths: dict[str, list[str]] = {}
+    for skipped in left_out:
+        paths.setdefault(skipped.reason, []).append(skipped.path)
+    return tuple(LeftOut(reason, len(found), tuple(found[:EXAMPLES])) for reason, found in paths.items())
 
 
 def _until(source: ImageSource, items: Sequence[Item], end: float) -> Iterator[tuple[Item, StoredImage | Skipped]]:

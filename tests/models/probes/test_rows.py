@@ -65,6 +65,28 @@ def test_lists_of_classes_are_several_and_a_class_of_two_words_is_one(tmp_path: 
     assert not words.several and words.classes == ("gas pump", "golf ball")
 
 
+def test_the_names_of_class_folders_are_single_labels_whatever_words_they_share(tmp_path: Path) -> None:
+    names = ("sea", "lion", "sea lion")
+
+    def name(row: int) -> str:
+        return names[row % 3]
+
+    split = {"split": lambda row: "test" if row < 6 else "train"}
+    folders = chosen(tmp_path / "a", 18, name, path=lambda row: f"data/{name(row)}/{row}.png", **split)
+    assert not folders.several and folders.classes == ("lion", "sea", "sea lion")
+    flat = chosen(tmp_path / "b", 18, name, path=lambda row: f"images/{row}.png", **split)
+    assert flat.several and flat.classes == ("lion", "sea")  # a manifest's: every word is also a label by itself
+    partly = chosen(tmp_path / "c", 18, lambda row: ("sea", "sea lion")[row % 2], **split)
+    assert not partly.several and partly.classes == ("sea", "sea lion")
+
+
+def test_words_for_splits_are_known_in_any_case_and_unknown_ones_are_named(tmp_path: Path) -> None:
+    known = chosen(tmp_path / "a", 24, of_two, split=lambda row: "Testing" if row < 6 else "TRAINING")
+    assert known.test.tolist() == list(range(6)) and "its own splits" in known.part
+    unknown = chosen(tmp_path / "b", 60, of_two, split=lambda row: f"fold-{row % 2}")
+    assert unknown.part.endswith("; its splits fold-0, fold-1 are not train, val or test, and were ignored")
+
+
 def test_counts_of_several_kinds_are_classes_and_255_is_ignored(tmp_path: Path) -> None:
     counts = ({"cat": 2, "dog": 0}, {"dog": 1, "cat": 255}, {"cat": 1, "dog": 3})
     found = chosen(

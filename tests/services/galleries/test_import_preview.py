@@ -47,7 +47,41 @@ def test_a_manifest_is_looked_at_too(settings: Settings, tmp_path: Path) -> None
     (folder / "list.csv").write_text("path\nbeach/photo-000.jpg\nforest/gone.jpg\n")
     settings.workspace.mkdir()
     found = preview(settings, ManifestFrom(kind="manifest", path=str(folder / "list.csv")))
-    assert found is not None and (found.images, found.left_out) == (1, 1)
+    assert found is not None and found.images == 1
+    assert [(one.reason, one.count, one.examples) for one in found.left_out] == [("missing", 1, ("forest/gone.jpg",))]
+
+
+def test_classes_splits_and_what_is_left_out_are_told_before_anything_is_imported(
+    client: Client, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for split, count in (("Train", 8), ("valid", 4)):
+        write_photos(folder / split, count)
+    (folder / "Train" / "beach" / "boxes.txt").write_text("0 0 1 1")
+    (folder / "Train" / ".cache").mkdir()
+    (folder / "@eaDir").mkdir()
+    told = client.post("/api/import-preview", json={"source": {"kind": "folder", "path": str(folder)}}).json()
+    assert told["labels"] == {"beach": 3, "forest": 3, "night": 3, "street": 3}
+    assert told["splits"] == {"train": 8, "val": 4} and told["columns"] is None
+    reasons = {one["reason"]: (one["count"], one["examples"]) for one in told["left_out"]}
+    assert reasons == {
+        "no_image": (1, ["Train/beach/boxes.txt"]),
+        "hidden": (1, ["Train/.cache"]),
+        "system_folder": (1, ["@eaDir"]),
+    }
+    page = client.get(f"/galleries?path={folder}").text
+    assert "4 classes" in page and "train 8, val 4" in page and "3 left out" in page and "boxes.txt" in page
+
+
+def test_the_columns_of_a_manifest_and_its_repeated_rows_are_told(client: Client, tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos", 3)
+    lines = ["Path; LABEL ;Split;note", *(f"beach/photo-000.jpg;{name};Train;x" for name in ("cat", "dog"))]
+    (folder / "list.csv").write_text("\n".join(lines))
+    told = client.post("/api/import-preview", json={"source": {"kind": "manifest", "path": str(folder / "list.csv")}})
+    assert told.json()["columns"] == {"used": ["Path", " LABEL ", "Split"], "ignored": ["note"]}
+    assert (told.json()["repeated"], told.json()["splits"]) == (1, {"train": 2})
+    page = client.get(f"/galleries?kind=manifest&path={folder / 'list.csv'}").text
+    assert "ignored: note; 1 row repeat" in page
 
 
 def test_there_is_nothing_to_look_at_in_the_sample(settings: Settings) -> None:

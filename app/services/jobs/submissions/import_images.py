@@ -18,7 +18,8 @@ from app.services.slugs import slug_of
 from app.settings import Settings
 from app.store.engine import Store
 from app.store.tables import GalleryRow, JobRow
-from models.galleries.manifests import BadManifest, check_manifest
+from models.galleries.manifest_tables import BadManifest
+from models.galleries.manifests import check_manifest
 
 MAX_PATH = 4096
 UPLOADS = "inputs"  # folder of the workspace where uploaded files wait for their import
