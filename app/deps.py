@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException
 
 from app.failures import BadQuery, BadRequest, WrongType
 from app.services.services import Services
 from app.settings import Settings
+from app.web.file_names import NamedParts
 
 MAX_ID = 2**63 - 1
 MAX_NAME = 200  # characters of a slug or a label in a query
@@ -75,8 +77,7 @@ class ImageQueryReader:
     async def __call__(self, request: Request) -> ImageQuery:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type == "multipart/form-data":
-            async with request.form(max_files=8, max_fields=8) as form:
-                return await self._from_form(form)
+            return await self._from_parts(request)
         if content_type == "application/json":
             return self._from_json(await request.body())
         if not content_type and not await request.body():
@@ -86,6 +87,16 @@ class ImageQueryReader:
     @property
     def _json_sources(self) -> str:
         return " or ".join(f"`{name}`" for name in ("row", "vector") if name in self.fields)
+
+    async def _from_parts(self, request: Request) -> ImageQuery:
+        try:
+            form = await NamedParts(request.headers, request.stream(), max_files=8, max_fields=8).parse()
+        except (MultiPartException, KeyError):
+            raise BadRequest("malformed_form", "The multipart body cannot be parsed.") from None
+        try:
+            return await self._from_form(form)
+        finally:
+            await form.close()
 
     async def _from_form(self, form: FormData) -> ImageQuery:
         unknown = sorted(set(form) - {"file", *(set(self.fields) & {"box"})})

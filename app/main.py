@@ -130,7 +130,7 @@ def _middleware(settings: Settings, requests: Requests) -> list[Middleware]:
         Middleware(AllowedHosts, names=settings.host_names),
         Middleware(PathRedirects),
         Middleware(BasePath, base_path=settings.base_path),
-        Middleware(SameOrigin),
+        Middleware(SameOrigin, names=settings.allowed_hosts),
         *guard,
         Middleware(Admission),
         Middleware(BodyLimit, weights=settings.checkpoint_bytes),

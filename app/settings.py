@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+PART_SAFE = "@:!$&'()*+,;=~"  # in a part of a path, besides letters, digits and -._
 URL_SAFE = "/?&=:,%~+-._!$'()*;@#"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -77,7 +78,8 @@ class Settings(BaseSettings):
     @classmethod
     def _tidy_base_path(cls, value: str) -> str:
         parts = [part for part in value.strip().split("/") if part]
-        return "".join(f"/{part}" for part in parts)
+        encoded = (part if "%" in part else quote(part, safe=PART_SAFE) for part in parts)  # as the proxy spells it
+        return "".join(f"/{part}" for part in encoded)
 
     @property
     def checkpoint_bytes(self) -> int:

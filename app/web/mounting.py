@@ -1,6 +1,6 @@
 """Lets the application run behind a proxy: under a base path that the proxy may strip or keep, and behind TLS."""
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +11,7 @@ class BasePath:
 
     def __init__(self, app: ASGIApp, base_path: str) -> None:
         self.app = app
-        self.base_path = base_path
+        self.base_path = unquote(base_path)  # the paths of requests are decoded already
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.base_path:

@@ -20,6 +20,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.failures import BadQuery, BadRequest, WrongType
 from app.known_errors import FULL, disk_full
+from app.web.file_names import with_plain_name
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -172,7 +173,7 @@ class _Form:
         self._value.clear()
 
     def _open(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        _, options = parse_options_header(with_plain_name(self._headers.get(b"content-disposition", b"")))
         filename = options.get(b"filename")
         name = options.get(b"name", b"").decode("utf-8", "replace")
         part = self._part = _Part(name, None if filename is None else display_name(filename))

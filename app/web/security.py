@@ -93,13 +93,15 @@ class AllowedHosts:
 class SameOrigin:
     """Lets a request that may change something pass only from our own pages, or from no page at all.
 
-    With an Origin, its host and port must be those of the Host header; `null` is refused. With Sec-Fetch-Site, it must
-    be same-origin or none. A request with neither comes from a program, as browsers always send one of them across
-    sites. Event streams are held to the same rule, as they are long-lived and cost a connection.
+    With an Origin, its host and port must be those of the Host header, or its host one of `names`, by which a proxy is
+    reached that passes on another Host; `null` is refused. With Sec-Fetch-Site, it must be same-origin or none. A
+    request with neither comes from a program, as browsers always send one of them across sites. Event streams are held
+    to the same rule, as they are long-lived and cost a connection.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
         self.app = app
+        self.names = {name.lower().strip("[]") for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,12 +109,14 @@ class SameOrigin:
         headers = Headers(scope=scope)
         guarded = scope["method"] not in SAFE_METHODS or "text/event-stream" in headers.get("accept", "")
         if guarded and not self._ours(headers):
-            message = "Requests from other sites are refused. Use Tessera's own pages, or a program."
+            message = (
+                "Requests from other sites are refused. Behind a proxy, let it pass on the Host header as the browser "
+                "sent it, or name the public host in TESSERA_ALLOWED_HOSTS."
+            )
             return await answer(scope, 403, "cross_origin", message)(scope, receive, send)
         await self.app(scope, receive, send)
 
-    @staticmethod
-    def _ours(headers: Headers) -> bool:
+    def _ours(self, headers: Headers) -> bool:
         origins, site = headers.getlist("origin"), headers.get("sec-fetch-site")
         if len(origins) > 1 or site not in (None, "same-origin", "none"):
             return False
@@ -121,7 +125,10 @@ class SameOrigin:
         scheme, _, netloc = origins[0].lower().partition("://")
         if scheme not in _DEFAULT_PORTS or not netloc:
             return False
-        return _with_port(netloc, scheme) == _with_port(headers["host"].lower(), scheme)
+        origin = _with_port(netloc, scheme)
+        if origin is None:
+            return False
+        return origin[0].strip("[]") in self.names or origin == _with_port(headers["host"].lower(), scheme)
 
 
 def _with_port(host: str, scheme: str) -> tuple[str, str] | None:

@@ -86,6 +86,21 @@ def test_an_origin_may_leave_its_default_port_out(client: Client) -> None:
     assert client.post("/start/sample", headers=headers).status_code == 303
 
 
+def test_behind_a_proxy_the_public_name_is_ours_whatever_host_and_port_it_passes_on(
+    settings: Settings, client_for: Clients
+) -> None:
+    client = client_for(settings.model_copy(update={"allowed_hosts": ("Lab.Example.org",)}))
+    for host in ("127.0.0.1:8642", "lab.example.org", "lab.example.org:8642"):
+        for origin in ("https://lab.example.org", "https://lab.example.org:8443", "http://LAB.example.org"):
+            headers = {"host": host, "origin": origin, "sec-fetch-site": "same-origin"}
+            assert client.post("/start/sample", headers=headers).status_code == 303, (host, origin)
+    for origin in ("https://evil.example", "https://lab.example.org.evil.example", "http://localhost:3000"):
+        refused = client.post("/start/sample", headers={"host": "lab.example.org", "origin": origin})
+        assert refused.status_code == 403 and "TESSERA_ALLOWED_HOSTS" in refused.text
+    sibling = {"host": "lab.example.org", "origin": "https://lab.example.org:9", "sec-fetch-site": "same-site"}
+    assert client.post("/start/sample", headers=sibling).status_code == 403
+
+
 def test_a_link_from_another_site_opens_the_page(client: Client) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", **BROWSER}
     assert client.get("/", headers=headers).status_code == 200
@@ -217,3 +232,16 @@ def test_no_path_leads_out_of_its_place(client: Client, place: str, path: str) -
     answer = client.get(place + path, follow_redirects=True)
     assert answer.status_code in (404, 422), answer.text[:200]
     assert "root:" not in answer.text
+
+
+JUPYTER = ("/user/jo%40example.org/proxy/8714", "/user/jo@example.org/proxy/8714")
+
+
+@pytest.mark.parametrize("spelled", JUPYTER)
+@pytest.mark.parametrize("asked", [f"{path}/api" for path in (*JUPYTER, "")])
+def test_a_base_path_is_the_same_however_it_is_encoded(
+    settings: Settings, client_for: Clients, spelled: str, asked: str
+) -> None:
+    client = client_for(Settings(**{**settings.model_dump(), "base_path": spelled}))
+    assert client.get(asked).status_code == 200
+    assert client.get(asked.removesuffix("/api") + "/galleries", headers=BROWSER).status_code == 200

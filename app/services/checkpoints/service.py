@@ -256,7 +256,7 @@ class CheckpointsService:
 
     def _free_output(self, name: str) -> Output:
         """A slug made from the name that no checkpoint and no unfinished job has, with its folder."""
-        slug = slug_of(name)
+        slug = slug_of(name, noun="checkpoint")
         slug = f"{slug}-checkpoint" if slug in RESERVED else slug
         with self._store.read() as session:
             return table.free_output(session, Output("checkpoint", slug, f"checkpoints/{slug}"))

@@ -128,11 +128,14 @@ class GalleriesService:
 
         Raises Conflict where a gallery of another source has the name.
         """
-        slug, source = slug_of(new.name), checked(self._settings, new.source)
+        slug, source = slug_of(new.name, noun="gallery"), checked(self._settings, new.source)
         existing = self.find(slug)
         if existing is None:
             job, created = self._jobs.submit("import", new.model_dump(exclude_none=True))
             return Submitted(self.get(slug), job, created)
+        if existing.name.casefold() != new.name.strip().casefold():
+            message = f"The name is too like that of the gallery {existing.name!r}: both would have the address {slug}."
+            raise Conflict("gallery_exists", message)
         if existing.source != source.model_dump(exclude_none=True) or existing.job_id is None:
             raise Conflict(
                 "gallery_exists", f"There is a gallery {slug} with another source. Choose another name, or add to it."

@@ -110,7 +110,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
 
 
 def _create(settings: Settings, new: NewGallery) -> PreparedJob:
-    slug = slug_of(new.name)
+    slug = slug_of(new.name, noun="gallery")
     source = checked(settings, new.source)
 
     def register(session: Session, job_id: int, output: Output) -> None:
