@@ -32,6 +32,28 @@ def test_hog_is_a_checkpoint_that_learned_nothing(web: httpx.Client, hog: str) -
 
 
 @pytest.mark.torch
+def test_what_only_a_network_can_do_is_refused_before_it_is_queued(
+    web: httpx.Client,
+    workspace: Workspace,
+    hog: str,  # noqa: ARG001
+) -> None:
+    before = web.get("/api/jobs").json()["jobs"]
+    for kind, more in (
+        ("probe", {}),
+        ("sanity", {}),
+        ("export", {"format": "pth"}),
+        ("export", {"format": "rescaled"}),
+    ):
+        spec = {"checkpoint": "hog", **({"gallery": workspace.gallery} if kind != "export" else {}), **more}
+        refused = web.post("/api/jobs", json={"kind": kind, "spec": spec})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "no_network"), kind
+        assert "no network to" in refused.json()["error"]["message"]
+    assert web.get("/api/jobs").json()["jobs"] == before
+    page = web.get("/checkpoints/hog").text
+    assert "Scan it" in page and "/start/export" not in page and "/start/sanity" not in page and "#probe" not in page
+
+
+@pytest.mark.torch
 def test_a_scan_of_hog_holds_what_hog_says(web: httpx.Client, workspace: Workspace, hog: str) -> None:
     glyph = web.get("/api/checkpoints/hog/glyphs", params={"gallery": workspace.gallery, "row": 7}).json()
     stored = ScanReader(workspace.path / "scans" / hog).embedding("hog", 7)

@@ -111,9 +111,9 @@ class CheckpointContext(PageContext):
     `here` is its address, `others` are the (slug, name) of other checkpoints, and `puzzle` is the address of the page
     that asks it puzzles of its task, empty if its task has none. `has_trunk`: it has layers with maps; `has_counts`: it
     has a counting head; `probed`: it has layers that can be probed; `filters_only`: it consists of first filters and
-    cannot be run. `images` is the number of images that most measures are over, None if it is not known. `reads`: the
-    table says how each layer is read, as it does for foreign checkpoints. `sanity` is the verdict with its colour, None
-    if there was no check.
+    cannot be run; `checkable`: it is a network whose features can be checked. `images` is the number of images that
+    most measures are over, None if it is not known. `reads`: the table says how each layer is read, as it does for
+    foreign checkpoints. `sanity` is the verdict with its colour, None if there was no check.
     """
 
     template: ClassVar[str] = "checkpoint.html"
@@ -126,6 +126,7 @@ class CheckpointContext(PageContext):
     has_counts: bool
     probed: bool
     filters_only: bool
+    checkable: bool
     puzzle: str
     counts: CountsCard | None
     tested: TrainedTested

@@ -24,6 +24,7 @@ from app.web.formats import number, percent, timestamp
 from app.web.frame import PageContext
 from app.web.templating import page
 from models.card import Card, LayerCard
+from models.descriptors import DESCRIPTORS
 from models.recipes import RECIPES
 from models.sanity.report import Sanity
 
@@ -56,7 +57,7 @@ def show_card(request: Request, services: Services, checkpoint: OpenCheckpoint, 
     sources, tables = services.evaluations.sources(checkpoint), services.evaluations.tables()
     source = chosen(sources, on)
     view, here = card_view(card), settings.url(f"/checkpoints/{record.slug}")
-    checked = check_on(record, None)
+    checked, network = check_on(record, None), card.architecture not in DESCRIPTORS
     return page(
         request,
         CheckpointContext(
@@ -67,8 +68,9 @@ def show_card(request: Request, services: Services, checkpoint: OpenCheckpoint, 
             is_hog=card.architecture == "hog",
             has_trunk=bool(card.trunk_layers),
             has_counts=card.has_counts,
-            probed=bool(card.probed_layers),
+            probed=network and bool(card.probed_layers),
             filters_only=card.filters_only,
+            checkable=network and not card.filters_only,
             puzzle=settings.url(f"/tasks/{card.task}?checkpoint={record.slug}") if card.task in RECIPES else "",
             counts=counts_card(sources, source, here) if card.has_counts else None,
             tested=tables.tested,
@@ -88,7 +90,7 @@ def show_card(request: Request, services: Services, checkpoint: OpenCheckpoint, 
             provenance=view.provenance,
             config=view.config,
             weights=_weights(record, card),
-            exports=export_rows(record, () if card.filters_only else offers(record), settings),
+            exports=export_rows(record, offers(record) if network and not card.filters_only else (), settings),
         ),
     )
 

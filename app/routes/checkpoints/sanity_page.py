@@ -10,6 +10,7 @@ from app.settings import Settings
 from app.web.formats import count, number, percent
 from app.web.frame import PageContext
 from models.card import Card
+from models.descriptors import DESCRIPTORS
 from models.sanity.report import LayerRange, Sanity, Share, Variant, Verdict
 
 TONES: dict[Verdict, str] = {"good": "good", "bad": "bad", "unknown": "warn"}
@@ -109,7 +110,7 @@ def sanity_context(
         json=settings.url(f"/api/checkpoints/{record.slug}/sanity"),
         checks=several if len(several) > 1 else [],
         check=None if found is None else _check(found, card, here),
-        galleries=[] if card.filters_only else galleries,
+        galleries=[] if card.filters_only or card.architecture in DESCRIPTORS else galleries,
     )
 
 

@@ -16,6 +16,7 @@ from app.services.similar_names import unknown
 from app.store.engine import Store
 from app.store.tables import CheckpointRow, GalleryRow, JobRow
 from models.card import Card, NotACheckpoint, read_card
+from models.descriptors import DESCRIPTORS
 from models.galleries.packs import Shard
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -80,6 +81,12 @@ def prepared_from(
         fingerprints={name: item.fingerprint for name, item in inputs.items()},
         keep_slug=keep_slug,
     )
+
+
+def must_be_network(card: Card | None, what_for: str) -> None:
+    """Raises BadQuery for a descriptor, which has no network to be used for that; None is not known yet."""
+    if card is not None and card.architecture in DESCRIPTORS:
+        raise BadQuery("no_network", f"{card.name} has no weights, so there is no network to {what_for}.")
 
 
 def gallery_input(session: Session, slug: str) -> Input:

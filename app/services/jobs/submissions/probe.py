@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.failures import BadQuery, Conflict
-from app.services.jobs.submissions.inputs import card_of, validated
+from app.services.jobs.submissions.inputs import card_of, must_be_network, validated
 from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
 from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
@@ -62,6 +62,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
     asked = validated(ProbeSpec, spec)
     pair = CheckpointAndGallery.find(store, asked)
     card = card_of(store, pair.checkpoint)
+    must_be_network(card, "probe; HOG and colours are in the table of every gallery already")
     if card is not None:
         asked = _fill(asked, card)
     protocol = Protocol.of(asked.model_dump(mode="json"))

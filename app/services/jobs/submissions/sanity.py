@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from app.failures import Conflict
-from app.services.jobs.submissions.inputs import card_of, validated
+from app.services.jobs.submissions.inputs import card_of, must_be_network, validated
 from app.services.jobs.submissions.pairs import CheckpointAndGallery, PairSpec
 from app.services.jobs.submissions.prepared import PreparedJob
 from app.settings import Settings
@@ -25,6 +25,7 @@ def prepare(store: Store, settings: Settings, spec: dict[str, Any]) -> PreparedJ
     asked = validated(SanitySpec, spec)
     pair = CheckpointAndGallery.find(store, asked)
     card = card_of(store, pair.checkpoint)
+    must_be_network(card, "check")
     if card is not None and card.filters_only:
         raise Conflict(
             "filters_only", f"Of {card.name} only the filters of the first layer are known: it cannot see images."
