@@ -30,15 +30,15 @@ _PLAIN: Final = {
     "builtins.set",
     "builtins.complex",
 }
+PATHS: Final = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+PATH_MODULES: Final = ("pathlib", "pathlib._local")  # the second is how Python 3.13 writes them
 # ... and what people keep beside their weights, which becomes plain values (see `stand_ins`).
 ALLOWED: Final = {
     "argparse.Namespace": "command-line arguments",
     "types.SimpleNamespace": "settings",
     "collections.defaultdict": "dict",
     "__builtin__.set": "set, as Python 2 wrote it",
-    "pathlib.PosixPath": "path, as text",
-    "pathlib.PurePosixPath": "path, as text",
-    "pathlib.WindowsPath": "path, as text",
+    **{f"{module}.{name}": "path, as text" for module in PATH_MODULES for name in PATHS},
     "numpy.dtype": "type of numbers",
     "numpy.ndarray": "array of numbers",
     "numpy.core.multiarray.scalar": "number",
@@ -123,20 +123,65 @@ def _length(stream: io.BytesIO) -> int:
     return 0
 
 
+STRINGS: Final = frozenset(
+    ("STRING", "SHORT_BINSTRING", "BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+)
+
+
+class _Strings:
+    """The stack and the memo of a pickle as far as they are strings: what STACK_GLOBAL takes its names from."""
+
+    _MARK: Final = object()
+
+    def __init__(self) -> None:
+        self._stack: list[object] = []
+        self._memo: dict[int, object] = {}
+
+    def last_two(self) -> list[str | None]:
+        """The two values on top of the stack, None for what is no string."""
+        return [value if isinstance(value, str) else None for value in ([None, None, *self._stack])[-2:]]
+
+    def apply(self, operation: pickletools.OpcodeInfo, argument: object) -> None:
+        """Do to the stack and the memo what the operation does."""
+        top = self._stack[-1] if self._stack else None
+        match operation.name:
+            case "MEMOIZE":
+                self._memo[len(self._memo)] = top
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self._memo[int(str(argument))] = top
+            case "GET" | "BINGET" | "LONG_BINGET":
+                self._stack.append(self._memo.get(int(str(argument))))
+            case "MARK":
+                self._stack.append(self._MARK)
+            case "DUP":
+                self._stack.append(top)
+            case _:
+                self._pop(operation)
+                pushed = argument if operation.name in STRINGS else None
+                self._stack += [pushed] * len(operation.stack_after)
+
+    def _pop(self, operation: pickletools.OpcodeInfo) -> None:
+        takes = operation.stack_before
+        if pickletools.markobject in takes:
+            while self._stack and self._stack.pop() is not self._MARK:
+                pass
+            takes = takes[: takes.index(pickletools.markobject)]
+        del self._stack[max(0, len(self._stack) - len(takes)) :]
+
+
 def _globals(pickle: bytes) -> list[str]:
     """Dotted names in the order they are asked for, as far as the pickle can be read."""
     found: dict[str, None] = {}
-    strings: list[str] = []
+    stack = _Strings()
     try:
         for operation, argument, _ in pickletools.genops(pickle):
             if operation.name in ("GLOBAL", "INST"):
                 found[str(argument).replace(" ", ".", 1)] = None
             elif operation.name == "STACK_GLOBAL":
-                found[".".join(strings[-2:]) or "an unnamed global"] = None
+                found[".".join(part or "?" for part in stack.last_two())] = None
             elif operation.name in ("EXT1", "EXT2", "EXT4"):
                 found[f"extension {argument}"] = None
-            elif isinstance(argument, str):
-                strings = [*strings[-3:], argument]
+            stack.apply(operation, argument)
             if len(found) > MAX_NAMES:
                 break
     except Exception:  # as above

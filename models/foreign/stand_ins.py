@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.foreign.pickles import PATH_MODULES, PATHS
+
 NUMBERS: Final = frozenset(
     f"{kind}{size}"
     for kind, sizes in {"f": "248", "i": "1248", "u": "1248", "c": ("8", "16")}.items()
@@ -83,9 +85,7 @@ STAND_INS: Final[dict[str, Callable[..., Any]]] = {
     "types.SimpleNamespace": types.SimpleNamespace,
     "collections.defaultdict": empty_dict,
     "__builtin__.set": values,
-    "pathlib.PosixPath": path_text,
-    "pathlib.PurePosixPath": path_text,
-    "pathlib.WindowsPath": path_text,
+    **{f"{module}.{name}": path_text for module in PATH_MODULES for name in PATHS},
     "numpy.dtype": NumberType,
     "numpy.ndarray": Array,
     "numpy.core.multiarray.scalar": number,
