@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N, for jobs and for the predictor")
     checkpoint_mb: int = Field(2048, ge=1, le=1 << 20, description="megabytes that a foreign file of weights may have")
+    decode_mb: int = Field(512, ge=64, le=1 << 20, description="megabytes for all images decoded at the same time")
     weights_mirror: str | None = Field(
         None, description="address of a folder from which published weights are fetched instead of the library's own"
     )

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ class Workspace:
         return cls(**{**found, "path": Path(found["path"]), "photos": Path(found["photos"])})
 
 
+@cache
 def photo(seed: int, width: int = 160, height: int = 128) -> Image.Image:
-    """Something with the statistics of a photo: a sky, soft shapes at several sizes, a little noise."""
+    """Something with the statistics of a photo: a sky, soft shapes, a little noise. Nobody may change the picture."""
     rng = np.random.default_rng(seed)
     sky = np.linspace(rng.integers(60, 255, 3), rng.integers(0, 200, 3), height)[:, None, :]
     pixels = np.broadcast_to(sky, (height, width, 3)).copy()

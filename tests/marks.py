@@ -1,8 +1,9 @@
 """What a test needs is found out and marked, so that nobody has to remember; `--quick` runs what needs none of it.
 
 `torch`: its file imports torch, itself or through our modules. `browser` and `jobs`: it asks for a fixture that opens
-Chromium, or starts processes of the application. What cannot be seen that way, such as a training run by `run_jobs`, a
-test says by a mark of its own; in a quick run it fails where that was forgotten.
+Chromium, or starts processes of the application; whole jobs that run in the process of the test are `jobs` as well.
+What cannot be seen that way, such as a training run by `run_jobs`, a test says by a mark of its own; in a quick run it
+fails where that was forgotten.
 """
 
 import atexit

@@ -22,6 +22,7 @@ LINUX_ONLY = {
     "RLIMIT_AS": {"app/inspector/limits.py"},  # macOS has it, and refuses it
     "/dev/fd": {"models/foreign/opening.py"},  # macOS opens no new file there
     "SC_PHYS_PAGES": {"models/memory.py"},
+    "malloc_trim": {"models/galleries/budget.py"},
 }
 NEVER = (
     *("sched_setaffinity", "process_cpu_count", "sched_setscheduler", "setns", "unshare", "/sys"),

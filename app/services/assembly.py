@@ -30,6 +30,7 @@ from app.services.units.responses import ResponsesService
 from app.services.units.service import UnitsService
 from app.settings import Settings
 from app.store.engine import Store
+from models.galleries.budget import DecodeBudget
 
 PREPARED = "prepared"  # the folder of results that can be computed again: hashes, control spaces, measurements
 
@@ -55,7 +56,8 @@ def build_services(
     quality = QualityService(control_spaces, seen, preparing)
     aids = SearchAids(scans, galleries, control_spaces, seen, quality)
     search = SearchService(predictor, aids)
-    uploads = UploadsService(settings)
+    decoding = DecodeBudget(settings.decode_mb << 20)
+    uploads = UploadsService(settings, decoding)
     return Services(
         settings=settings,
         store=store,
@@ -77,6 +79,7 @@ def build_services(
         seen=seen,
         counting=CountingService(predictor),
         uploads=uploads,
+        decoding=decoding,
         puzzles=PuzzlesService(checkpoints, galleries, uploads, predictor),
         truth=TruthService(galleries),
         tuning=TuningService(scans, galleries),

@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.failures import BadQuery, DomainError, NotFound, TooLarge, WrongType
+from app.failures import BadQuery, Busy, DomainError, NotFound, TooLarge, WrongType
 from app.settings import Settings
 from models import atomic
+from models.galleries.budget import DecodeBudget, NoTurn
 from models.galleries.images import BadImage, StoredImage, open_image, store_image
 
 KEPT = 500
@@ -34,15 +35,17 @@ class QueryImage:
 class UploadsService:
     """Keeps uploaded images by the SHA-256 of the uploaded bytes; at most 500 of them, for at most 30 days."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, budget: DecodeBudget) -> None:
         self._folder = settings.workspace / FOLDER
+        self._budget = budget
 
     def read(self, data: bytes) -> QueryImage:
         """An uploaded file, encoded as a gallery would store it; nothing is kept.
 
-        Raises TooLarge, WrongType for a format that is not read, and BadQuery for a file that is damaged.
+        Raises TooLarge, WrongType for a format that is not read, BadQuery for a file that is damaged, and Busy while
+        other images take all the memory for decoding.
         """
-        image = _store(data)
+        image = self._store(data)
         return QueryImage(image.jpeg, image.jpeg_width, image.jpeg_height, image.warnings)
 
     def add(self, data: bytes) -> str:
@@ -50,7 +53,7 @@ class UploadsService:
 
         Raises what `read` raises.
         """
-        image = _store(data)
+        image = self._store(data)
         path = self._path(image.sha256)
         if path.exists():
             path.touch()
@@ -73,6 +76,16 @@ class UploadsService:
         opened = open_image(jpeg)
         return QueryImage(jpeg, opened.width, opened.height)
 
+    def _store(self, data: bytes) -> StoredImage:
+        if len(data) > MAX_BYTES:
+            raise TooLarge("file_too_large", f"An image may have at most {MAX_BYTES // 1024**2} MB.")
+        try:
+            return store_image(data, self._budget)
+        except NoTurn:
+            raise Busy("decoding_busy", "Many large images are being decoded; try again in a few seconds.") from None
+        except BadImage as error:
+            raise _refusal(error) from error
+
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
             raise NotFound("unknown_upload", "An upload is named by 64 hexadecimal digits.")
@@ -89,15 +102,6 @@ class UploadsService:
         for place, (modified, path) in enumerate(found):
             if path != keep and (place >= KEPT or modified < oldest):
                 path.unlink(missing_ok=True)
-
-
-def _store(data: bytes) -> StoredImage:
-    if len(data) > MAX_BYTES:
-        raise TooLarge("file_too_large", f"An image may have at most {MAX_BYTES // 1024**2} MB.")
-    try:
-        return store_image(data)
-    except BadImage as error:
-        raise _refusal(error) from error
 
 
 def _refusal(error: BadImage) -> DomainError:

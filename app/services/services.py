@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.services.units.service import UnitsService
     from app.settings import Settings
     from app.store.engine import Store
+    from models.galleries.budget import DecodeBudget
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Services:
     seen: SeenService
     counting: CountingService
     uploads: UploadsService
+    decoding: DecodeBudget
     puzzles: PuzzlesService
     truth: TruthService
     tuning: TuningService

@@ -6,12 +6,14 @@ distance 0. Nothing of the source file but its pixels is kept: EXIF, profiles an
 
 import hashlib
 import io
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from models.galleries.budget import DecodeBudget
 from models.galleries.phash import phash
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM")
@@ -76,15 +78,19 @@ class StoredImage:
 
 def open_image(data: bytes) -> OpenedImage:
     """Decode an image at full size. Raises BadImage."""
-    return _open(data, None)
+    return _decoded(_read_header(data, None))
 
 
-def store_image(data: bytes) -> StoredImage:
-    """Re-encode an image the way packs keep it: shorter side at most 256 and never enlarged. Raises BadImage."""
+def store_image(data: bytes, budget: DecodeBudget | None = None) -> StoredImage:
+    """Re-encode an image the way packs keep it: shorter side at most 256 and never enlarged.
+
+    Raises BadImage, and NoTurn of the `budget` that bounds what is decoded at the same time.
+    """
     # Twice the stored side: the JPEG decoder may skip detail that the resampling would average away anyway.
-    opened = _open(data, 2 * STORED_SIDE)
-    size = _fit(opened.width, opened.height, STORED_SIDE / min(opened.width, opened.height))
-    picture = _resize(opened.image, size)
+    header = _read_header(data, 2 * STORED_SIDE)
+    with nullcontext() if budget is None else budget.lend(_memory(header.image)):
+        opened = _small(header)
+    picture = opened.image
     thumb = _resize(picture, _fit(*picture.size, THUMB_SIDE / max(picture.size)))
     jpeg = _encode(picture, "JPEG", quality=JPEG_QUALITY)
     return StoredImage(
@@ -100,18 +106,36 @@ def store_image(data: bytes) -> StoredImage:
     )
 
 
-def _open(data: bytes, enough: int | None) -> OpenedImage:
-    """Decode; a JPEG whose shorter side exceeds `enough` pixels may be decoded at a fraction of its size."""
-    image = _read_header(data)
+@dataclass(frozen=True)
+class _Header:
+    """An image that is not decoded yet, and its size before any reduction."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+def _small(header: _Header) -> OpenedImage:
+    """The picture as packs keep it; the large one is freed when this returns."""
+    opened = _decoded(header)
+    size = _fit(opened.width, opened.height, STORED_SIDE / min(opened.width, opened.height))
+    return replace(opened, image=_resize(opened.image, size))
+
+
+def _memory(image: Image.Image) -> int:
+    """The bytes that decoding and converting an image takes at most, measured by format of its pixels."""
+    a_pixel = 28 if image.mode.startswith("I") else 24 if image.has_transparency_data else 12
+    return image.width * image.height * a_pixel
+
+
+def _decoded(header: _Header) -> OpenedImage:
+    image, width, height = header.image, header.width, header.height
     try:
         frames = int(getattr(image, "n_frames", 1))
         orientation = _orientation(image)
-        width, height = image.size
-        if enough is not None and image.format in ("JPEG", "MPO"):
-            share = enough / min(width, height)
-            image.draft(None, (max(1, int(width * share)), max(1, int(height * share))))
         image.load()
         picture = _to_rgb(image)
+        image.close()
         picture.info = {}  # or the encoders would carry the source's profile and comment along with the pixels
         if orientation in _UPRIGHT:
             picture = picture.transpose(_UPRIGHT[orientation])
@@ -124,12 +148,19 @@ def _open(data: bytes, enough: int | None) -> OpenedImage:
     return OpenedImage(picture, width, height, _warnings(width, height, frames))
 
 
-def _read_header(data: bytes) -> Image.Image:
-    """Open without decoding, only the formats of the list, only within the limits."""
+def _read_header(data: bytes, enough: int | None) -> _Header:
+    """Open without decoding, only the formats of the list, only within the limits.
+
+    A JPEG whose shorter side exceeds `enough` pixels is decoded at a fraction of its size later.
+    """
     if not data:
         raise BadImage("empty_file", "The file is empty.")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if enough is not None and image.format in ("JPEG", "MPO") and min(width, height) > 0:
+            share = enough / min(width, height)
+            image.draft(None, (max(1, int(width * share)), max(1, int(height * share))))
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
@@ -140,12 +171,11 @@ def _read_header(data: bytes) -> Image.Image:
         raise
     except Exception as error:
         raise BadImage("truncated_image", "The image is cut short or damaged.") from error
-    width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_many_pixels()
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise BadImage("bad_dimensions", f"The image is {width} x {height}; a side may have at most {MAX_SIDE} pixels.")
-    return image
+    return _Header(image, width, height)
 
 
 def _too_many_pixels() -> BadImage:

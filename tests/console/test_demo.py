@@ -12,6 +12,8 @@ from app.settings import Settings
 from models.galleries.packs import Pack
 from tests.conftest import Client
 
+pytestmark = pytest.mark.jobs
+
 FIRST = 3
 
 

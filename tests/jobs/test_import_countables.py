@@ -10,6 +10,8 @@ from app.jobs.kinds import import_images
 from app.jobs.spec import JobSpec, Output
 from models.galleries.packs import Pack
 
+pytestmark = pytest.mark.jobs
+
 SOURCE = {"kind": "countables", "seed": 1, "scenes": 12, "sweeps": False, "split": "train"}
 
 

@@ -15,6 +15,8 @@ from app.jobs.spec import JobSpec, Output
 from models.galleries.packs import Pack
 from models.galleries.sources import UploadSource
 
+pytestmark = pytest.mark.jobs
+
 SHARD = 10
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.failures import BadQuery, NotFound, TooLarge, WrongType
+from app.failures import BadQuery, Busy, NotFound, TooLarge, WrongType
 from app.services import query_images
 from app.services.query_images import UploadsService
 from app.settings import Settings
+from models.galleries.budget import DecodeBudget
 
 
 def png(shade: int, size: tuple[int, int] = (300, 280)) -> bytes:
@@ -22,7 +23,7 @@ def png(shade: int, size: tuple[int, int] = (300, 280)) -> bytes:
 
 @pytest.fixture
 def service(settings: Settings) -> UploadsService:
-    return UploadsService(settings)
+    return UploadsService(settings, DecodeBudget(64 << 20))
 
 
 def files(settings: Settings) -> list[Path]:
@@ -90,3 +91,12 @@ def test_what_cannot_be_opened_is_refused_and_leaves_nothing(service: UploadsSer
     with pytest.raises(TooLarge):
         service.add(b"\xff" * (20 * 1024 * 1024 + 1))
     assert not (settings.workspace / "uploads").exists()
+
+
+def test_while_others_take_all_the_memory_for_decoding_one_is_told_to_come_again(settings: Settings) -> None:
+    budget = DecodeBudget(1 << 20, patience=0.05)
+    service = UploadsService(settings, budget)
+    with budget.lend(1 << 20), pytest.raises(Busy, match="try again in a few seconds") as busy:
+        service.add(png(10))
+    assert (busy.value.status, busy.value.code) == (503, "decoding_busy")
+    assert service.add(png(10))

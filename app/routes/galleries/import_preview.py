@@ -61,7 +61,7 @@ class Looked:
 
 def look(services: Services, source: GallerySource) -> Looked:
     """The preview of an import and of a scan after it. Raises Forbidden, BadQuery."""
-    found = preview(services.settings, source)
+    found = preview(services.settings, source, services.decoding)
     if found is None:
         raise BadQuery("nothing_to_preview", "Only a folder or a manifest on the server can be looked at beforehand.")
     known = services.checkpoints.choices()

@@ -16,6 +16,7 @@ from typing import Final
 
 from app.services.jobs.submissions.import_images import FolderFrom, GallerySource, ManifestFrom, checked
 from app.settings import Settings
+from models.galleries.budget import DecodeBudget
 from models.galleries.folders import FolderSource
 from models.galleries.images import StoredImage
 from models.galleries.intake import stored
@@ -90,7 +91,7 @@ class Preview:
         return self.disk is None or self.disk < self.free
 
 
-def preview(settings: Settings, source: GallerySource) -> Preview | None:
+def preview(settings: Settings, source: GallerySource, budget: DecodeBudget) -> Preview | None:
     """The preview of a folder or a manifest; None for sources without a path on the server.
 
     Raises Forbidden outside the roots, BadQuery where it cannot be imported.
@@ -106,7 +107,7 @@ def preview(settings: Settings, source: GallerySource) -> Preview | None:
         case _:
             return None
     listing = _listed(opened)
-    return _sampled(opened, listing, columns, shutil.disk_usage(settings.workspace).free)
+    return _sampled(opened, listing, columns, shutil.disk_usage(settings.workspace).free, budget)
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,14 @@ def _listed(source: ImageSource) -> _Listing:
     return _Listing(tuple(items), tuple(left_out), True)
 
 
-def _sampled(source: ImageSource, listing: _Listing, columns: ManifestColumns | None, free: int) -> Preview:
+def _sampled(
+    source: ImageSource, listing: _Listing, columns: ManifestColumns | None, free: int, budget: DecodeBudget
+) -> Preview:
     """Read some of the files, spread over the listing, as an import would."""
     chosen = _spread(listing.items)
     began = time.monotonic()
     read, unread = list[StoredImage](), list[Unread]()
-    for item, found in _until(source, chosen, began + SAMPLING):
+    for item, found in _until(source, chosen, began + SAMPLING, budget):
         if isinstance(found, Skipped):
             unread.append(Unread(item.path, found.reason))
         else:
@@ -176,8 +179,10 @@ def _reasons(left_out: Iterable[Skipped]) -> tuple[LeftOut, ...]:
     return tuple(LeftOut(reason, len(found), tuple(found[:EXAMPLES])) for reason, found in paths.items())
 
 
-def _until(source: ImageSource, items: Sequence[Item], end: float) -> Iterator[tuple[Item, StoredImage | Skipped]]:
-    with closing(stored(source, items)) as images:
+def _until(
+    source: ImageSource, items: Sequence[Item], end: float, budget: DecodeBudget
+) -> Iterator[tuple[Item, StoredImage | Skipped]]:
+    with closing(stored(source, items, budget=budget)) as images:
         for pair in images:
             yield pair
             if time.monotonic() > end:

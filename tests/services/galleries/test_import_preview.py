@@ -6,13 +6,16 @@ from app.services.galleries import import_preview
 from app.services.galleries.import_preview import preview
 from app.services.jobs.submissions.import_images import FolderFrom, ManifestFrom, SampleFrom
 from app.settings import Settings
+from models.galleries.budget import DecodeBudget
 from tests.conftest import Client
 from tests.making import run_jobs, write_photos
+
+BUDGET = DecodeBudget(64 << 20)
 
 
 def look(settings: Settings, path: Path) -> import_preview.Preview:
     settings.workspace.mkdir(parents=True, exist_ok=True)
-    found = preview(settings, FolderFrom(kind="folder", path=str(path)))
+    found = preview(settings, FolderFrom(kind="folder", path=str(path)), BUDGET)
     assert found is not None
     return found
 
@@ -46,7 +49,7 @@ def test_a_manifest_is_looked_at_too(settings: Settings, tmp_path: Path) -> None
     folder = write_photos(tmp_path / "photos", 3)
     (folder / "list.csv").write_text("path\nbeach/photo-000.jpg\nforest/gone.jpg\n")
     settings.workspace.mkdir()
-    found = preview(settings, ManifestFrom(kind="manifest", path=str(folder / "list.csv")))
+    found = preview(settings, ManifestFrom(kind="manifest", path=str(folder / "list.csv")), BUDGET)
     assert found is not None and found.images == 1
     assert [(one.reason, one.count, one.examples) for one in found.left_out] == [("missing", 1, ("forest/gone.jpg",))]
 
@@ -85,7 +88,7 @@ def test_the_columns_of_a_manifest_and_its_repeated_rows_are_told(client: Client
 
 
 def test_there_is_nothing_to_look_at_in_the_sample(settings: Settings) -> None:
-    assert preview(settings, SampleFrom(kind="sample")) is None
+    assert preview(settings, SampleFrom(kind="sample"), BUDGET) is None
 
 
 def test_the_preview_asks_nothing_outside_the_roots(client: Client) -> None:
