@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from models.galleries.budget import DecodeBudget
 from models.galleries.phash import phash
+from models.galleries.png_chunks import without_extras
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM")
 MAX_PIXELS: Final = 40_000_000
@@ -156,7 +157,7 @@ def _read_header(data: bytes, enough: int | None) -> _Header:
     if not data:
         raise BadImage("empty_file", "The file is empty.")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(without_extras(data)), formats=FORMATS)
         width, height = image.size
         if enough is not None and image.format in ("JPEG", "MPO") and min(width, height) > 0:
             share = enough / min(width, height)
