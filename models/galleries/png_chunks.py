@@ -40,4 +40,4 @@ def without_extras(data: bytes) -> bytes:
 
 def _whole(data: bytes, place: int, end: int) -> bool:
     (checksum,) = struct.unpack_from(">I", data, end - 4)
-    return zlib.crc32(data[place + 4 : end - 4]) == checksum
+    return zlib.crc32(data[place + 4 : end - 4]) == int(checksum)
