@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.encoders import ENCODERS
 from models.foreign.names import COUNTERS, heads_beside
 from models.foreign.report import Doubt, Guess, LoadReport, Reshaped, Shape, WrongShape
-from models.foreign.weights import FLOATS, TensorInfo, WeightsCandidate
+from models.foreign.weights import FLOATS, TensorInfo, UnreadableWeights, WeightsCandidate
 
 NAMED = 5  # tensors that an error message names
 ABSURD = 1e4  # a weight beyond it was never trained
@@ -34,13 +34,16 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True)
 class _Places:
-    """Shapes of the encoder's tensors by its own names."""
+    """Shapes of the encoder's tensors by its own names, and which of them hold floating-point numbers."""
 
     shapes: Mapping[str, Shape]
+    floating: frozenset[str]
 
     @classmethod
     def of(cls, guess: Guess) -> "_Places":
-        return cls({name: tuple(value.shape) for name, value in build(guess).state_dict().items()})
+        state = build(guess).state_dict()
+        floating = frozenset(name for name, value in state.items() if value.is_floating_point())
+        return cls({name: tuple(value.shape) for name, value in state.items()}, floating)
 
 
 def build(guess: Guess, *, device: str = "meta") -> nn.Module:
@@ -55,8 +58,8 @@ def build(guess: Guess, *, device: str = "meta") -> nn.Module:
 
 def report(candidate: WeightsCandidate, guess: Guess, others: tuple[Guess, ...] = ()) -> LoadReport:
     """What would become of each tensor, decided from names and shapes; no weights are read."""
-    places = _Places.of(guess).shapes
-    tensors = candidate.tensors
+    known = _Places.of(guess)
+    places, tensors = known.shapes, candidate.tensors
     headed = {name for head in guess.heads if not head.kept for name in head.tensors}
     matched, reshaped, wrong, unexpected = [], [], [], []
     for name, info in tensors.items():
@@ -65,7 +68,9 @@ def report(candidate: WeightsCandidate, guess: Guess, others: tuple[Guess, ...] 
             if name not in headed and not guess.filters_only:
                 unexpected.append(name)
             continue
-        if info.shape == places[key]:
+        if key in known.floating and info.dtype not in FLOATS:
+            wrong.append(WrongShape(name, info.shape, places[key], info.dtype))
+        elif info.shape == places[key]:
             matched.append(name)
         elif _same_values(info.shape, places[key]):
             matched.append(name)
@@ -146,9 +151,14 @@ def doubts(tensors: Mapping[str, TensorInfo]) -> tuple[Doubt, ...]:
 
 
 def require_fit(found: LoadReport) -> None:
-    """Raises DoesNotFit, which names the first five tensors of each kind and how many there are."""
+    """Raises DoesNotFit, which names the first five tensors of each kind and how many there are.
+
+    Raises UnreadableWeights where weights are no floating-point numbers.
+    """
     if found.fits:
         return
+    if other := next((item for item in found.wrong if item.kind), None):
+        raise UnreadableWeights("unsupported_dtype", f"{other.sentence}.")
     parts = [
         _listed("missing", found.missing),
         _listed("unexpected", found.unexpected),

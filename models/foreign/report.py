@@ -75,14 +75,20 @@ class Reshaped:
 
 @dataclass(frozen=True)
 class WrongShape:
-    """A tensor that does not fit its place; the sentence is the one of an error message."""
+    """A tensor that does not fit its place; the sentence is the one of an error message.
+
+    `kind` is its type of numbers where that is what does not fit, because weights are floating-point numbers.
+    """
 
     name: str
     shape: Shape
     wanted: Shape
+    kind: str = ""
 
     @property
     def sentence(self) -> str:
+        if self.kind:
+            return f"{self.name} is {self.kind}; weights are float32, float16, bfloat16 or float64"
         return f"{self.name}: file {'x'.join(map(str, self.shape))}, model {'x'.join(map(str, self.wanted))}"
 
 

@@ -18,6 +18,7 @@ from models.foreign.inspecting import inspect
 from models.foreign.mapping import best
 from models.foreign.preparations import fixed
 from models.foreign.recognise import recognise
+from models.foreign.weights import UnreadableWeights
 from models.galleries.loading import decode
 from models.galleries.packs import Pack
 from models.preprocessing import normalise
@@ -215,3 +216,24 @@ def test_the_whole_photo_is_shown_to_a_network_for_tiny_pictures(folder: Path, p
     network = checkpoints.load(folder)
     assert network.trunk_input(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape == (1, 3, 32, 32)
     assert image.shape[1:] == (80, 96)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.uint8, torch.float8_e4m3fn])
+@pytest.mark.parametrize("which", ["all", "one"])
+def test_weights_that_are_no_floating_point_numbers_of_ours_fit_nowhere(
+    tmp_path: Path, cifar: CifarNet, dtype: torch.dtype, which: str
+) -> None:
+    state = {
+        name: value.to(dtype) if value.ndim > 1 and (which == "all" or name == "conv1.weight") else value
+        for name, value in cifar.state_dict().items()
+    }
+    torch.save(state, tmp_path / "net.pth")
+    inspection = inspect(tmp_path / "net.pth")
+    (candidate,) = inspection.candidates
+    found = best(candidate, recognise(candidate, inspection.metadata))
+    assert found is not None and not found.fits
+    assert any("weights are float32, float16, bfloat16 or float64" in item.sentence for item in found.wrong)
+    with pytest.raises(UnreadableWeights, match=r"weight`? is \w+; weights are float32") as refused:
+        imported(tmp_path / "net.pth", tmp_path / "out")
+    assert refused.value.code == "unsupported_dtype"
+    assert not (tmp_path / "out" / "checkpoint.json").exists()
