@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.foreign.report import Head, HeadKind, Shape
-from models.foreign.weights import WeightsCandidate
+from models.foreign.weights import TensorInfo, WeightsCandidate
 
 COUNTERS = "num_batches_tracked"
 _BESIDE: dict[str, HeadKind] = {  # parts of names, the first that fits
@@ -30,15 +30,20 @@ _SAID: dict[HeadKind, str] = {
 
 @dataclass(frozen=True)
 class Names:
-    """Shapes by the file's names; `prefix` is what was stripped from them, `metadata` what the file says of itself."""
+    """Shapes by the file's names; `prefix` is what was stripped from them, `metadata` what the file says of itself.
+
+    `tensors` are what is known of the values, by the same names; empty for a part of a file.
+    """
 
     shapes: Mapping[str, Shape]
     prefix: str = ""
     metadata: Mapping[str, object] | None = None
+    tensors: Mapping[str, TensorInfo] = field(default_factory=dict)
 
     @classmethod
     def of(cls, candidate: WeightsCandidate, metadata: Mapping[str, object] | None = None) -> "Names":
-        return cls({name: info.shape for name, info in candidate.tensors.items()}, candidate.prefix, metadata)
+        shapes = {name: info.shape for name, info in candidate.tensors.items()}
+        return cls(shapes, candidate.prefix, metadata, candidate.tensors)
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from models.foreign.names import Names, kept_head, left_head
 from models.foreign.preparations import half, imagenet, photos
@@ -12,9 +13,51 @@ SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large", 1280: "huge", 15
 CHUNKED = re.compile(r"^blocks\.\d+\.(\d+)\.")  # DINOv2 writes blocks.<chunk>.<block>.
 
 
+HEADS = {1280: 16, 1408: 16, 1664: 16}  # of the published sizes that have not 64 channels a head
+CHANNELS = (64, 32, 80, 88, 96, 104, 128)  # of a head, in networks that people publish
+MOCO_V3_SMALL = 384  # the width of MoCo v3's small network, which has 12 heads instead of 6
+
+
 def heads_of(width: int) -> int:
-    """64 channels a head in every published size but the huge one, which has 80."""
-    return 16 if width == 1280 else max(1, width // 64)
+    """64 channels a head in nearly every published size."""
+    return HEADS.get(width, max(1, width // 64))
+
+
+def likely_heads(names: Names, width: int) -> tuple[tuple[int, ...], str]:
+    """The numbers of heads that a network of that width may have, the likeliest first, and why that one.
+
+    No weight tells it: queries, keys and values have the same shapes however many heads share them.
+    """
+    usual, why = heads_of(width), "the weights do not tell"
+    if width == MOCO_V3_SMALL and (sign := _sign_of_moco_v3(names)):
+        usual, why = 12, f"as MoCo v3's small network has, for {sign}"
+    others = sorted({width // each for each in CHANNELS if width % each == 0} - {usual})
+    return (usual, *others), why
+
+
+def _sign_of_moco_v3(names: Names) -> str:
+    """What says that the network is MoCo v3's (Chen, Xie, He, ICCV 2021); empty where nothing does."""
+    if found := {"base_encoder", "momentum_encoder"} & set(names.prefix.split(".")):
+        return f"its tensors are called {found.pop()}"
+    known = names.tensors.get("pos_embed")
+    if known is None or known.low is None or known.high is None or names.starting("decoder_", "mask_token"):
+        return ""
+    # Fixed positions are sines and cosines and reach from -1 to 1; learned ones stay far below. MAE has them, too.
+    fixed = -1.001 < known.low < -0.95 and 0.95 < known.high < 1.001
+    return "its positions are fixed sines" if fixed else ""
+
+
+def with_heads(guess: Guess, heads: tuple[int, ...], why: str) -> Iterator[Guess]:
+    """The guess with the likeliest number of heads, then with each of the others, to be chosen by name."""
+    width = int(guess.arguments["width"])
+    for place, number in enumerate(heads):
+        yield replace(
+            guess,
+            arguments={**guess.arguments, "heads": number},
+            title=guess.title if place == 0 else f"{guess.title}, {number} heads",
+            score=guess.score if place == 0 else guess.score / 2,
+            assumed=(f"{number} heads of {width // number} channels: {why if place == 0 else 'chosen by you'}",),
+        )
 
 
 def timm_names(names: Names) -> Iterator[Guess]:
@@ -38,13 +81,12 @@ def timm_names(names: Names) -> Iterator[Guess]:
     left |= {name for head in unused for name in head.tensors}
     side = patch * grid
     mean_norm = "fc_norm.weight" in names
-    yield Guess(
+    guess = Guess(
         architecture="vit",
         arguments={
             "channels": channels,
             "width": width,
             "depth": depth,
-            "heads": heads_of(width),
             "hidden": names.rows(first),
             "patch": patch,
             "grid": grid,
@@ -61,8 +103,8 @@ def timm_names(names: Names) -> Iterator[Guess]:
         keys={name: key for name, key in keys.items() if name not in left},
         heads=(*heads, *unused),
         preprocess=_prepared(side),
-        assumed=(f"{heads_of(width)} heads of {width // heads_of(width)} channels: the weights do not tell",),
     )
+    yield from with_heads(guess, *likely_heads(names, width))
 
 
 def _around(names: Names, rows: int | None) -> tuple[Head, ...]:
@@ -96,14 +138,13 @@ def torchvision(names: Names) -> Iterator[Guess]:
         name: name.replace("mlp.linear_1", "mlp.0").replace("mlp.linear_2", "mlp.3") if old else name
         for name in names.shapes
     }
-    yield Guess(
+    guess = Guess(
         architecture="torchvision-vit",
         arguments={
             "image": grid * patch,
             "patch": patch,
             "width": width,
             "depth": depth,
-            "heads": heads_of(width),
             "hidden": hidden,
             "classes": names.rows("heads.head.weight"),
         },
@@ -113,8 +154,8 @@ def torchvision(names: Names) -> Iterator[Guess]:
         keys=keys,
         heads=kept_head(names, "heads.head", "classes", "the last layer"),
         preprocess=photos(grid * patch, round(grid * patch * 256 / 224)),
-        assumed=(f"{heads_of(width)} heads of {width // heads_of(width)} channels: the weights do not tell",),
     )
+    yield from with_heads(guess, *likely_heads(names, width))
 
 
 FAMILIES = (
