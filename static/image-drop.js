@@ -6,7 +6,9 @@ class ImageDrop extends HTMLElement {
   connectedCallback() {
     this.querySelector("[data-hint]").hidden = false;
     this.querySelector("button[type=submit]").hidden = true;
-    this.querySelector("input[type=file]").addEventListener("change", this.#chosen);
+    const input = this.querySelector("input[type=file]");
+    input.addEventListener("change", this.#chosen);
+    if (input.files.length === 1) this.#send(input.files[0]); // chosen before this script was loaded
     document.addEventListener("dragover", this.#over);
     document.addEventListener("dragleave", this.#leave);
     document.addEventListener("drop", this.#drop);

@@ -11,6 +11,7 @@ class UploadDrop extends HTMLElement {
     place.addEventListener("dragleave", (event) => this.over(event, false), first);
     place.addEventListener("drop", (event) => this.take(event), first);
     this.input.addEventListener("change", () => this.tell());
+    if (this.input.files.length) this.tell(); // chosen before this script was loaded
   }
 
   over(event, inside) {

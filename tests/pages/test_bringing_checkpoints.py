@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from torch import Tensor
 
 from app.inspector.client import Inspector
@@ -22,6 +22,7 @@ from tests.conftest import Client, Clients, Server
 from tests.making import run_jobs
 from tests.models.foreign.files import malicious, saved
 from tests.models.foreign.networks import CifarNet
+from tests.waiting import wait_until
 
 State = dict[str, Tensor]
 HTML = {"accept": "text/html"}
@@ -246,3 +247,25 @@ def test_from_a_file_to_its_filters_in_a_browser(
     tab.get_by_role("link", name="First filters").first.click()
     tab.wait_for_url("**/checkpoints/brought/filters*")
     assert tab.locator("#trained .filter").count() == 16
+
+
+@pytest.mark.parametrize(("path", "field"), [("/checkpoints/add", "#weights-file"), ("/", "#own-photo")])
+def test_a_file_that_is_chosen_before_the_script_is_there_is_sent_all_the_same(
+    tab: Page, path: str, field: str
+) -> None:
+    held, sent = list[Route](), list[str]()
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.append(route.request.url)
+            return route.fulfill(status=204)
+        return held.append(route) if "-drop.js" in route.request.url else route.continue_()
+
+    tab.route("**/*", answer)
+    tab.goto(path, wait_until="commit")
+    tab.set_input_files(field, {"name": "a.png", "mimeType": "image/png", "buffer": b"anything"})
+    tab.wait_for_timeout(200)
+    assert held and not sent
+    for route in held:
+        route.continue_()
+    wait_until(lambda: bool(tab.evaluate("1") and sent), 30)
